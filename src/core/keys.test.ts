@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MAX_KEY_BYTES, boundKey, escapeKeyPart, joinKey } from "./keys.ts";
+
+const part = fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.constantFrom(":", "%", "%3a", "a:b", "\ud800", "\udc00", "\ufffd", "{x}", "\u0000"));
+
+describe("keys", () => {
+  it("never gives two lists of parts one key, in UTF-16 or in UTF-8", () => {
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), fc.array(part, { minLength: 1, maxLength: 4 }), (a, b) => {
+        const same = a.length === b.length && a.every((value, i) => value === b[i]);
+        const bytes = (parts: string[]) => Buffer.from(joinKey(...parts), "utf8").toString("hex");
+        expect(bytes(a) === bytes(b)).toBe(same);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("leaves ordinary text and well-formed emoji alone", () => {
+    expect(escapeKeyPart("user-42.häß/😀")).toBe("user-42.häß/😀");
+  });
+
+  it("keeps a key of the maximum and digests one byte more", () => {
+    const longest = "é".repeat(MAX_KEY_BYTES / 2);
+    expect(boundKey(longest)).toBe(longest);
+    expect(boundKey(`${longest}a`)).toMatch(/^sha256=[0-9a-f]{64}$/);
+    expect(boundKey(`${longest}a`)).not.toBe(boundKey(`${longest}b`));
+  });
+
+  it("refuses what is no key, naming it", () => {
+    expect(() => boundKey("")).toThrow('key must be a non-empty string, got ""');
+    expect(() => boundKey(7, "userKey")).toThrow("userKey must be a non-empty string, got 7");
+  });
+});

@@ -1,0 +1,251 @@
+/** The types of the gateway's surface. Hono's `Context` is the request and the response a policy works on. */
+
+import type { Context, Hono } from "hono";
+import type { Clock } from "../core/clock.ts";
+import type { EventSource, Events } from "../core/events.ts";
+import type { Random } from "../core/random.ts";
+import type { MaybePromise } from "../core/maybe-promise.ts";
+import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore } from "../state/contracts.ts";
+
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+
+// ------------------------------------------------------------------------------------------------------------ config
+
+export interface GatewayConfig {
+  readonly routes: readonly RouteConfig[];
+  /** In logs, metrics and `Cache-Status`. @default "edge-gateway" */
+  readonly name?: string;
+  /** Prefixed to every route. */
+  readonly basePath?: string;
+  /** Policies of every route. One such policy is one instance: its limit is shared by all routes. */
+  readonly policies?: readonly Policy[];
+  /** Where the shared state lives. The object in the request context is this very object. */
+  readonly adapter?: GatewayAdapter;
+  /** Replaces an error response. When it throws or returns no `Response`, the default problem document is sent. */
+  readonly onError?: (error: unknown, c: Context) => MaybePromise<Response>;
+  /** `true` or a comma list of globs over `sluice:gateway`, `sluice:pipeline`, `sluice:upstream`, `sluice:policy:<name>`. @default false */
+  readonly debug?: boolean | string;
+  /** Response header with the request id. @default "x-request-id" */
+  readonly requestIdHeader?: string;
+  /** Reuse an incoming id of 1 to 128 characters of `[A-Za-z0-9._-]`. @default false */
+  readonly trustRequestId?: boolean;
+  /** Methods of a route that names none. @default GET POST PUT PATCH DELETE OPTIONS */
+  readonly defaultMethods?: readonly HttpMethod[];
+  /** `alias`: both forms match; `redirect`: 308 to the configured form; `strict`. @default "alias" */
+  readonly trailingSlash?: "alias" | "redirect" | "strict";
+  /** Detail of an error nobody described. @default "An unexpected error occurred" */
+  readonly defaultErrorMessage?: string;
+  /** @default 100 */
+  readonly defaultPolicyPriority?: number;
+  /**
+   * Whose forwarded headers count: `false` nobody's, a number of proxies (the connected one included), CIDR blocks, or
+   * a function of the address. @default false
+   */
+  readonly trustProxy?: TrustProxy;
+  /** Deadlines and guard of the stores. */
+  readonly stores?: StoreOptions;
+  /** Policies that also run when no route matched. @default [] */
+  readonly unmatchedPolicies?: readonly Policy[];
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export type TrustProxy = false | number | readonly string[] | ((address: string) => boolean);
+
+export interface StoreOptions {
+  /** Longest wait for one store operation before the answer; then the policy's fail mode decides. @default 250 */
+  readonly timeoutMs?: number;
+  /** Longest wait for a cache write, which no client waits for. @default 5000 */
+  readonly putTimeoutMs?: number;
+  readonly guard?: {
+    /** Consecutive failures after which a store is not asked for a while. @default 5 */
+    readonly threshold?: number;
+    /** @default 1000 */
+    readonly cooldownMs?: number;
+    /** @default 30000 */
+    readonly maxCooldownMs?: number;
+  };
+}
+
+export interface RouteConfig {
+  /** Hono path syntax, starting with `/`. */
+  readonly path: string;
+  readonly methods?: readonly HttpMethod[];
+  readonly pipeline: PipelineConfig;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface PipelineConfig {
+  readonly policies?: readonly Policy[];
+  readonly upstream: UpstreamConfig;
+}
+
+export type UpstreamConfig = UrlUpstream | HandlerUpstream;
+
+export interface UrlUpstream {
+  readonly type: "url";
+  /** An absolute URL, or a function of the request; the function form requires `allowOrigins`. */
+  readonly target: string | ((c: Context) => MaybePromise<string | URL>);
+  /** Origins a function target may choose from, such as `https://api.example.com`. */
+  readonly allowOrigins?: readonly string[];
+  /** Maps the request path; the query is kept. */
+  readonly rewritePath?: (path: string) => string;
+  /** Fields set on the request to the upstream. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** 0 is off. @default 5000 */
+  readonly connectTimeoutMs?: number;
+  /** To the response's first header; 0 is off. @default 30000 */
+  readonly headersTimeoutMs?: number;
+  /** Longest silence between two body chunks, in either direction; 0 is off. @default 60000 */
+  readonly idleBodyTimeoutMs?: number;
+  /** Which forwarding fields the upstream gets. @default "x-forwarded" */
+  readonly forwarded?: "x-forwarded" | "rfc7239" | "both" | false;
+  /** `Via` in both directions. @default true */
+  readonly via?: boolean;
+  /** Send the client's `Host`. @default false */
+  readonly preserveHost?: boolean;
+  /** Rewrite a `Location` on the upstream's origin to the gateway's. @default false */
+  readonly rewriteLocation?: boolean;
+  /** A longer response body is aborted. */
+  readonly maxResponseBytes?: number;
+}
+
+export interface HandlerUpstream {
+  readonly type: "handler";
+  readonly handler: (c: Context) => MaybePromise<Response>;
+}
+
+// ---------------------------------------------------------------------------------------------------------- instance
+
+export interface GatewayInstance {
+  readonly app: Hono;
+  /** The gateway as a fetch handler: `env` and `ctx` are the runtime's. */
+  readonly fetch: (request: Request, env?: unknown, ctx?: unknown) => MaybePromise<Response>;
+  readonly name: string;
+  /** (route, method) pairs as configured. */
+  readonly routeCount: number;
+  readonly events: EventSource<GatewayEvent>;
+  readonly cache: {
+    /** Drops stored responses of every cache policy of this gateway. */
+    purge(target: { url: string } | { tags: readonly string[] } | { prefix: string } | { all: true }): Promise<{ purged: number }>;
+  };
+  /** Swaps the configuration atomically; on a bad one it rejects and the old one keeps serving. */
+  update(config: GatewayConfig): Promise<{ added: string[]; removed: string[]; changed: string[] }>;
+  /** Refuses new requests, finishes work in flight within `graceMs` (default 10000), then frees everything. Idempotent. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  readonly _registry: GatewayRegistry;
+}
+
+export interface GatewayRegistry {
+  readonly gatewayName: string;
+  readonly routes: readonly { readonly path: string; readonly methods: readonly string[]; readonly policies: readonly string[]; readonly upstream: string }[];
+  readonly policies: readonly { readonly name: string; readonly priority: number; readonly routes: readonly string[] }[];
+}
+
+/** What a gateway reports. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret. */
+export type GatewayEvent =
+  | { readonly type: "store.down" | "store.up"; readonly store: string; readonly policy: string; readonly code?: string; readonly suppressed?: number }
+  | { readonly type: "store.error"; readonly store: string; readonly policy: string; readonly code: string; readonly mode: FailMode }
+  | { readonly type: "store.missing" | "store.limited"; readonly policy: string; readonly message: string }
+  | { readonly type: "circuit"; readonly key: string; readonly from: string; readonly to: string }
+  | { readonly type: "error"; readonly code: string; readonly requestId: string; readonly error: unknown }
+  | { readonly type: "background.error"; readonly error: unknown }
+  | { readonly type: "client-address.unknown" };
+
+/** What a failure of a store means: go on without it, refuse, or let an in-process twin decide. */
+export type FailMode = "open" | "closed" | "local";
+
+// ---------------------------------------------------------------------------------------------------------- policies
+
+export type Next = () => Promise<void>;
+export type PolicyHandler = (c: Context, next: Next) => MaybePromise<Response | void>;
+
+/** One step of a pipeline. `definePolicy` makes these; a plain `{name, handler}` is one, too. */
+export interface Policy {
+  /** Identity: the kind, or `kind:instance`. A route's policy replaces a global one of the same identity. */
+  readonly name: string;
+  readonly handler: PolicyHandler;
+  /** Lower runs first. @default 100 */
+  readonly priority?: number;
+  /** It can refuse a caller: it then runs before any stored response is served (effective priority at most 39). */
+  readonly guard?: boolean;
+  /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
+  readonly bind?: (site: PolicySite) => BoundPolicy;
+}
+
+export interface BoundPolicy {
+  readonly handler: PolicyHandler;
+  /** Frees what the binding owns, after its last request. */
+  readonly dispose?: () => MaybePromise<void>;
+}
+
+/** Where a policy stands, and what the gateway gives it there. */
+export interface PolicySite {
+  readonly gatewayName: string;
+  /** Escaped key prefix of this policy at this place: gateway, route or `*`, identity. Two places never share it. */
+  readonly scopeKey: string;
+  readonly policyName: string;
+  /** Route pattern, or `*` for a global policy. */
+  readonly routePath: string;
+  /** Upstream of the route in a word for keys and logs: `url https://api.example.com`, `handler`; `*` for a global policy. */
+  readonly upstream: string;
+  readonly adapter: GatewayAdapter | undefined;
+  /** In-memory stores of this gateway, made when first read; they survive `update()`. */
+  readonly local: LocalStores;
+  readonly stores: Required<Pick<StoreOptions, "timeoutMs" | "putTimeoutMs">> & { readonly guard: Required<NonNullable<StoreOptions["guard"]>> };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: Events<GatewayEvent>;
+}
+
+export interface LocalStores {
+  readonly rateLimitStore: RateLimitStore;
+  readonly circuitBreakerStore: CircuitBreakerStore;
+  readonly cacheStore: CacheStore;
+}
+
+/** Options every built-in policy takes. */
+export interface PolicyOptions {
+  /** Instance name: two policies of one kind on one route need different ones. */
+  readonly name?: string;
+  readonly priority?: number;
+  /** True makes the policy transparent for this request. */
+  readonly skip?: (c: Context) => MaybePromise<boolean>;
+}
+
+export type DebugLogger = (message: string, ...args: unknown[]) => void;
+
+/** The caller as an auth policy established it. */
+export interface Identity {
+  readonly scheme: string;
+  readonly id: string;
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  readonly scopes?: readonly string[];
+}
+
+/** What `getGatewayContext(c)` gives. */
+export interface PolicyContext {
+  readonly requestId: string;
+  /** Epoch ms. */
+  readonly startTime: number;
+  readonly gatewayName: string;
+  readonly routePath: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly debug: (namespace: string) => DebugLogger;
+  readonly adapter: GatewayAdapter | undefined;
+  /** The caller's address, or `unknown`. */
+  readonly clientIp: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** The canonical path: what the route matched, and what keys and the upstream see. */
+  readonly path: string;
+  identity?: Identity;
+  /** Aborts when the client leaves, the gateway's grace period ends, or a `timeout` policy gives up. */
+  signal: AbortSignal;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Calls back once, when the response body has ended or broken. `aborted`: it did not reach its end. */
+  readonly onBodyEnd: (callback: (end: { readonly bytes: number; readonly aborted: boolean }) => void) => void;
+}
