@@ -20,8 +20,8 @@ export interface Step<State, Reply> {
  * Laws (checked by `verifyAlgorithm`): `step` has no clock, randomness, I/O or mutation; a refusal, a peek and an
  * invalid command return the same state object; for every `now >= expiresAt` it replies as if there were no state.
  */
-// `any` is the existential here: a driver runs algorithms whose types it does not know.
-export interface Algorithm<State = any, Command = any, Reply = any> {
+// Methods are bivariant in their parameters, so every algorithm is an `Algorithm` to a driver that does not know its types.
+export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
   /** Drivers look native versions up by it, and records carry it. Lower-case words joined by `-`. */
   readonly name: string;
   /** Version of the encoded state: a record of another version is `STORE_CORRUPT`, never "absent". 0 to 255. */
@@ -60,7 +60,7 @@ export interface RowMachine<Command, Reply> {
 
 /** Commands for one key, in order. */
 export interface Operation<Command = unknown> {
-  readonly algorithm: Algorithm<any, any, any>;
+  readonly algorithm: Algorithm;
   readonly key: string;
   readonly commands: readonly Command[];
 }

@@ -1,0 +1,96 @@
+/**
+ * Writes `.oxlintrc.json` from the layer table below. `npm run check` fails when the file and the table differ.
+ *
+ * Each folder of `src` may import itself and the folders listed; everything else is an error that names the rule.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** Folder -> what it may import beside itself. */
+export const layers = {
+  core: [],
+  state: ["core"],
+  drivers: ["core", "state"],
+  resilience: ["core", "state"],
+  gateway: ["core", "state", "resilience", "drivers/memory"],
+  client: ["core", "state", "resilience", "drivers/memory"],
+  sockets: ["core", "state", "resilience", "drivers/memory"],
+  runtimes: ["core", "state", "gateway", "sockets", "drivers/memory"],
+  testing: ["core", "state"],
+  cli: ["core", "entries"],
+};
+
+const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets", "sockets-client", "sockets-zod", "sockets-valibot", "state", "memory", "redis", "postgres", "cloudflare", "deno", "bun", "node", "nats", "testing"];
+
+/** Third-party and platform modules, and the folders that may use them. */
+const modules = {
+  "^node:": ["runtimes", "cli"],
+  "^undici$": ["runtimes"],
+  "^@hono/node-server": ["runtimes"],
+  "^hono(/|$)": ["gateway", "runtimes"],
+  "^@noble/": ["core"],
+  "^ipaddr\\.js$": ["gateway"],
+  "^structured-headers$": ["gateway"],
+  "^(cac|jiti|chokidar|picocolors)$": ["cli"],
+};
+
+const up = "^(\\.\\./)+";
+const forbid = (regex, message) => ({ regex, message });
+
+function rulesOf(folder) {
+  const allowed = layers[folder];
+  const patterns = [];
+  for (const other of Object.keys(layers)) {
+    if (other === folder || allowed.includes(other)) continue;
+    if (other === "drivers" && allowed.includes("drivers/memory")) {
+      patterns.push(forbid(`${up}drivers/([a-ln-z]|m[^e])`, `${folder} may import no driver but drivers/memory`));
+    } else patterns.push(forbid(`${up}${other}/`, `${folder} may not import ${other}`));
+  }
+  if (!allowed.includes("entries")) patterns.push(forbid(`${up}(${entries.join("|")})\\.ts$`, `${folder} may not import a public entry`));
+  for (const [module, folders] of Object.entries(modules)) {
+    if (!folders.includes(folder)) patterns.push(forbid(module, `${folder} may not import this module: only ${folders.join(", ")} may`));
+  }
+  return patterns;
+}
+
+const restricted = (patterns) => ["error", { patterns }];
+const clockMessage = "pass a Clock in (core/clock.ts)";
+
+export const config = {
+  $schema: "./node_modules/oxlint/configuration_schema.json",
+  plugins: ["typescript", "import", "unicorn", "oxc"],
+  categories: { correctness: "error", suspicious: "off", perf: "off" },
+  ignorePatterns: ["dist", "etc", "coverage"],
+  rules: {
+    "import/no-cycle": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/consistent-type-imports": "error",
+    "unicorn/no-thenable": "off",
+    "unicorn/no-await-in-promise-methods": "error",
+    "eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+    "eslint/eqeqeq": "error",
+    "eslint/no-var": "error",
+    "eslint/prefer-const": "error",
+  },
+  overrides: [
+    ...Object.keys(layers).map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: { "eslint/no-restricted-imports": restricted(rulesOf(folder)) } })),
+    { files: ["src/drivers/*/*.ts"], rules: { "eslint/no-restricted-imports": restricted([...rulesOf("drivers"), forbid("^\\.\\./[a-z]", "a driver may not import another driver")]) } },
+    { files: ["src/*.ts"], rules: { "eslint/no-restricted-imports": restricted([forbid("^[^.]", "an entry only re-exports files of src")]) } },
+    {
+      files: ["src/{state,drivers,resilience,gateway,client,sockets,testing}/**/*.ts"],
+      rules: {
+        "eslint/no-restricted-properties": ["error", { object: "Date", property: "now", message: clockMessage }, { object: "Math", property: "random", message: "pass a Random in (core/random.ts)" }, { object: "performance", property: "now", message: clockMessage }],
+        "eslint/no-restricted-globals": ["error", ...["setTimeout", "setInterval", "setImmediate", "clearTimeout", "clearInterval", "performance", "process", "Buffer"].map((name) => ({ name, message: name.includes("Time") || name.includes("Interval") || name === "performance" ? clockMessage : "not on every runtime" }))],
+      },
+    },
+    { files: ["**/*.test.ts", "test/**"], rules: { "eslint/no-restricted-imports": "off", "eslint/no-restricted-properties": "off", "eslint/no-restricted-globals": "off", "typescript/no-explicit-any": "off" } },
+  ],
+};
+
+const file = new URL("../.oxlintrc.json", import.meta.url);
+const text = `${JSON.stringify(config, null, 2)}\n`;
+if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(file, text);
+
+/** True when the file on disk is the one this table gives. */
+export function configIsCurrent() {
+  return readFileSync(file, "utf8") === text;
+}
