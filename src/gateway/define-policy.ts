@@ -11,6 +11,8 @@ export interface PolicyDefinition<Config extends PolicyOptions, State> {
   readonly priority?: number;
   /** It can refuse a caller, so no stored response may be served before it. @default false */
   readonly guard?: boolean;
+  /** See {@link Policy.preflight}. @default false */
+  readonly preflight?: boolean;
   readonly defaults?: Partial<Config>;
   /** Called at construction with the resolved options; throws what is wrong with them. */
   readonly validate?: (config: Config) => void;

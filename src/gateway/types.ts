@@ -158,6 +158,12 @@ export type FailMode = "open" | "closed" | "local";
 
 // ---------------------------------------------------------------------------------------------------------- policies
 
+/**
+ * Runs the layers inside this one. It never rejects for what they throw: that has become `c.res`. It may be called
+ * again once it settled (`retry` does): the inner layers and the upstream then run once more, and `c.res` is replaced.
+ * A handler that answers while `next()` still runs (`timeout`) abandons it: what the inner layers do later changes no
+ * response, and a body they still produce is cancelled.
+ */
 export type Next = () => Promise<void>;
 export type PolicyHandler = (c: Context, next: Next) => MaybePromise<Response | void>;
 
@@ -170,6 +176,8 @@ export interface Policy {
   readonly priority?: number;
   /** It can refuse a caller: it then runs before any stored response is served (effective priority at most 39). */
   readonly guard?: boolean;
+  /** It answers CORS preflights: an `OPTIONS` request the route does not list runs the chain up to this policy only. */
+  readonly preflight?: boolean;
   /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
   readonly bind?: (site: PolicySite) => BoundPolicy;
 }
@@ -246,6 +254,18 @@ export interface PolicyContext {
   /** Aborts when the client leaves, the gateway's grace period ends, or a `timeout` policy gives up. */
   signal: AbortSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Upstream of the matched route in a word, as in {@link PolicySite.upstream}. */
+  readonly upstream: string;
+  /** Calls of the upstream begun for this request, every attempt counted; whatever takes the upstream's place counts itself. */
+  upstreamCalls: number;
+  /** Status of the upstream's own latest answer, before any policy changed it; `undefined` when there is none. */
+  upstreamStatus: number | undefined;
+  /** What the latest call of the upstream threw; `undefined` when it answered. */
+  upstreamError: unknown;
+  /** Called before each call of the upstream; what it throws is the answer. Set by `circuitBreaker` while the circuit is open. */
+  upstreamGate: (() => void) | undefined;
+  /** The caller's address by these fields instead of the default ones, under the same `trustProxy` rules. */
+  readonly clientAddress: (ipHeaders: readonly string[]) => string;
   /** Calls back once, when the response body has ended or broken. `aborted`: it did not reach its end. */
   readonly onBodyEnd: (callback: (end: { readonly bytes: number; readonly aborted: boolean }) => void) => void;
 }
