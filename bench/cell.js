@@ -1,0 +1,30 @@
+/** One cell in a process of its own: warm up, then run batches for the time given, and report once. */
+const [suiteName, cellName, budgetMs] = process.argv.slice(2);
+const { default: suite } = await import(`./suites/${suiteName}.js`);
+const cell = suite.cells.find((candidate) => candidate.name === cellName);
+const { run, teardown, latencies } = await cell.setup();
+
+// The batch grows until one takes about 20 ms: clock reads then cost nothing beside the work.
+let batch = cell.batch ?? 64;
+for (const began = performance.now(); performance.now() - began < 400; ) {
+  const start = performance.now();
+  await run(batch);
+  if (cell.batch === undefined && performance.now() - start < 20) batch = Math.ceil(batch * 1.5);
+}
+latencies?.().splice(0);
+globalThis.gc?.();
+
+const [wall, cpu] = [performance.now(), process.cpuUsage()];
+let done = 0;
+do {
+  await run(batch);
+  done += batch;
+} while (performance.now() - wall < Number(budgetMs));
+const elapsedMs = performance.now() - wall;
+const { user, system } = process.cpuUsage(cpu);
+
+const sorted = (latencies?.() ?? []).sort((a, b) => a - b);
+const quantile = (q) => (sorted.length === 0 ? undefined : sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] * 1000);
+process.send({ rate: (done / elapsedMs) * 1000, cpuUs: (user + system) / done, p50Us: quantile(0.5), p99Us: quantile(0.99) });
+await teardown?.();
+process.exit(0);

@@ -1,0 +1,64 @@
+/**
+ * Checks every fenced `ts` block of README.md, docs/ and AGENTS.md: all are type-checked against the built package,
+ * and those fenced `ts run` are executed. `ts fragment` marks a block that is a part of a larger program: skipped, and
+ * counted in the output.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+
+export function checkDocs(root) {
+  const files = ["README.md", "AGENTS.md", ...list(root, "docs")].filter((file) => existsSync(join(root, file)));
+  // Inside the project, so that `sluice/...` resolves by the package's own name.
+  const folder = mkdtempSync(join(root, "dist", "docs-"));
+  try {
+    const blocks = files.flatMap((file) => snippets(readFileSync(join(root, file), "utf8")).map((block) => ({ ...block, file })));
+    const checked = blocks.filter((block) => !block.flags.includes("fragment"));
+    checked.forEach((block, i) => writeFileSync(join(folder, `block-${i}.ts`), `// ${block.file}:${block.line}\n${block.code}\nexport {};\n`));
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(root, join(folder, "node_modules/sluice"));
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: relative(folder, join(root, "tsconfig.json")), compilerOptions: { customConditions: [], isolatedDeclarations: false, declaration: false, noEmit: false, outDir: "out", rootDir: ".", skipLibCheck: true }, include: ["*.ts"], exclude: [] }));
+    try {
+      execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], { cwd: folder, stdio: "pipe" });
+    } catch (error) {
+      throw new Error(locate(error.stdout.toString(), checked));
+    }
+    let ran = 0;
+    checked.forEach((block, i) => {
+      if (!block.flags.includes("run")) return;
+      ran++;
+      try {
+        execFileSync(process.execPath, [`out/block-${i}.js`], { cwd: folder, stdio: "pipe", timeout: 30_000 });
+      } catch (error) {
+        throw new Error(`${block.file}:${block.line} does not run:\n${error.stderr}${error.stdout}`);
+      }
+    });
+    return `${checked.length} blocks type-checked, ${ran} run, ${blocks.length - checked.length} fragments`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function snippets(text) {
+  const found = [];
+  const lines = text.split("\n");
+  for (let i = 0; i < lines.length; i++) {
+    const open = /^```ts\b(.*)$/.exec(lines[i]);
+    if (open === null) continue;
+    const begin = i + 1;
+    while (++i < lines.length && lines[i] !== "```");
+    found.push({ line: begin + 1, flags: open[1].trim().split(/\s+/), code: lines.slice(begin, i).join("\n") });
+  }
+  return found;
+}
+
+/** Compiler messages name the block; a reader wants the line of the document. */
+function locate(output, blocks) {
+  return output.replace(/block-(\d+)\.ts\((\d+),/g, (_, block, line) => `${blocks[block].file}:${blocks[block].line + Number(line) - 2} (`);
+}
+
+function list(root, folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true }).map(String).filter((file) => file.endsWith(".md")).map((file) => join(folder, file));
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The `sluice` command. */
+
+import { readFileSync } from "node:fs";
+import { cac } from "cac";
+import { serveFile } from "./serve-file.ts";
+
+interface ServeFlags {
+  readonly port?: unknown;
+  readonly host?: unknown;
+}
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const cli = cac("sluice");
+
+cli
+  .command("run <file>", "Serve a gateway file")
+  .option("-p, --port <port>", "Port to listen on, 0 for a free one (default: 8787)")
+  .option("-H, --host <host>", "Address to listen on (default: localhost)")
+  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), watch: false }));
+
+cli
+  .command("dev <file>", "Serve a gateway file and load it again on every save")
+  .option("-p, --port <port>", "Port to listen on, 0 for a free one (default: 8787)")
+  .option("-H, --host <host>", "Address to listen on (default: localhost)")
+  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), watch: true }));
+
+cli.help();
+cli.version(version);
+
+try {
+  cli.parse(process.argv, { run: false });
+  if (cli.matchedCommand === undefined && cli.options["help"] !== true && cli.options["version"] !== true) {
+    if (cli.args.length > 0) throw new Error(`unknown command "${cli.args[0]}"`);
+    cli.outputHelp();
+    process.exitCode = 1;
+  }
+  await cli.runMatchedCommand();
+} catch (error) {
+  process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+function address({ port = 8787, host = "localhost" }: ServeFlags): { port: number; hostname: string } {
+  const number = Number(port);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new Error(`--port must be an integer from 0 to 65535, got "${String(port)}"`);
+  return { port: number, hostname: String(host) };
+}

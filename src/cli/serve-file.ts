@@ -1,0 +1,88 @@
+/** `run` and `dev`: a gateway file behind a port. */
+
+import { dirname, resolve } from "node:path";
+import { watch } from "chokidar";
+import { type GatewayInstance, createGateway } from "../gateway.ts";
+import { serve } from "../node.ts";
+import { LoadError, type Loaded, type Served, load } from "./load.ts";
+import { withRequestLine } from "./request-line.ts";
+
+export interface ServeFileOptions {
+  readonly port: number;
+  readonly hostname: string;
+  /** Load the file again when it or a file beside it changes; a broken edit keeps the last good gateway. */
+  readonly watch: boolean;
+}
+
+export async function serveFile(path: string, options: ServeFileOptions): Promise<void> {
+  const file = resolve(path);
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const current = new Current();
+  try {
+    await current.replace(await load(file));
+  } catch (error) {
+    // `dev` starts from a good file, too: there is no last good one to serve yet.
+    fail(error);
+  }
+  const server = await serve(withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
+  print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}`);
+
+  const watcher = options.watch ? watch(dirname(file), { ignoreInitial: true, ignored: (name) => /[/\\](node_modules|\.git|dist)([/\\]|$)/.test(name) }) : undefined;
+  let reload = Promise.resolve();
+  watcher?.on("all", (_, changed) => {
+    if (!/\.(?:[cm]?[jt]s|json)$/.test(changed)) return;
+    // One after the other, and each sees the newest file.
+    reload = reload.then(async () => {
+      try {
+        await current.replace(await load(file));
+        print(`reloaded after a change of ${changed}`);
+      } catch (error) {
+        print(`${error instanceof Error ? error.message : String(error)}\nnot reloaded: the last good gateway keeps serving`);
+      }
+    });
+  });
+
+  let closing = false;
+  const stop = (): void => {
+    if (closing) process.exit(1);
+    closing = true;
+    print("closing: work in flight finishes, a second signal ends at once");
+    void Promise.all([watcher?.close(), server.close()])
+      .then(() => current.close())
+      .then(() => process.exit(0));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+/** What serves now. A config is applied to the running gateway, so its counters survive an edit. */
+class Current implements Served {
+  #served: Served & { readonly close?: () => Promise<void> } = { fetch: () => new Response(null, { status: 503 }) };
+  #gateway: GatewayInstance | undefined;
+
+  readonly fetch: Served["fetch"] = (request, env, ctx) => this.#served.fetch(request, env, ctx);
+
+  async replace(loaded: Loaded): Promise<void> {
+    if (loaded.kind === "config" && this.#gateway !== undefined) {
+      await this.#gateway.update(loaded.config);
+      return;
+    }
+    const old = this.#served;
+    this.#gateway = loaded.kind === "config" ? createGateway(loaded.config) : undefined;
+    this.#served = this.#gateway ?? (loaded as { served: Served }).served;
+    if (old !== this.#served) await old.close?.();
+  }
+
+  async close(): Promise<void> {
+    await this.#served.close?.();
+  }
+}
+
+function portInUse(error: unknown, port: number): unknown {
+  return (error as { code?: string }).code === "EADDRINUSE" ? new LoadError(`port ${port} is in use; choose another with --port, or 0 for a free one`) : error;
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
