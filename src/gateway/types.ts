@@ -205,6 +205,13 @@ export interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
+  /** Where a policy that keeps responses registers itself; `gateway.cache.purge` asks each of them. One set per gateway. */
+  readonly caches?: Set<PurgeableCache>;
+}
+
+/** Something with stored responses: `gateway.cache.purge` hands its target to each one and adds up what they dropped. */
+export interface PurgeableCache {
+  purge(target: { url: string } | { tags: readonly string[] } | { prefix: string } | { all: true }): MaybePromise<number>;
 }
 
 export interface LocalStores {
@@ -254,6 +261,12 @@ export interface PolicyContext {
   /** Aborts when the client leaves, the gateway's grace period ends, or a `timeout` policy gives up. */
   signal: AbortSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /**
+   * Runs the layers inside the policy of that identity, and the upstream, once more for `request`, in a context of its
+   * own: the client's leaving does not abort it and `c.res` does not change. For background work such as refreshing a
+   * stale entry; hand the promise to `waitUntil`. It never rejects for what the layers throw.
+   */
+  readonly detached?: (policyName: string, request: Request) => Promise<Response>;
   /** Upstream of the matched route in a word, as in {@link PolicySite.upstream}. */
   readonly upstream: string;
   /** Calls of the upstream begun for this request, every attempt counted; whatever takes the upstream's place counts itself. */
