@@ -5,6 +5,7 @@ import { checkPositive } from "../core/check.ts";
 import { isSluiceError, quote } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { systemRandom } from "../core/random.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 export interface ContractViolation {
   readonly rule: string;
@@ -28,6 +29,8 @@ export interface ContractReport {
 export interface DrivenClock {
   now(): number;
   advance(ms: number): unknown;
+  /** Moves the wall clock alone, back or forth; without it the rules about clock steps are skipped. */
+  step?(ms: number): void;
 }
 
 export interface ContractOptions {
@@ -77,6 +80,8 @@ export interface RuleTime {
   settle(): Promise<void>;
   /** For rules about single instants: skips the rule on the machine's clock. */
   needDriven(): void;
+  /** Moves the wall clock by `ms`, which may be negative; skips the rule where that cannot be done. */
+  step(ms: number): void;
 }
 
 export interface Rule<Context> {
@@ -162,17 +167,6 @@ function realWait(clock: Clock, ms: number): { done: Promise<void>; cancel(): vo
   return { done, cancel: () => cancel() };
 }
 
-/** Numbers in `[0, 1)` from a 32-bit state (a Weyl sequence through a multiply-xorshift mix). */
-export function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 4294967296;
-  };
-}
-
 function ruleTime(driven: DrivenClock | undefined): RuleTime {
   const settle = async (): Promise<void> => {
     for (let i = 0; i < 50; i++) await undefined;
@@ -204,6 +198,10 @@ function ruleTime(driven: DrivenClock | undefined): RuleTime {
     },
     needDriven: () => {
       if (driven === undefined) skipRule("needs a clock that is driven by hand (option clock)");
+    },
+    step(ms) {
+      if (driven?.step === undefined) return skipRule("needs a clock whose wall time can be set (option clock with step)");
+      driven.step(ms);
     },
   };
 }
@@ -258,14 +256,14 @@ interface RuleOutcome {
 
 async function runRule<Context>(rule: Rule<Context>, open: (base: RuleBase) => Context, setup: RuleRun): Promise<RuleOutcome | undefined> {
   const cleanups: (() => unknown)[] = [];
-  const random = numbersFrom(setup.seed);
+  const random = seededRandom(setup.seed);
   let keys = 0;
   const base: RuleBase = {
     ttlMs: setup.ttlMs,
     seed: setup.seed,
     key: (label = "key") => `contract-${setup.run}-${keys++}-${label}`,
-    random,
-    pick: (low, high) => low + Math.floor(random() * (high - low + 1)),
+    random: random.next,
+    pick: random.integer,
     time: ruleTime(setup.clock),
     after: (clean) => void cleanups.push(clean),
   };
