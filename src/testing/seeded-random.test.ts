@@ -14,7 +14,7 @@ describe("seededRandom", () => {
 
   it("is uniform enough: each of 16 cells within 5 sigma of its share", () => {
     const random = seededRandom(1);
-    const cells = new Array<number>(16).fill(0);
+    const cells = Array.from({ length: 16 }, () => 0);
     for (let i = 0; i < 160_000; i++) cells[Math.floor(random.next() * 16)]!++;
     for (const count of cells) expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(10_000 * (15 / 16)));
   });
