@@ -161,8 +161,12 @@ class StoreGuard implements Guard, CallOwner {
 
   call<T>(operation: string, run: (signal: AbortSignal | undefined) => MaybePromise<T>, options?: GuardCallOptions<T>): MaybePromise<T> {
     if (options?.signal?.aborted) throw options.signal.reason;
-    if (this.current !== "up") this.admit(options?.timeoutMs);
-    else if (this.inFlight >= this.options.maxInFlight) this.refuseOverload();
+    if (this.current !== "up") {
+      const refusal = this.admit(options?.timeoutMs);
+      if (refusal !== undefined) throw refusal;
+    } else if (this.inFlight >= this.options.maxInFlight) {
+      throw this.refuseOverload();
+    }
     this.calls++;
     const epoch = this.epoch;
     const controller = options?.abortable === true ? new AbortController() : undefined;
@@ -224,23 +228,23 @@ class StoreGuard implements Guard, CallOwner {
     if (++this.consecutive >= this.options.threshold) this.suspend(code, false);
   }
 
-  /** Lets one call through as the probe, or throws. */
-  private admit(timeoutMs: number | undefined): void {
+  /** Lets one call through as the probe, or gives its refusal. */
+  private admit(timeoutMs: number | undefined): StoreError | undefined {
     const now = this.clock.monotonic();
     if (this.current === "suspended" && now >= this.retryAt) {
       this.change("probing");
       this.retryAt = now + (timeoutMs ?? this.options.timeoutMs);
-      return;
+      return undefined;
     }
     this.refusals++;
-    throw this.refused;
+    return this.refused;
   }
 
-  private refuseOverload(): never {
+  private refuseOverload(): StoreError {
     this.refusals++;
     this.report("failure", this.epoch, "STORE_OVERLOADED");
     this.overload ??= plain("STORE_OVERLOADED", `${this.name}: ${this.options.maxInFlight} calls wait for an answer already`, { outcome: "not-applied" });
-    throw this.overload;
+    return this.overload;
   }
 
   private suspend(code: string, probeAgain: boolean): void {
