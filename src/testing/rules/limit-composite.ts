@@ -72,7 +72,7 @@ export const compositeRules: readonly Rule<LimitContext>[] = [
       const policies = [policyOf("sliding-window", 5, 100), policyOf("sliding-window", 40, 1000), policyOf("token-bucket", 50, 2000)];
       const admissions: Admission[] = [];
       for (let i = 0; i < 1500; i++) {
-        await c.time.pass(c.pick(0, 5) === 0 ? c.pick(0, 300) : c.pick(0, 12));
+        await c.time.pass(c.pick(0, 9) === 0 ? c.pick(0, 100) : c.pick(0, 8));
         const at = c.time.now();
         if ((await checkAll(key, policies, 1)).every(({ allowed }) => allowed)) admissions.push({ sentAt: at, knownAt: at, cost: 1 });
       }
