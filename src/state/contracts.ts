@@ -32,6 +32,11 @@ export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> 
   /** State to bytes, without the version byte (the driver adds it). */
   encode(state: State): Uint8Array;
   decode(bytes: Uint8Array): State;
+  /**
+   * Whether a state is still refusing or counting somebody at `now`, as {@link RowMachine.limiting} says for rows. A store
+   * at its bound evicts the states that are not. Absent: always, until they expire.
+   */
+  limiting?(state: State, now: number): boolean;
   /** Present when the state is a row of numbers: a driver in this process may then keep it in a slab and run it in place. */
   readonly row?: RowMachine<Command, Reply>;
 }
@@ -109,12 +114,24 @@ export interface StateDriver {
   run(batch: readonly Operation[], options?: RunOptions): MaybePromise<Reply[][]>;
   /** One command at once, where no I/O is needed. Only drivers whose data is in this process have it. */
   runSync?<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R;
+  /**
+   * A name space of its own for the records of one algorithm, with `runSync`'s semantics: a caller with many keys under one
+   * prefix builds no string per call. Keys of two tables, or of a table and `run`, never meet; the same name gives the
+   * same records. `undefined` when there are too many tables: then the caller puts the name into the key.
+   */
+  table?<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined;
   get(key: string, options?: RunOptions): MaybePromise<Uint8Array | undefined>;
   /** `ttlMs`: `undefined` is no expiry. A plain overwrite clears an old TTL. */
   set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): MaybePromise<void>;
   delete(key: string, options?: RunOptions): MaybePromise<boolean>;
   /** Frees what the driver opened itself, never the caller's client. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Records of one algorithm in this process. */
+export interface SyncTable<Command, R> {
+  /** Runs one command. `key` is any non-empty string, unescaped. The command is not kept: a caller may use it again. */
+  run(key: string, command: Command): R;
 }
 
 // ------------------------------------------------------------------------------------------------------------ limits
@@ -235,6 +252,8 @@ export interface CircuitPolicy {
   /** Share of slow calls, in (0, 1], that opens it once `minimumThroughput` calls are in the window. */
   readonly slowCallRate?: number;
   readonly resetTimeoutMs: number;
+  /** Each opening in a row waits twice as long as the one before, up to this. Absent: every one waits `resetTimeoutMs`. */
+  readonly maxResetTimeoutMs?: number;
   /** Probes out at once while half-open, over the whole fleet. */
   readonly halfOpenMax: number;
   /** Successful probes that close it. */

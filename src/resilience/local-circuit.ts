@@ -1,0 +1,172 @@
+/**
+ * The circuit of one process: the row machine of the circuit algorithm on a row of its own.
+ *
+ * The row is made by the first call that it must remember. A closed circuit that judges by failures alone reads one
+ * field to admit and adds to one to count a good call: no clock, no allocation. Those counts enter the row in front of
+ * the next thing that happens to it, which is the batched report that the algorithm has for instances of a fleet.
+ */
+
+import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { circuit, type CircuitCommand, type CircuitReply } from "../state/algorithms/circuit.ts";
+import { HALF_OPEN, ISOLATED, OPEN, PHASE, WIDTH } from "../state/algorithms/circuit-row.ts";
+import type { CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts.ts";
+import type { CircuitSettings, LocalCircuitBreaker } from "./circuit-settings.ts";
+import { circuitOpen } from "./circuit-open-error.ts";
+
+/** Permit of a circuit that never changed phase. Its epoch is one that the algorithm takes until the first change. */
+const FIRST: CircuitPermit = Object.freeze({ allowed: true, state: "closed", epoch: 1024 });
+
+/** One for all breakers: filled and read within one synchronous run, never kept across a call to somebody else's code. */
+const scratch: CircuitReply = /* @__PURE__ */ circuit.row.reply();
+
+export class LocalCircuit implements LocalCircuitBreaker {
+  readonly #settings: CircuitSettings;
+  #cells: Float64Array | undefined;
+  /** The permit of the closed phase there is now; undefined in every other phase. */
+  #permit: CircuitPermit | undefined = FIRST;
+  /** Good calls of this phase that the row has not counted yet. */
+  #good = 0;
+
+  constructor(settings: CircuitSettings) {
+    this.#settings = settings;
+  }
+
+  get state(): CircuitState {
+    const phase = this.#cells?.[PHASE];
+    if (phase === HALF_OPEN) return "half-open";
+    return phase === OPEN || phase === ISOLATED ? "open" : "closed";
+  }
+
+  execute<T>(fn: (signal?: AbortSignal) => MaybePromise<T>, signal?: AbortSignal): Promise<T> {
+    const permit = this.#permit;
+    if (permit !== undefined && !this.#settings.timed) return this.#closed(permit, fn, signal);
+    return this.#asked(fn, signal);
+  }
+
+  acquire(): CircuitPermit | CircuitRefusal {
+    if (this.#permit !== undefined) return this.#permit;
+    const reply = this.#apply({ type: "acquire", policy: this.#settings.policy });
+    if (!reply.allowed) return { allowed: false, state: reply.state, retryAfterMs: reply.retryAfterMs };
+    const { state, epoch, token } = reply;
+    if (token === 0) return this.#permit ?? { allowed: true, state, epoch };
+    const transition = this.#notify();
+    return { allowed: true, state, epoch, token: String(token), transition };
+  }
+
+  report(permit: CircuitPermit, outcome: CircuitOutcome): CircuitTransition | undefined {
+    const { token } = permit;
+    if (token === undefined) {
+      if (permit !== this.#permit && permit.epoch !== this.#permit?.epoch) return undefined;
+      if (outcome === "unused") return undefined;
+      if (outcome === "success" && !this.#settings.timed) {
+        this.#good++;
+        return undefined;
+      }
+    }
+    const good = token === undefined ? this.#good : 0;
+    this.#good -= good;
+    const { policy, random } = this.#settings;
+    this.#apply({
+      type: "report",
+      // A permit of the phase there is now always counts, also when its record has lapsed since.
+      epoch: token === undefined ? 0 : permit.epoch,
+      token: token === undefined ? 0 : Number(token),
+      ok: good + (outcome === "success" ? 1 : 0),
+      fail: outcome === "failure" ? 1 : 0,
+      slow: outcome === "slow" ? 1 : 0,
+      random: policy.maxResetTimeoutMs === undefined ? 0 : random.next(),
+      policy,
+    });
+    return this.#notify();
+  }
+
+  isolate(): void {
+    this.#force("isolated");
+  }
+
+  disable(): void {
+    this.#force("disabled");
+  }
+
+  reset(): void {
+    this.#force("closed");
+  }
+
+  async #closed<T>(permit: CircuitPermit, fn: (signal?: AbortSignal) => MaybePromise<T>, signal: AbortSignal | undefined): Promise<T> {
+    let value: T;
+    try {
+      value = await fn(signal);
+    } catch (error) {
+      this.report(permit, this.#judge(error, signal));
+      throw error;
+    }
+    if (permit === this.#permit) this.#good++;
+    return value;
+  }
+
+  async #asked<T>(fn: (signal?: AbortSignal) => MaybePromise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const permit = this.acquire();
+    const { clock, key, policy } = this.#settings;
+    if (!permit.allowed) throw circuitOpen(key, permit.state, permit.retryAfterMs);
+    const { slowCallMs } = policy;
+    const start = slowCallMs === undefined ? 0 : clock.monotonic();
+    let value: T;
+    try {
+      value = await fn(signal);
+    } catch (error) {
+      this.report(permit, this.#judge(error, signal));
+      throw error;
+    }
+    this.report(permit, slowCallMs !== undefined && clock.monotonic() - start > slowCallMs ? "slow" : "success");
+    return value;
+  }
+
+  #judge(error: unknown, signal: AbortSignal | undefined): CircuitOutcome {
+    return judge(error, signal, this.#settings.isFailure);
+  }
+
+  #force(to: CircuitState | "isolated" | "disabled"): void {
+    this.#good = 0;
+    this.#permit = undefined;
+    this.#apply({ type: "force", to, policy: this.#settings.policy });
+    this.#notify();
+  }
+
+  #apply(command: CircuitCommand): CircuitReply {
+    this.#cells ??= new Float64Array(WIDTH);
+    circuit.row.apply(this.#cells, 0, command, this.#settings.now(), scratch);
+    if (scratch.state !== "closed" || scratch.forced !== undefined) this.#permit = undefined;
+    else this.#permit ??= Object.freeze({ allowed: true, state: "closed", epoch: scratch.epoch });
+    return scratch;
+  }
+
+  /** Tells of the transition that the last command made, if it made one. Ends the use of `scratch`. */
+  #notify(): CircuitTransition | undefined {
+    const { from, to } = scratch;
+    if (from === undefined || to === undefined || from === to) return undefined;
+    this.#good = 0;
+    tell(this.#settings, from, to);
+    return { from, to };
+  }
+}
+
+/** Whether a call that threw counts, and how. */
+export function judge(error: unknown, signal: AbortSignal | undefined, isFailure: ((error: unknown) => boolean) | undefined): CircuitOutcome {
+  if (signal?.aborted === true && (signal.reason as { name?: unknown } | null | undefined)?.name !== "TimeoutError") return "unused";
+  if (isFailure === undefined) return "failure";
+  try {
+    return isFailure(error) ? "failure" : "success";
+  } catch {
+    // The caller must get the error of the call, whatever became of judging it.
+    return "failure";
+  }
+}
+
+export function tell(settings: CircuitSettings, from: CircuitState, to: CircuitState): void {
+  try {
+    const done: unknown = settings.onStateChange?.(settings.key, from, to);
+    if (isPromise(done)) done.catch(() => undefined);
+  } catch {
+    // An observer: what it throws must not reach the call it observes.
+  }
+}
