@@ -303,6 +303,7 @@ export interface CircuitBreakerStore {
 
 /** A stored response. The store owns the bytes: callers never change them. */
 export interface CacheRecord {
+  /** HTTP status; 0 for a note that is no response: `get` gives nothing for it, and `purge` drops but does not count it. */
   readonly status: number;
   /** Fields as sent, names in lower case; `set-cookie` may repeat. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -328,10 +329,14 @@ export interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
   delete(key: string): MaybePromise<boolean>;
-  /** The same as `get` and `put` without building a `Response`; required together. */
+  /**
+   * The same as `get` and `put` without building a `Response`; required together. A write with a `fillToken` that has
+   * ended is dropped; `lockedKey` is the key the token was given for, when that is another one (a variant is written
+   * under the lock of its set, and the lock is then kept).
+   */
   read?(key: string): MaybePromise<CacheRecord | undefined>;
-  write?(key: string, record: CacheRecord, fillToken?: string): MaybePromise<void>;
-  /** One caller is told to fill, the others to wait; a token ends after `lockMs`. A purge voids tokens. */
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  /** One caller is told to fill, the others to wait; a token ends after `lockMs`. A purge and `delete` void tokens. */
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
   /** Drops what carries one of the tags, what begins with the prefix, or everything. Resolves with the number dropped. */

@@ -1,0 +1,219 @@
+/** The memory driver: algorithms run in this process, synchronously, on records that are bounded in number. */
+
+import { checkInteger, checkTtlMs } from "../../core/check.ts";
+import { type Clock, type TimerHandle, steadyNow, systemClock } from "../../core/clock.ts";
+import { OptionError, StoreError } from "../../core/errors.ts";
+import { boundKey } from "../../core/keys.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts.ts";
+import { type Kind, Records } from "./records.ts";
+
+export interface MemoryDriverOptions {
+  /** Most keys kept. At the bound the expired go first, then the idle, least recently used first. @default 100000 */
+  readonly maxKeys?: number;
+  /** @default the system's clock, counted from a monotonic one */
+  readonly clock?: Clock;
+  /** Drop expired keys also while nobody calls, this often. Without it every call drops a few. @default none, no timer */
+  readonly cleanupIntervalMs?: number;
+}
+
+export interface MemoryDriver extends StateDriver {
+  runSync<Command, R>(algorithm: Algorithm<any, Command, R>, key: string, command: Command): R;
+  run(batch: readonly Operation[], options?: RunOptions): Reply[][];
+  table<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined;
+  get(key: string, options?: RunOptions): Uint8Array | undefined;
+  set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): void;
+  delete(key: string, options?: RunOptions): boolean;
+  /** Live keys. */
+  readonly size: number;
+  /** `close` without a promise. */
+  destroy(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Largest value, in bytes. */
+const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+/** Tables are never dropped, so their number is bounded; callers beyond it put the name into the key. */
+const MAX_TABLES = 4096;
+/** Due keys looked at in one go by the timer: a few milliseconds of work. */
+const SWEEP_PER_TICK = 20_000;
+
+/**
+ * A {@link StateDriver} in this process. It never waits: `run` and the others return values, and `runSync` and `table`
+ * are there. Nothing survives the process.
+ *
+ * @throws OptionError for a bound or interval that is no positive integer.
+ *
+ * @example
+ * const driver = memoryDriver({ maxKeys: 10_000 });
+ * const stores = createStores(driver);
+ */
+export function memoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
+  return new Driver(options);
+}
+
+class Driver implements MemoryDriver {
+  readonly name = "memory";
+  readonly capabilities: DriverCapabilities = Object.freeze({
+    atomic: true,
+    clock: "backend",
+    minTtlMs: 1,
+    maxValueBytes: MAX_VALUE_BYTES,
+    shared: false,
+    durability: "memory",
+    multiKey: true,
+  });
+  readonly #records: Records;
+  readonly #root = new Map<string, number>();
+  /** By algorithm name and width, which is what a record is checked for. */
+  readonly #kinds = new Map<string, Kind>();
+  readonly #tables = new Map<string, { readonly kind: Kind; readonly table: SyncTable<any, any> }>();
+  readonly #bytes: Kind;
+  readonly #clock: Clock;
+  #last: Algorithm<any, any, any> | undefined;
+  #lastKind: Kind | undefined;
+  #timer: TimerHandle;
+
+  constructor(options: MemoryDriverOptions) {
+    const maxKeys = checkInteger("maxKeys", options.maxKeys ?? 100_000, 1, 2 ** 24);
+    this.#clock = options.clock ?? systemClock;
+    this.#records = new Records(maxKeys, steadyNow(this.#clock));
+    this.#bytes = this.#records.kind(rawBytes, this.#root);
+    if (options.cleanupIntervalMs !== undefined) this.#schedule(checkInteger("cleanupIntervalMs", options.cleanupIntervalMs, 1));
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  runSync<Command, R>(algorithm: Algorithm<any, Command, R>, key: string, command: Command): R {
+    return this.#records.run(this.#kind(algorithm), algorithm, boundKey(key), command) as R;
+  }
+
+  run(batch: readonly Operation[], options?: RunOptions): Reply[][] {
+    this.#begin(options);
+    return batch.map(({ algorithm, key, commands }) => {
+      try {
+        return this.#records.runAll(this.#kind(algorithm), algorithm, boundKey(key), commands);
+      } catch (error) {
+        return commands.map(() => error);
+      }
+    });
+  }
+
+  table<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined {
+    const known = this.#tables.get(name);
+    if (known !== undefined) {
+      const { kind, table } = known;
+      if (kind.algorithm.name === algorithm.name && kind.width === (algorithm.row?.width ?? 0)) return table;
+      throw new StoreError("STORE_WRONG_TYPE", `the table "${name}" holds ${kind.algorithm.name} records, not ${algorithm.name}`);
+    }
+    if (this.#tables.size >= MAX_TABLES) return undefined;
+    const records = this.#records;
+    const kind = records.kind(algorithm, new Map());
+    const table: SyncTable<Command, R> = { run: (key, command) => records.run(kind, algorithm, tableKey(key), command) as R };
+    this.#tables.set(name, { kind, table });
+    return table;
+  }
+
+  get(key: string, options?: RunOptions): Uint8Array | undefined {
+    this.#begin(options);
+    const bytes = this.#records.read(this.#bytes, boundKey(key)) as Uint8Array | undefined;
+    return bytes?.slice();
+  }
+
+  set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): void {
+    this.#begin(options);
+    if (!(value instanceof Uint8Array)) throw new OptionError("value", value, "a Uint8Array");
+    const ttl = checkTtlMs("ttlMs", ttlMs);
+    if (value.byteLength > MAX_VALUE_BYTES) {
+      throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.byteLength} bytes is above the maximum of ${MAX_VALUE_BYTES}`, { outcome: "not-applied" });
+    }
+    const name = boundKey(key);
+    const command: RawCommand = { bytes: new Uint8Array(value), ttlMs: ttl };
+    try {
+      this.#records.run(this.#bytes, rawBytes, name, command);
+    } catch (error) {
+      // A plain value replaces whatever was there.
+      if ((error as Partial<StoreError>).code !== "STORE_WRONG_TYPE") throw error;
+      this.#records.delete(this.#root, name);
+      this.#records.run(this.#bytes, rawBytes, name, command);
+    }
+  }
+
+  delete(key: string, options?: RunOptions): boolean {
+    this.#begin(options);
+    return this.#records.delete(this.#root, boundKey(key));
+  }
+
+  destroy(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#records.close();
+  }
+
+  async close(): Promise<void> {
+    this.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.destroy();
+  }
+
+  #begin(options: RunOptions | undefined): void {
+    this.#records.now();
+    options?.signal?.throwIfAborted();
+  }
+
+  #kind(algorithm: Algorithm<any, any, any>): Kind {
+    if (algorithm === this.#last) return this.#lastKind as Kind;
+    const id = `${algorithm.name} ${algorithm.row?.width ?? 0}`;
+    let kind = this.#kinds.get(id);
+    if (kind === undefined) {
+      kind = this.#records.kind(algorithm, this.#root);
+      this.#kinds.set(id, kind);
+    }
+    this.#last = algorithm;
+    this.#lastKind = kind;
+    return kind;
+  }
+
+  #schedule(intervalMs: number): void {
+    const tick = (): void => {
+      const done = this.#records.sweep(SWEEP_PER_TICK);
+      this.#timer = this.#clock.setTimeout(tick, done ? intervalMs : 1);
+    };
+    this.#timer = this.#clock.setTimeout(tick, intervalMs);
+  }
+}
+
+interface RawCommand {
+  readonly bytes: Uint8Array;
+  readonly ttlMs: number | undefined;
+}
+
+/** What `set` keeps, as an algorithm, so that plain values share bound, expiry and eviction with everything else. */
+const rawBytes: Algorithm<Uint8Array, RawCommand, undefined> = {
+  name: "bytes",
+  version: 1,
+  maxStateBytes: MAX_VALUE_BYTES,
+  step: (_state, { bytes, ttlMs }, now) => ({ state: bytes, reply: undefined, expiresAt: ttlMs === undefined ? undefined : now + ttlMs }),
+  limiting: () => false,
+  encode: (state) => state,
+  decode: (bytes) => bytes,
+};
+
+/**
+ * A key of a table: itself, or its digest when it is long. One that could be taken for a digest is marked, and one that
+ * begins with the mark as well, so that no two inputs meet.
+ */
+function tableKey(key: string): string {
+  if (typeof key !== "string" || key.length === 0) return boundKey(key);
+  const first = key.charCodeAt(0);
+  if (first === EQUALS || (first === LETTER_S && key.startsWith("sha256="))) return boundKey(`=${key}`);
+  return key.length <= SURELY_SHORT ? key : boundKey(key);
+}
+
+const EQUALS = 61;
+const LETTER_S = 115;
+/** A UTF-16 unit takes at most three bytes of UTF-8. */
+const SURELY_SHORT = 170;
