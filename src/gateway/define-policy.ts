@@ -1,10 +1,16 @@
 /** Makes a policy: options, identity, `skip` and private state handled once, for built-in and user policies alike. */
 
 import type { Context } from "hono";
+import { isSluiceError } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite } from "./types.ts";
+import { boundHandler, requestState } from "./context.ts";
+import { noopDebug } from "./debug.ts";
+import { GatewayError, configError, isGatewayError, policyError } from "./errors.ts";
+import { resolveConfig } from "./sdk/resolve-config.ts";
+import { withSkip } from "./sdk/with-skip.ts";
+import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, PurgeTarget } from "./types.ts";
 
-export interface PolicyDefinition<Config extends PolicyOptions, State> {
+export interface PolicyDefinition<Config extends object, State> {
   /** The kind, such as `rate-limit`. */
   readonly name: string;
   /** @default 100 */
@@ -20,6 +26,8 @@ export interface PolicyDefinition<Config extends PolicyOptions, State> {
   readonly setup?: (config: Config, site: PolicySite) => State;
   readonly handler: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
   readonly dispose?: (state: State) => MaybePromise<void>;
+  /** Of a policy that stores responses: serves `gateway.cache.purge`. */
+  readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
 }
 
 export interface PolicyTools<Config, State> {
@@ -32,6 +40,112 @@ export interface PolicyTools<Config, State> {
 }
 
 /** The factory of a policy: options are needed only where the type has required ones. */
-export type PolicyFactory<Config> = Record<never, never> extends Config ? (config?: Config) => Policy : (config: Config) => Policy;
+export type PolicyFactory<Config> = Record<never, never> extends Config
+  ? (config?: Config & PolicyOptions) => Policy
+  : (config: Config & PolicyOptions) => Policy;
 
-export declare function definePolicy<Config extends PolicyOptions = PolicyOptions, State = undefined>(definition: PolicyDefinition<Config, State>): PolicyFactory<Config>;
+/**
+ * Defines a kind of policy and gives its factory.
+ *
+ * Every policy made by it takes `name` (an instance name: two of a kind on one route need different ones),
+ * `priority` and `skip` beside its own options. A `Response` returned by `handler` is the response.
+ *
+ * ```ts
+ * const teapot = definePolicy<{ when: string }>({
+ *   name: "teapot",
+ *   priority: Priority.EARLY,
+ *   handler: (c, next, { config }) => (c.req.path === config.when ? c.text("short and stout", 418) : next()),
+ * });
+ * ```
+ *
+ * The factory throws a `GatewayError` with code `config_error` when the options are wrong.
+ */
+export function definePolicy<Config extends object = PolicyOptions, State = undefined>(
+  definition: PolicyDefinition<Config, State>,
+): PolicyFactory<Config> {
+  checkDefinition(definition);
+  const make = (options?: Config & PolicyOptions): Policy => {
+    if (options !== undefined && (typeof options !== "object" || options === null)) {
+      throw configError(`the options of policy "${definition.name}"`, options, "an object");
+    }
+    const config = resolveConfig<Config & PolicyOptions>(definition.defaults as Partial<Config & PolicyOptions>, options);
+    const name = identityOf(definition.name, config.name);
+    const priority = config.priority ?? definition.priority;
+    checkCommon(name, config, priority);
+    withConfigErrors(name, () => definition.validate?.(config));
+    const policy: Policy = {
+      name,
+      ...(priority === undefined ? undefined : { priority }),
+      ...(definition.guard === true ? { guard: true } : undefined),
+      ...(definition.preflight === true ? { preflight: true } : undefined),
+      ...(definition.preflight === true ? { preflight: true } : undefined),
+      handler: (c, next) => boundHandler(c, policy)(c, next),
+      bind: (site) => bind(definition, config, name, site),
+    };
+    return policy;
+  };
+  return make as PolicyFactory<Config>;
+}
+
+function bind<Config extends object, State>(
+  definition: PolicyDefinition<Config, State>,
+  config: Config & PolicyOptions,
+  name: string,
+  site: PolicySite,
+): BoundPolicy {
+  const state = withConfigErrors(name, () => definition.setup?.(config, site)) as State;
+  const namespace = `sluice:policy:${name}`;
+  const run = definition.handler;
+  const skip = config.skip;
+  const handler = withSkip(
+    skip === undefined
+      ? undefined
+      : (c) => {
+          try {
+            const skipped = skip(c);
+            return typeof skipped === "boolean" ? skipped : Promise.resolve(skipped).catch((error: unknown) => Promise.reject(policyError(name, error)));
+          } catch (error) {
+            throw policyError(name, error);
+          }
+        },
+    (c, next) => {
+      const gateway = requestState(c);
+      return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug });
+    },
+  );
+  const { dispose, purge } = definition;
+  return {
+    handler,
+    ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
+    ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
+  };
+}
+
+function identityOf(kind: string, instance: unknown): string {
+  if (instance === undefined || instance === kind) return kind;
+  if (typeof instance !== "string" || instance.length === 0) throw configError(`option "name" of policy "${kind}"`, instance, "a non-empty string");
+  return `${kind}:${instance}`;
+}
+
+function checkDefinition(definition: { name?: unknown; handler?: unknown }): void {
+  if (typeof definition !== "object" || definition === null) throw configError("the policy definition", definition, "an object");
+  if (typeof definition.name !== "string" || definition.name.length === 0) throw configError(`"name" of a policy definition`, definition.name, "a non-empty string");
+  if (typeof definition.handler !== "function") throw configError(`"handler" of policy "${definition.name}"`, definition.handler, "a function");
+}
+
+function checkCommon(name: string, config: PolicyOptions, priority: unknown): void {
+  if (priority !== undefined && (typeof priority !== "number" || !Number.isFinite(priority))) {
+    throw configError(`option "priority" of policy "${name}"`, priority, "a finite number");
+  }
+  if (config.skip !== undefined && typeof config.skip !== "function") throw configError(`option "skip" of policy "${name}"`, config.skip, "a function");
+}
+
+/** Domain errors of the layers below carry the option; here they also get the policy and the gateway's code. */
+function withConfigErrors<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (isGatewayError(error) || !(isSluiceError(error) || error instanceof RangeError || error instanceof TypeError)) throw error;
+    throw new GatewayError(500, "config_error", `policy "${name}": ${error.message}`, undefined, { cause: error });
+  }
+}

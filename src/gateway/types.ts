@@ -127,7 +127,7 @@ export interface GatewayInstance {
   readonly events: EventSource<GatewayEvent>;
   readonly cache: {
     /** Drops stored responses of every cache policy of this gateway. */
-    purge(target: { url: string } | { tags: readonly string[] } | { prefix: string } | { all: true }): Promise<{ purged: number }>;
+    purge(target: PurgeTarget): Promise<{ purged: number }>;
   };
   /** Swaps the configuration atomically; on a bad one it rejects and the old one keeps serving. */
   update(config: GatewayConfig): Promise<{ added: string[]; removed: string[]; changed: string[] }>;
@@ -136,6 +136,9 @@ export interface GatewayInstance {
   [Symbol.asyncDispose](): Promise<void>;
   readonly _registry: GatewayRegistry;
 }
+
+/** Which stored responses to drop. */
+export type PurgeTarget = { readonly url: string } | { readonly tags: readonly string[] } | { readonly prefix: string } | { readonly all: true };
 
 export interface GatewayRegistry {
   readonly gatewayName: string;
@@ -147,7 +150,7 @@ export interface GatewayRegistry {
 export type GatewayEvent =
   | { readonly type: "store.down" | "store.up"; readonly store: string; readonly policy: string; readonly code?: string; readonly suppressed?: number }
   | { readonly type: "store.error"; readonly store: string; readonly policy: string; readonly code: string; readonly mode: FailMode }
-  | { readonly type: "store.missing" | "store.limited"; readonly policy: string; readonly message: string }
+  | { readonly type: "store.missing" | "store.limited" | "policy.warning"; readonly policy: string; readonly message: string }
   | { readonly type: "circuit"; readonly key: string; readonly from: string; readonly to: string }
   | { readonly type: "error"; readonly code: string; readonly requestId: string; readonly error: unknown }
   | { readonly type: "background.error"; readonly error: unknown }
@@ -186,6 +189,8 @@ export interface BoundPolicy {
   readonly handler: PolicyHandler;
   /** Frees what the binding owns, after its last request. */
   readonly dispose?: () => MaybePromise<void>;
+  /** Of a policy that stores responses: drops some of them, gives the number dropped. Called by `gateway.cache.purge`. */
+  readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
 }
 
 /** Where a policy stands, and what the gateway gives it there. */
@@ -205,13 +210,6 @@ export interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
-  /** Where a policy that keeps responses registers itself; `gateway.cache.purge` asks each of them. One set per gateway. */
-  readonly caches?: Set<PurgeableCache>;
-}
-
-/** Something with stored responses: `gateway.cache.purge` hands its target to each one and adds up what they dropped. */
-export interface PurgeableCache {
-  purge(target: { url: string } | { tags: readonly string[] } | { prefix: string } | { all: true }): MaybePromise<number>;
 }
 
 export interface LocalStores {

@@ -1,0 +1,179 @@
+/** Turns a checked configuration into chains: merged, ordered, bound to their places. */
+
+import { escapeKeyPart, joinKey } from "../core/keys.ts";
+import type { MaybePromise } from "../core/maybe-promise.ts";
+import { quote } from "../core/errors.ts";
+import { LATEST_GUARD, Priority } from "./priority.ts";
+import { GatewayError } from "./errors.ts";
+import type { BoundEntry, CompiledRoute } from "./internals.ts";
+import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
+import type { BoundPolicy, GatewayConfig, Policy, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
+import { bindUpstream, upstreamLabel } from "./upstreams/bind.ts";
+
+/** What every site of a configuration has in common. */
+export type SiteBase = Omit<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream">;
+
+export interface Compiled {
+  readonly routes: readonly CompiledRoute[];
+  readonly unmatched: readonly BoundEntry[];
+  readonly looseSite: (policy: Policy) => PolicySite;
+  readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly dispose: () => void;
+}
+
+/** Policies of unmatched requests: the global ones that watch or filter, such as logs, metrics, CORS, address filters. */
+const UNMATCHED_PRIORITY = Priority.EARLY;
+
+/** A policy at a layer, before it is known whether an inner one replaces it. */
+interface Placed {
+  readonly policy: Policy;
+  readonly layer: object;
+  /** Where its keys live: `*`, a scope's prefix, or the methods and path of a route. */
+  readonly place: string;
+  readonly routePath: string;
+  readonly upstream: string;
+}
+
+const GLOBAL = {};
+
+export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: readonly string[]): Compiled {
+  const binder = createBinder(config, base);
+  const globals = placeAll(config.policies ?? [], { layer: GLOBAL, place: "*", routePath: "*", upstream: "*" }, "the gateway");
+  const scopes = new Map<string, ScopeOrigin[]>();
+  const routes = config.routes.map((route) => compileRoute(route));
+
+  function compileRoute(route: RouteConfig): CompiledRoute {
+    const path = joinPath(config.basePath ?? "", route.path);
+    const methods = Object.freeze([...new Set<string>(route.methods ?? defaultMethods)]);
+    const label = upstreamLabel(route.pipeline.upstream);
+    const { layers, own } = splitLayers(route);
+    const here = `${methods.join(",")} ${path}`;
+    const placed = [...globals];
+    for (const layer of layers) {
+      const place = joinPath(config.basePath ?? "", layer.prefix) + suffix(scopes, layer);
+      override(placed, placeAll(layer.policies, { layer: layer.origin, place, routePath: layer.prefix, upstream: "*" }, `scope ${quote(layer.prefix)}`));
+    }
+    override(placed, placeAll(own, { layer: route, place: here, routePath: path, upstream: label }, `route ${quote(path)}`));
+    const policies = order(placed, binder);
+    const preflightAt = policies.findIndex((entry) => entry.preflight);
+    return {
+      path,
+      methods,
+      metadata: Object.freeze({ ...route.metadata }),
+      policies,
+      preflight: preflightAt === -1 ? undefined : policies.slice(0, preflightAt + 1),
+      upstream: bindUpstream(route.pipeline.upstream, base),
+      upstreamLabel: label,
+    };
+  }
+
+  const early = globals.filter((placed) => binder.priority(placed.policy) <= UNMATCHED_PRIORITY);
+  override(early, placeAll(config.unmatchedPolicies ?? [], { layer: {}, place: "unmatched", routePath: "*", upstream: "*" }, `"unmatchedPolicies"`));
+  return {
+    routes,
+    unmatched: order(early, binder),
+    looseSite: (policy) => ({ ...base, policyName: policy.name, routePath: "*", upstream: "*", scopeKey: joinKey(base.gatewayName, "*", policy.name) }),
+    purges: binder.purges,
+    dispose: () => binder.dispose(),
+  };
+}
+
+/** The scopes of a route and its own policies. A list that was changed after `scope()` counts as the route's own. */
+function splitLayers(route: RouteConfig): { layers: readonly ScopeLayer[]; own: readonly Policy[] } {
+  const policies = route.pipeline.policies ?? [];
+  const layers = (route.pipeline as ScopedPipeline)[LAYERS] ?? [];
+  const outer = layers.flatMap((layer) => layer.policies);
+  if (!outer.every((policy, index) => policies[index] === policy)) return { layers: [], own: policies };
+  return { layers, own: policies.slice(outer.length) };
+}
+
+/** Two scopes of one prefix are two places. */
+function suffix(scopes: Map<string, ScopeOrigin[]>, layer: ScopeLayer): string {
+  const known = scopes.get(layer.prefix) ?? [];
+  scopes.set(layer.prefix, known);
+  let index = known.indexOf(layer.origin);
+  if (index === -1) index = known.push(layer.origin) - 1;
+  return index === 0 ? "" : `#${index + 1}`;
+}
+
+function placeAll(policies: readonly Policy[], at: Omit<Placed, "policy">, where: string): Placed[] {
+  const seen = new Set<string>();
+  return policies.map((policy) => {
+    if (seen.has(policy.name)) {
+      throw new GatewayError(500, "config_error", `policy ${quote(policy.name)} is twice in the list of ${where}; give one of them a different "name"`);
+    }
+    seen.add(policy.name);
+    return { ...at, policy };
+  });
+}
+
+/** An inner policy takes the place of an outer one of the same identity. */
+function override(placed: Placed[], inner: readonly Placed[]): void {
+  const names = new Set(inner.map((entry) => entry.policy.name));
+  for (let i = placed.length - 1; i >= 0; i--) if (names.has((placed[i] as Placed).policy.name)) placed.splice(i, 1);
+  placed.push(...inner);
+}
+
+/** Ascending priority; the sort is stable, so ties keep global, scope, route and list order. */
+function order(placed: readonly Placed[], binder: Binder): readonly BoundEntry[] {
+  return placed.map((entry) => binder.bind(entry)).sort((a, b) => a.priority - b.priority);
+}
+
+interface Binder {
+  bind(placed: Placed): BoundEntry;
+  priority(policy: Policy): number;
+  readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  dispose(): void;
+}
+
+/** One instance per policy and layer: a global policy is the same instance on every route. */
+function createBinder(config: GatewayConfig, base: SiteBase): Binder {
+  const entries = new Map<object, Map<Policy, BoundEntry>>();
+  const disposals: (() => void)[] = [];
+  const purges: ((target: PurgeTarget) => MaybePromise<number>)[] = [];
+  const priority = (policy: Policy): number => {
+    const wanted = policy.priority ?? config.defaultPolicyPriority ?? Priority.DEFAULT;
+    return policy.guard === true ? Math.min(wanted, LATEST_GUARD) : wanted;
+  };
+  return {
+    priority,
+    purges,
+    bind(placed) {
+      const { policy, layer } = placed;
+      let ofLayer = entries.get(layer);
+      if (ofLayer === undefined) entries.set(layer, (ofLayer = new Map()));
+      let entry = ofLayer.get(policy);
+      if (entry === undefined) {
+        const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind({ ...base, ...siteOf(base, placed) });
+        entry = { name: policy.name, priority: priority(policy), handler: bound.handler, preflight: policy.preflight === true };
+        const { dispose, purge } = bound;
+        if (purge !== undefined) purges.push(purge);
+        if (dispose !== undefined) disposals.push(() => reportFailure(base, dispose));
+        ofLayer.set(policy, entry);
+      }
+      return entry;
+    },
+    dispose() {
+      for (const dispose of disposals.splice(0)) dispose();
+    },
+  };
+}
+
+function siteOf(base: SiteBase, placed: Placed): Pick<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream"> {
+  const { policy, place, routePath, upstream } = placed;
+  return {
+    policyName: policy.name,
+    routePath,
+    upstream,
+    scopeKey: `${escapeKeyPart(base.gatewayName)}:${escapeKeyPart(place)}:${escapeKeyPart(policy.name)}`,
+  };
+}
+
+function reportFailure(base: SiteBase, dispose: () => unknown): void {
+  const report = (error: unknown): void => base.events.emit({ type: "background.error", error });
+  try {
+    Promise.resolve(dispose()).catch(report);
+  } catch (error) {
+    report(error);
+  }
+}

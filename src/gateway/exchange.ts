@@ -1,0 +1,73 @@
+/** One request from its arrival to the answer: context, match, pipeline, the gateway's own header fields. */
+
+import type { Context } from "hono";
+import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { watchBodyEnd } from "./body-end.ts";
+import { RequestState } from "./context.ts";
+import { GatewayError } from "./errors.ts";
+import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import { runPipeline } from "./pipeline.ts";
+import { copyResponse } from "./response.ts";
+
+/** Serves a request that matched `route`. */
+export function serveRoute(snapshot: Snapshot, route: CompiledRoute, c: Context, path: string): MaybePromise<Response> {
+  return serve(snapshot, route, c, path, route.policies, route.upstream);
+}
+
+/** Serves any other request: the policies of unmatched requests run, then `upstream` answers. */
+export function serveUnmatched(snapshot: Snapshot, c: Context, path: string, policies: readonly BoundEntry[], upstream: BoundUpstream): MaybePromise<Response> {
+  return serve(snapshot, undefined, c, path, policies, upstream);
+}
+
+function serve(
+  snapshot: Snapshot,
+  route: CompiledRoute | undefined,
+  c: Context,
+  path: string,
+  policies: readonly BoundEntry[],
+  upstream: BoundUpstream,
+): MaybePromise<Response> {
+  const state = new RequestState(snapshot, c, route, path, requestId(snapshot, c));
+  const { tracker } = snapshot.core;
+  tracker.begin();
+  snapshot.inFlight++;
+  const response = snapshot.core.closing ? runPipeline(state, [], closing) : runPipeline(state, policies, upstream);
+  return isPromise(response) ? response.then((ready) => finish(state, ready)) : finish(state, response);
+}
+
+function closing(): never {
+  throw new GatewayError(503, "gateway_closing", "The gateway is shutting down", { connection: "close", "retry-after": "1" });
+}
+
+const ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+function requestId(snapshot: Snapshot, c: Context): string {
+  if (snapshot.trustRequestId) {
+    const given = c.req.raw.headers.get(snapshot.requestIdHeader);
+    if (given !== null && ID.test(given)) return given;
+  }
+  return snapshot.random.uuid();
+}
+
+/** Adds the gateway's own fields and lets go of what the request held. */
+function finish(state: RequestState, answer: Response): Response {
+  const { snapshot, c } = state;
+  let response = answer;
+  if (c.req.method === "HEAD" && response.body !== null) response = new Response(null, response);
+  try {
+    response.headers.set(snapshot.requestIdHeader, state.requestId);
+  } catch {
+    response = copyResponse(response);
+    response.headers.set(snapshot.requestIdHeader, state.requestId);
+  }
+  const watchers = state.bodyEnd;
+  if (watchers !== undefined) {
+    response = watchBodyEnd(c, response, (end) => {
+      for (const watcher of watchers) watcher(end);
+    });
+  }
+  snapshot.core.tracker.end();
+  snapshot.inFlight--;
+  if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();
+  return response;
+}

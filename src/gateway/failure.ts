@@ -1,0 +1,35 @@
+/** Turns what was thrown into an answer: `onError` first, then the problem document. Never throws. */
+
+import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import type { RequestState } from "./context.ts";
+import { defaultErrorResponse, errorToResponse, isGatewayError } from "./errors.ts";
+import { isResponse } from "./response.ts";
+
+export function errorResponse(state: RequestState, error: unknown): MaybePromise<Response> {
+  const { snapshot, c, requestId } = state;
+  if (error instanceof Error) c.error = error;
+  report(state, error);
+  const { onError } = snapshot;
+  if (onError === undefined) return errorToResponse(error, requestId, snapshot.defaultErrorMessage);
+  const fallback = (second: unknown): Response => {
+    report(state, second);
+    return defaultErrorResponse(requestId, snapshot.defaultErrorMessage);
+  };
+  try {
+    const answer: unknown = onError(error, c);
+    if (isPromise(answer)) return answer.then((late) => (isResponse(late) ? late : fallback(error)), fallback);
+    return isResponse(answer) ? answer : fallback(error);
+  } catch (second) {
+    return fallback(second);
+  }
+}
+
+function report(state: RequestState, error: unknown): void {
+  const { events } = state.snapshot.core;
+  if (state.debugging) state.debug("sluice:pipeline")("error: %s", error);
+  if (!events.active) return;
+  const known = isGatewayError(error);
+  // A refusal (4xx) is an expected outcome of a policy, not a fault.
+  if (known && error.statusCode < 500) return;
+  events.emit({ type: "error", code: known ? error.code : "internal_error", requestId: state.requestId, error });
+}

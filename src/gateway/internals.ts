@@ -1,0 +1,72 @@
+/** What the parts of the gateway share and nobody outside sees. */
+
+import type { Context } from "hono";
+import type { Clock } from "../core/clock.ts";
+import type { Events } from "../core/events.ts";
+import type { MaybePromise } from "../core/maybe-promise.ts";
+import type { Random } from "../core/random.ts";
+import type { GatewayAdapter } from "../state/contracts.ts";
+import type { DebugFactory } from "./debug.ts";
+import type { Tracker } from "./tracker.ts";
+import type { AddressTrust } from "./client-ip.ts";
+import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+
+/** What lives as long as the gateway, across `update()`. */
+export interface Core {
+  readonly events: Events<GatewayEvent>;
+  readonly tracker: Tracker;
+  readonly local: LocalStores;
+  /** Set once by `close()`. */
+  closing: boolean;
+  unknownAddressReported: boolean;
+}
+
+/** One configuration, compiled. A request runs wholly on one of these. */
+export interface Snapshot {
+  readonly core: Core;
+  readonly config: GatewayConfig;
+  readonly name: string;
+  readonly adapter: GatewayAdapter | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly debug: DebugFactory | undefined;
+  readonly requestIdHeader: string;
+  readonly trustRequestId: boolean;
+  readonly trust: AddressTrust;
+  readonly defaultErrorMessage: string;
+  readonly onError: GatewayConfig["onError"];
+  readonly routes: readonly CompiledRoute[];
+  /** Pipeline of requests no route matched. */
+  readonly unmatched: readonly BoundEntry[];
+  /** Makes the site of a policy that is called outside the chain it was configured in. */
+  readonly looseSite: (policy: Policy) => PolicySite;
+  readonly loose: Map<Policy, PolicyHandler>;
+  /** Requests that run on this configuration and have not been answered yet. */
+  inFlight: number;
+  retired: boolean;
+  /** Of every policy that stores responses: drops some of them, gives the number dropped. */
+  readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly dispose: () => void;
+}
+
+export interface CompiledRoute {
+  readonly path: string;
+  readonly methods: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly policies: readonly BoundEntry[];
+  readonly upstream: BoundUpstream;
+  /** `url https://api.example.com`, `handler`. */
+  readonly upstreamLabel: string;
+  /** The chain up to the policy that answers CORS preflights, when there is one. */
+  readonly preflight: readonly BoundEntry[] | undefined;
+}
+
+/** A policy at its place in one chain. */
+export interface BoundEntry {
+  readonly name: string;
+  readonly priority: number;
+  readonly handler: PolicyHandler;
+  readonly preflight: boolean;
+}
+
+export type BoundUpstream = (c: Context) => MaybePromise<Response>;

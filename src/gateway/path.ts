@@ -1,0 +1,89 @@
+/** The canonical path of a request: computed once, and used by the match, policies, keys and the upstream alike. */
+
+/**
+ * The path of an absolute or relative URL text in canonical form, or `undefined` when it is malformed (a `%` without
+ * two hex digits, or a NUL in any spelling).
+ *
+ * - `%41`, `%7e`: unreserved characters (RFC 3986 2.3) are decoded; every other escape stays as received.
+ * - `.` and `..` segments are resolved, also when written `%2e`; nothing leaves the root.
+ * - `%2F`, `%5C` and `\` are never separators; a raw `\` becomes `%5C`.
+ * - Raw control characters, spaces and non-ASCII are percent-encoded as UTF-8.
+ *
+ * It is idempotent, and free for a path that is canonical already.
+ */
+export function canonicalPath(url: string): string | undefined {
+  const start = pathStart(url);
+  let end = start;
+  let plain = true;
+  let afterSlash = false;
+  for (; end < url.length; end++) {
+    const code = url.charCodeAt(end);
+    if (code === 63 || code === 35) break;
+    if (code === 37 || code === 92 || code <= 32 || code >= 127 || (code === 46 && afterSlash)) plain = false;
+    afterSlash = code === 47;
+  }
+  const raw = url.slice(start, end);
+  if (plain) return raw === "" ? "/" : raw;
+  return canonicalise(raw);
+}
+
+/** Index of the path: after the authority of an absolute URL, else 0. */
+function pathStart(url: string): number {
+  if (url.charCodeAt(0) === 47) return 0;
+  const authority = url.indexOf("://");
+  if (authority === -1) return 0;
+  for (let i = authority + 3; i < url.length; i++) {
+    const code = url.charCodeAt(i);
+    if (code === 47 || code === 63 || code === 35) return i;
+  }
+  return url.length;
+}
+
+/** The query of a URL text with its `?`, or an empty string. As received. */
+export function queryOf(url: string): string {
+  const mark = url.indexOf("?");
+  if (mark === -1) return "";
+  const hash = url.indexOf("#", mark);
+  const beforeHash = url.indexOf("#");
+  if (beforeHash !== -1 && beforeHash < mark) return "";
+  return hash === -1 ? url.slice(mark) : url.slice(mark, hash);
+}
+
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+// eslint-disable-next-line no-control-regex
+const TO_ENCODE = /[\\\u0000-\u0020\u007f-\uffff]/;
+// eslint-disable-next-line no-control-regex
+const RUNS_TO_ENCODE = /[\\\u0000-\u0020\u007f-\uffff]+/g;
+
+function canonicalise(raw: string): string | undefined {
+  let text = raw;
+  if (text.includes("%")) {
+    if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
+    if (text.includes("%00")) return undefined;
+    text = text.replace(/%[0-9a-fA-F]{2}/g, (escape) => {
+      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+      return UNRESERVED.test(char) ? char : escape;
+    });
+  }
+  if (text.includes("\0")) return undefined;
+  if (TO_ENCODE.test(text)) text = text.replace(RUNS_TO_ENCODE, (run) => encodeURIComponent(run.replace(/\p{Surrogate}/gu, "\ufffd")));
+  return resolveDots(text);
+}
+
+/** RFC 3986 5.2.4 on a path that may begin without a slash. */
+function resolveDots(path: string): string {
+  if (!/(?:^|\/)\.{1,2}(?:\/|$)/.test(path)) return path.startsWith("/") ? path : `/${path}`;
+  const segments = path.split("/");
+  const kept: string[] = [];
+  for (let i = path.startsWith("/") ? 1 : 0; i < segments.length; i++) {
+    const segment = segments[i] as string;
+    const last = i === segments.length - 1;
+    if (segment === "..") {
+      kept.pop();
+      if (last) kept.push("");
+    } else if (segment === ".") {
+      if (last) kept.push("");
+    } else kept.push(segment);
+  }
+  return `/${kept.join("/")}`;
+}

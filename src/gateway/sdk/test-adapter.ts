@@ -1,0 +1,64 @@
+/** An adapter for tests: in-memory stores, and background work that a test can wait for. */
+
+import { memoryAdapter } from "../memory-adapter-guard.ts";
+import type { CacheStore, CircuitBreakerStore, GatewayAdapter, PubSub, RateLimiter, RateLimitStore, StitchStore, TokenBucketPolicy } from "../../state/contracts.ts";
+
+/** The memory adapter, whose `waitUntil` collects what it is given. */
+export class TestAdapter implements GatewayAdapter {
+  rateLimitStore: RateLimitStore | undefined;
+  circuitBreakerStore: CircuitBreakerStore | undefined;
+  cacheStore: CacheStore | undefined;
+  store: StitchStore | undefined;
+  pubsub: PubSub | undefined;
+  rateLimiter: ((policy: TokenBucketPolicy) => RateLimiter) | undefined;
+  dispatchBinding: ((service: string, request: Request) => Promise<Response>) | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  #memory: GatewayAdapter;
+  #pending: Promise<unknown>[] = [];
+
+  constructor() {
+    this.waitUntil = (promise) => {
+      const task = Promise.resolve(promise);
+      // Whoever waits learns of a rejection; until then it must not count as unhandled.
+      task.catch(() => {});
+      this.#pending.push(task);
+    };
+    this.#memory = this.#fill();
+  }
+
+  /** Waits for all background work, also for what is added meanwhile. Rejects with an `AggregateError` when some failed. */
+  async waitAll(): Promise<void> {
+    const errors: unknown[] = [];
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0);
+      for (const result of await Promise.allSettled(batch)) if (result.status === "rejected") errors.push(result.reason);
+    }
+    if (errors.length > 0) throw new AggregateError(errors, `${errors.length} background task${errors.length === 1 ? "" : "s"} failed`);
+  }
+
+  /** Empty stores, and no background work to wait for. */
+  reset(): void {
+    this.#pending = [];
+    void this.#memory.close?.();
+    this.#memory = this.#fill();
+  }
+
+  async close(): Promise<void> {
+    await this.#memory.close?.();
+  }
+
+  #fill(): GatewayAdapter {
+    const memory = memoryAdapter();
+    this.rateLimitStore = memory.rateLimitStore;
+    this.circuitBreakerStore = memory.circuitBreakerStore;
+    this.cacheStore = memory.cacheStore;
+    this.store = memory.store;
+    this.pubsub = memory.pubsub;
+    this.rateLimiter = memory.rateLimiter === undefined ? undefined : (policy) => (memory.rateLimiter as NonNullable<GatewayAdapter["rateLimiter"]>)(policy);
+    return memory;
+  }
+}
+
+export function createTestAdapter(): TestAdapter {
+  return new TestAdapter();
+}

@@ -1,0 +1,61 @@
+/** One configuration made ready to serve. */
+
+import { systemClock } from "../core/clock.ts";
+import { systemRandom } from "../core/random.ts";
+import { compile } from "./compile.ts";
+import { createDebug } from "./debug.ts";
+import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
+import type { Core, Snapshot } from "./internals.ts";
+import type { GatewayConfig, StoreOptions } from "./types.ts";
+import { validateGatewayConfig } from "./validate.ts";
+import { addressTrust } from "./client-ip.ts";
+
+export const DEFAULT_NAME = "edge-gateway";
+export const DEFAULT_METHODS: readonly string[] = Object.freeze(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** Checks `config` wholly before anything is made from it. */
+export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
+  validateGatewayConfig(config);
+  const clock = config.clock ?? systemClock;
+  const random = config.random ?? systemRandom;
+  const name = config.name ?? DEFAULT_NAME;
+  const compiled = compile(
+    config,
+    { gatewayName: name, adapter: config.adapter, local: core.local, stores: storeOptions(config.stores), clock, random, events: core.events },
+    config.defaultMethods ?? DEFAULT_METHODS,
+  );
+  return {
+    core,
+    config,
+    name,
+    adapter: config.adapter,
+    clock,
+    random,
+    debug: createDebug(config.debug),
+    requestIdHeader: (config.requestIdHeader ?? "x-request-id").toLowerCase(),
+    trustRequestId: config.trustRequestId ?? false,
+    trust: addressTrust(config.trustProxy),
+    defaultErrorMessage: config.defaultErrorMessage ?? DEFAULT_ERROR_MESSAGE,
+    onError: config.onError,
+    routes: compiled.routes,
+    unmatched: compiled.unmatched,
+    looseSite: compiled.looseSite,
+    loose: new Map(),
+    inFlight: 0,
+    retired: false,
+    purges: compiled.purges,
+    dispose: compiled.dispose,
+  };
+}
+
+function storeOptions(options: StoreOptions = {}): Parameters<typeof compile>[1]["stores"] {
+  return Object.freeze({
+    timeoutMs: options.timeoutMs ?? 250,
+    putTimeoutMs: options.putTimeoutMs ?? 5000,
+    guard: Object.freeze({
+      threshold: options.guard?.threshold ?? 5,
+      cooldownMs: options.guard?.cooldownMs ?? 1000,
+      maxCooldownMs: options.guard?.maxCooldownMs ?? 30_000,
+    }),
+  });
+}
