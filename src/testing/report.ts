@@ -49,7 +49,7 @@ export interface ContractOptions {
   readonly seed?: number;
   /** Real time after which a rule without an answer is a violation. @default 10000 */
   readonly timeoutMs?: number;
-  /** Whether two stores made one after the other see the same data. @default what the store's `capabilities` say */
+  /** Whether two stores made one after the other see the same data. @default what the store's `capabilities` say; else it is tried */
   readonly shared?: boolean;
 }
 

@@ -14,21 +14,27 @@ export interface Subjects<Store> {
   shared(): Promise<boolean>;
 }
 
-export function subjects<Store>(
-  base: RuleBase,
-  make: () => MaybePromise<Store>,
-  isShared: (store: Store) => boolean,
-  free: (store: Store) => unknown,
-): Subjects<Store> {
+export interface SubjectSetup<Store> {
+  readonly make: () => MaybePromise<Store>;
+  /** What the caller or the store itself says about sharing, if anything. */
+  readonly declared: (store: Store) => boolean | undefined;
+  /** Whether a trace left through the first is seen through the second: asked where nobody says. */
+  readonly probe: (first: Store, second: Store) => Promise<boolean>;
+  readonly free: (store: Store) => unknown;
+}
+
+export function subjects<Store>(base: RuleBase, setup: SubjectSetup<Store>): Subjects<Store> {
   let first: Promise<Store> | undefined;
   let second: Promise<Store> | undefined;
+  let isShared: Promise<boolean> | undefined;
   const another = async (): Promise<Store> => {
-    const store = await make();
-    base.after(() => free(store));
+    const store = await setup.make();
+    base.after(() => setup.free(store));
     return store;
   };
   const store = (): Promise<Store> => (first ??= another());
-  const shared = async (): Promise<boolean> => isShared(await store());
+  const look = async (): Promise<boolean> => setup.declared(await store()) ?? setup.probe(await store(), await (second ??= another())).catch(() => false);
+  const shared = (): Promise<boolean> => (isShared ??= look());
   return {
     store,
     another,

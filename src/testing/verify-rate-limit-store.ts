@@ -25,6 +25,15 @@ export function verifyRateLimitStoreContract(makeStore: () => MaybePromise<RateL
   return runContract("rate limit store", rules, options, (base) => ({
     ...base,
     options,
-    ...subjects(base, makeStore, (store) => options.shared ?? store.capabilities?.shared ?? true, (store) => store.destroy?.()),
+    ...subjects(base, {
+      make: makeStore,
+      declared: (store) => options.shared ?? store.capabilities?.shared,
+      probe: async (first, second) => {
+        const key = base.key("probe");
+        await first.increment(key, 60);
+        return (await second.increment(key, 60)).count === 2;
+      },
+      free: (store) => store.destroy?.(),
+    }),
   }));
 }

@@ -42,7 +42,15 @@ export function verifyStoreContract(makeStore: () => MaybePromise<StitchStore>, 
   return runContract("store", rules, options, (base) => ({
     ...base,
     options,
-    // A store that does not say is taken to be shared (as every user of it must assume).
-    ...subjects(base, makeStore, (store) => options.shared ?? store.capabilities?.shared ?? true, (store) => store.close?.()),
+    ...subjects(base, {
+      make: makeStore,
+      declared: (store) => options.shared ?? store.capabilities?.shared,
+      probe: async (first, second) => {
+        const key = base.key("probe");
+        await first.set(key, 1, 60_000);
+        return (await second.get(key)) === 1;
+      },
+      free: (store) => store.close?.(),
+    }),
   }));
 }
