@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { checkFunction, checkInteger, checkOneOf, checkString } from "../../../core/check.ts";
 import { OptionError, stackless } from "../../../core/errors.ts";
 import { boundKey, escapeKeyPart, joinKey } from "../../../core/keys.ts";
-import { chain, isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, policyError } from "../../errors.ts";
@@ -129,7 +129,7 @@ class RateLimitState {
     const known = config.store ?? site.adapter?.rateLimitStore;
     if (known !== undefined) requireCost(known, this.cost, site);
     this.stores = storeSource(site, "rateLimitStore", config.store, this.failMode);
-    this.twin = this.failMode === "local" ? new LimitTwin(site.local.rateLimitStore, this.now) : undefined;
+    this.twin = this.failMode === "local" ? new LimitTwin(site.local, this.now) : undefined;
   }
 
   /** The key of the caller. What a caller chooses, what an auth policy established and an address are told apart. */
@@ -143,10 +143,7 @@ class RateLimitState {
     try {
       const key = keyBy(c);
       if (!isPromise(key)) return this.userKey(key, gateway);
-      return key.then(
-        (found) => this.userKey(found, gateway),
-        (error: unknown) => Promise.reject(policyError(this.site.policyName, error)),
-      );
+      return key.then((found) => this.userKey(found, gateway)).catch((error: unknown) => Promise.reject(policyError(this.site.policyName, error)));
     } catch (error) {
       throw policyError(this.site.policyName, error);
     }

@@ -1,7 +1,8 @@
 /** The in-process stand-in of a limit's store while that is away. */
 
 import { isPromise } from "../../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy } from "../../../../state/contracts.ts";
+import type { LocalStores } from "../../../types.ts";
 
 /** Callers whose latest decision is remembered. One that is forgotten starts from a full limit. */
 const REMEMBERED = 10_000;
@@ -16,12 +17,12 @@ interface Known {
  * store last said it had left, where that is at most a window old.
  */
 export class LimitTwin {
-  private readonly store: RateLimitStore;
+  private readonly local: Pick<LocalStores, "rateLimitStore">;
   private readonly now: () => number;
   private readonly known = new Map<string, Known>();
 
-  constructor(store: RateLimitStore, now: () => number) {
-    this.store = store;
+  constructor(local: Pick<LocalStores, "rateLimitStore">, now: () => number) {
+    this.local = local;
     this.now = now;
   }
 
@@ -57,7 +58,7 @@ export class LimitTwin {
   }
 
   private check(key: string, limit: LimitPolicy, cost: number): LimitDecision {
-    const decision = this.store.check?.(key, limit, cost);
+    const decision = this.local.rateLimitStore.check?.(key, limit, cost);
     if (decision === undefined || isPromise(decision)) throw new TypeError("the stand-in of a limit must answer at once");
     return decision;
   }

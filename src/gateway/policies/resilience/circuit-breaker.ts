@@ -1,0 +1,258 @@
+/** `circuitBreaker`: leaves an upstream alone that keeps failing. */
+
+import type { Context } from "hono";
+import { checkFunction, checkInteger, checkOneOf } from "../../../core/check.ts";
+import { OptionError, stackless } from "../../../core/errors.ts";
+import { boundKey, joinKey } from "../../../core/keys.ts";
+import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { circuitPolicy } from "../../../state/algorithms/circuit-policy.ts";
+import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
+import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
+import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
+import { Priority } from "../../priority.ts";
+import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
+import { atomicStore } from "./circuit-breaker/plain-store.ts";
+
+export interface CircuitBreakerConfig extends PolicyOptions {
+  /** Failures inside the window that open the circuit. @default 5 */
+  readonly failureThreshold?: number;
+  /** Length of the rolling window, in ms. @default 10000 */
+  readonly windowMs?: number;
+  /** Share of failures, in (0, 1], that opens it as well, once `minimumThroughput` calls are in the window. */
+  readonly failureRate?: number;
+  /** @default 20 */
+  readonly minimumThroughput?: number;
+  /** How long an open circuit refuses before it lets a probe through, in ms. @default 30000 */
+  readonly resetTimeoutMs?: number;
+  /** Probes out at once, over all processes that share the store. @default 1 */
+  readonly halfOpenMax?: number;
+  /** Good probes that close the circuit. @default 1 */
+  readonly successThreshold?: number;
+  /** A probe without an outcome gives its place back after this time, in ms. @default resetTimeoutMs */
+  readonly probeTimeoutMs?: number;
+  /** Statuses of the upstream that are failures, beside errors and timeouts. @default [500, 502, 503, 504] */
+  readonly failureOn?: readonly number[];
+  /** @default the adapter's `circuitBreakerStore`, else one in memory */
+  readonly store?: CircuitBreakerStore;
+  /** Name of the circuit; equal names within one gateway share it. @default route and upstream */
+  readonly key?: string | ((c: Context) => MaybePromise<string | null | undefined>);
+  /** Status of a refusal. @default 503 */
+  readonly openStatusCode?: number;
+  /** Called once per transition, with the name given by `key`, else the stored key. What it throws is ignored. */
+  readonly onStateChange?: (key: string, from: CircuitState, to: CircuitState) => unknown;
+  /** When the store is away: call anyway, refuse with 503, or count in this process. @default "local" */
+  readonly failMode?: FailMode;
+}
+
+/**
+ * Opens after `failureThreshold` failures inside `windowMs`, refuses with 503 `circuit_open` and `retry-after` for
+ * `resetTimeoutMs`, then probes. It guards the call of the upstream: what a `cache` policy inside can answer by itself is
+ * answered while the circuit is open, too. Only the upstream's own answers count; a client that leaves and a policy
+ * that refuses do not.
+ */
+export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ */ definePolicy<CircuitBreakerConfig, BreakerState>({
+  name: "circuit-breaker",
+  priority: Priority.CIRCUIT_BREAKER,
+  validate,
+  setup: (config, site) => new BreakerState(config, site),
+  handler: (c, next, tools) => {
+    const name = tools.state.nameOf(c);
+    return isPromise(name) ? name.then((found) => enter(c, next, tools, found)) : enter(c, next, tools, name);
+  },
+});
+
+type Store = CircuitBreakerStore & Required<Pick<CircuitBreakerStore, "acquire" | "report">>;
+type Admission = CircuitPermit | CircuitRefusal;
+type Tools = PolicyTools<CircuitBreakerConfig, BreakerState>;
+
+/** Circuits whose latest refusal is remembered for the time the store is away. */
+const REMEMBERED = 1000;
+
+class BreakerState {
+  readonly policy: CircuitPolicy;
+  readonly failureOn: ReadonlySet<number>;
+  readonly failMode: FailMode;
+  readonly source: StoreSource<CircuitBreakerStore>;
+  readonly site: PolicySite;
+  private readonly config: CircuitBreakerConfig;
+  private readonly keys = new Map<string, string>();
+  private readonly openUntil = new Map<string, number>();
+  private atomic: Store | undefined;
+  private atomicOf: CircuitBreakerStore | undefined;
+
+  constructor(config: CircuitBreakerConfig, site: PolicySite) {
+    this.config = config;
+    this.site = site;
+    this.policy = policyOf(config);
+    this.failureOn = new Set(config.failureOn ?? [500, 502, 503, 504]);
+    this.failMode = config.failMode ?? "local";
+    this.source = storeSource(site, "circuitBreakerStore", config.store, this.failMode);
+  }
+
+  /** The circuit's name if the options give one. */
+  nameOf(c: Context): MaybePromise<string | undefined> {
+    const { key } = this.config;
+    if (typeof key !== "function") return key;
+    const failed = (error: unknown): GatewayError => policyError(this.site.policyName, error);
+    try {
+      const name = key(c);
+      return isPromise(name) ? name.then(checkName).catch((error: unknown) => Promise.reject(failed(error))) : checkName(name);
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  keyOf(name: string | undefined, gateway: PolicyContext): string {
+    const { site } = this;
+    const id = name ?? `${gateway.routePath}\n${gateway.upstream}`;
+    let key = this.keys.get(id);
+    if (key === undefined) {
+      // A named circuit stands outside of route and policy: an empty part spells no route, and so no other key.
+      key = boundKey(name === undefined ? `${site.scopeKey}:${joinKey(gateway.routePath, gateway.upstream)}` : joinKey(site.gatewayName, "", "circuit", name));
+      if (this.keys.size >= REMEMBERED) this.keys.clear();
+      this.keys.set(id, key);
+    }
+    return key;
+  }
+
+  /** The store's atomic pair of verbs, or the best that can be made of one without. */
+  verbsOf(store: CircuitBreakerStore): Store {
+    if (this.atomicOf !== store || this.atomic === undefined) {
+      this.atomicOf = store;
+      if (store.acquire !== undefined && store.report !== undefined) this.atomic = store as Store;
+      else {
+        const { policyName, events, clock } = this.site;
+        events.emit({ type: "store.limited", policy: policyName, message: "The circuitBreakerStore has no acquire() and report(): failures are counted in this process, and half-open probes are counted per process" });
+        this.atomic = atomicStore(store, clock);
+      }
+    }
+    return this.atomic;
+  }
+
+  /** While the store is away this process decides, and keeps what the store last refused. */
+  standIn(key: string, outage: number): { store: Store; key: string; until: number } {
+    return { store: this.site.local.circuitBreakerStore as Store, key: `${key}:~${outage}`, until: this.openUntil.get(key) ?? 0 };
+  }
+
+  noteRefusal(key: string, retryAfterMs: number): void {
+    if (this.openUntil.size >= REMEMBERED) this.openUntil.clear();
+    this.openUntil.set(key, this.site.clock.now() + retryAfterMs);
+  }
+
+  changed(name: string, change: CircuitTransition | undefined): void {
+    if (change === undefined) return;
+    this.site.events.emit({ type: "circuit", key: name, from: change.from, to: change.to });
+    try {
+      const ended: unknown = this.config.onStateChange?.(name, change.from, change.to);
+      if (isPromise(ended)) ended.catch(() => {});
+    } catch {
+      // An observer's failure must not become the request's.
+    }
+  }
+}
+
+function enter(c: Context, next: Next, tools: Tools, name: string | undefined): MaybePromise<Response | void> {
+  const { state, gateway } = tools;
+  const caller = state.source.of(gateway.adapter);
+  if (caller === undefined) throw storeUnavailable();
+  const key = state.keyOf(name, gateway);
+  const verbs = state.verbsOf(caller.store);
+  const admission = caller.call("acquire", () => verbs.acquire(key, state.policy), isAdmission);
+  return isPromise(admission)
+    ? admission.then((found) => decide(c, next, tools, caller, verbs, key, name ?? key, found))
+    : decide(c, next, tools, caller, verbs, key, name ?? key, admission);
+}
+
+function decide(c: Context, next: Next, tools: Tools, caller: StoreCaller<CircuitBreakerStore>, verbs: Store, key: string, name: string, found: Admission | StoreFailure): MaybePromise<void> {
+  const { state, debug } = tools;
+  if (!(found instanceof StoreFailure)) {
+    if (!found.allowed) state.noteRefusal(key, found.retryAfterMs);
+    const report = (outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined | StoreFailure> =>
+      caller.call("report", () => verbs.report(key, state.policy, found as CircuitPermit, outcome));
+    return admit(c, next, tools, name, found, report);
+  }
+  debug("store failed with %s, mode %s", found.code, state.failMode);
+  if (state.failMode === "open") return next();
+  if (state.failMode === "closed") throw storeUnavailable(found.retryAfterMs);
+  const local = state.standIn(key, caller.outages);
+  const restMs = local.until - state.site.clock.now();
+  const admission = restMs > 0 ? { allowed: false as const, state: "open" as const, retryAfterMs: restMs } : (local.store.acquire(local.key, state.policy) as Admission);
+  return admit(c, next, tools, name, admission, (outcome) => local.store.report(local.key, state.policy, admission as CircuitPermit, outcome));
+}
+
+type Report = (outcome: CircuitOutcome) => MaybePromise<CircuitTransition | undefined | StoreFailure>;
+
+function admit(c: Context, next: Next, tools: Tools, name: string, admission: Admission, report: Report): Promise<void> {
+  const { state, gateway, config, debug } = tools;
+  if (!admission.allowed) {
+    debug("%s, refusing for %d ms", admission.state, admission.retryAfterMs);
+    const refused = refusal(config.openStatusCode ?? 503, admission.retryAfterMs);
+    // The refusal stands before the upstream and not here, so that a cache inside may still answer.
+    gateway.upstreamGate = () => {
+      throw refused();
+    };
+    return next();
+  }
+  state.changed(name, admission.transition);
+  const callsBefore = gateway.upstreamCalls;
+  return next().then(() => {
+    const outcome = gateway.upstreamCalls === callsBefore ? "unused" : outcomeOf(c, gateway, state.failureOn);
+    // A closed circuit gave nothing that an unused permit could give back.
+    if (outcome === "unused" && admission.token === undefined) return;
+    const change = report(outcome);
+    if (isPromise(change)) gateway.waitUntil(change.then((late) => (late instanceof StoreFailure ? undefined : state.changed(name, late))));
+    else if (!(change instanceof StoreFailure)) state.changed(name, change);
+  });
+}
+
+/** What the upstream's answer says about the upstream. */
+function outcomeOf(c: Context, gateway: PolicyContext, failureOn: ReadonlySet<number>): CircuitOutcome {
+  const error = gateway.upstreamError;
+  if (error === undefined) return gateway.upstreamStatus !== undefined && failureOn.has(gateway.upstreamStatus) ? "failure" : "success";
+  if (isGatewayError(error) && (error.code === "gateway_timeout" || error.code === "upstream_timeout")) return "failure";
+  if (c.req.raw.signal.aborted || gateway.signal.aborted) return "unused";
+  const status = isGatewayError(error) ? error.statusCode : (error as { status?: unknown } | null)?.status;
+  // A handler may answer by throwing; what says that the request was wrong says that the handler is well.
+  return typeof status === "number" && status >= 400 && status < 500 && !failureOn.has(status) ? "success" : "failure";
+}
+
+function refusal(statusCode: number, retryAfterMs: number): () => GatewayError {
+  const seconds = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  return () => stackless(() => new GatewayError(statusCode, "circuit_open", "The upstream has been failing and is left alone for a while", { "retry-after": seconds }));
+}
+
+function isAdmission(reply: unknown): boolean {
+  const { allowed, retryAfterMs } = (reply ?? {}) as { allowed?: unknown; retryAfterMs?: unknown };
+  return allowed === true || (allowed === false && typeof retryAfterMs === "number" && retryAfterMs >= 0);
+}
+
+function checkName(name: unknown): string | undefined {
+  if (name === undefined || name === null || name === "") return undefined;
+  if (typeof name !== "string") throw new OptionError("key", name, "a function that gives a string");
+  return name;
+}
+
+function policyOf(config: CircuitBreakerConfig): CircuitPolicy {
+  const { failureThreshold, windowMs, failureRate, minimumThroughput, resetTimeoutMs, halfOpenMax, successThreshold, probeTimeoutMs } = config;
+  return circuitPolicy({ failureThreshold, windowMs, failureRate, minimumThroughput, resetTimeoutMs, halfOpenMax, successThreshold, probeTimeoutMs });
+}
+
+function validate(config: CircuitBreakerConfig): void {
+  policyOf(config);
+  if (config.failureOn !== undefined) {
+    if (!Array.isArray(config.failureOn)) throw new OptionError("failureOn", config.failureOn, "a list of statuses");
+    config.failureOn.forEach((status, i) => checkInteger(`failureOn[${i}]`, status, 100, 599));
+  }
+  if (config.key !== undefined && typeof config.key !== "function" && (typeof config.key !== "string" || config.key === "")) {
+    throw new OptionError("key", config.key, "a non-empty string or a function");
+  }
+  checkInteger("openStatusCode", config.openStatusCode ?? 503, 400, 599);
+  if (config.onStateChange !== undefined) checkFunction("onStateChange", config.onStateChange);
+  checkOneOf("failMode", config.failMode ?? "local", ["open", "closed", "local"]);
+  const { store } = config;
+  if (store === undefined) return;
+  if (typeof store !== "object" || store === null) throw new OptionError("store", store, "a circuit breaker store");
+  if (typeof store.acquire === "function" && typeof store.report === "function") return;
+  for (const verb of ["getState", "recordSuccess", "recordFailure", "transition"] as const) checkFunction(`store.${verb}`, store[verb]);
+}
