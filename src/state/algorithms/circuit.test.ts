@@ -85,6 +85,11 @@ describe("closed", () => {
       record.report({ fail: 2 });
       record.now += 999;
       expect(record.view().failureCount).toBe(2);
+      const other = new Record();
+      other.now = START + offset;
+      other.report({ fail: 2 });
+      other.now += 1000;
+      expect(other.report({ fail: 1 }).state).toBe("open");
       record.now = START + offset + 1100;
       expect(record.view().failureCount).toBe(0);
       expect(record.report({ fail: 1 }).state).toBe("closed");

@@ -4,7 +4,8 @@
  *
  * A plain write replaces value and deadline. A counter gets its deadline from the `add` that creates it, and no later
  * `add` moves it. `compareAndSet` compares encoded text, so what was read always matches while nothing changed; when it says
- * false it changed nothing. `rev` grows with every write, and by starting at `floor(now) * 1024` also over a deletion.
+ * false it changed nothing. `rev` grows with every write, and by starting at `floor(now) * 1024` also over a deletion of
+ * more than a millisecond.
  *
  * Counters are exact up to 2^53 - 1; beyond, `STORE_OVERFLOW` and no change. Commands that cannot be done answer with an
  * error as their reply. A clock that steps back moves the deadline back with it.
@@ -55,6 +56,8 @@ export const value: Algorithm<ValueState, ValueCommand, ValueReply | StoreError>
   name: "value",
   version: 1,
   maxStateBytes: MAX_VALUE_TEXT_BYTES + 64,
+  // A full store drops values that were not used for long, never a counter.
+  limiting: (state) => state.count !== undefined,
   step,
   encode,
   decode,
