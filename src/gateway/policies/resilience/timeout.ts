@@ -40,6 +40,7 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
       clock.clearTimeout(timer);
       outer.removeEventListener("abort", onOuterAbort);
     };
+    let expired = false;
     let late: ((error: GatewayError) => void) | undefined;
     const timer = clock.setTimeout(() => {
       outer.removeEventListener("abort", onOuterAbort);
@@ -47,11 +48,13 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
       // Whoever judges the upstream by its answers (a circuit breaker) sees this one.
       if (late !== undefined && gateway.upstreamCalls > 0) gateway.upstreamError = error;
       late?.(error);
+      expired = true;
       controller.abort(error);
     }, config.timeoutMs ?? 30_000);
     return new Promise<Response | void>((resolve, reject) => {
       late = reject;
       next().then(() => {
+        if (expired) return;
         late = undefined;
         if (c.res.body === null) {
           settled();
@@ -61,7 +64,7 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
         gateway.onBodyEnd(settled);
         // The transport cuts a proxied body at the signal; a body made in this process does not know of it.
         resolve(gateway.upstream.startsWith("url ") ? undefined : cutBy(controller.signal, c.res));
-      }, reject);
+      }).catch(reject);
     });
   },
 });

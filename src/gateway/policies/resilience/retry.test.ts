@@ -1,0 +1,230 @@
+import { describe, expect, it } from "vitest";
+import { manualClock } from "../../../testing/manual-clock.ts";
+import { definePolicy } from "../../define-policy.ts";
+import { GatewayError } from "../../errors.ts";
+import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import type { UpstreamConfig } from "../../types.ts";
+import { retry, type RetryConfig } from "./retry.ts";
+import { RetryBudget } from "./retry/budget.ts";
+import { parseRetryAfterMs, retryDelayMs } from "./retry/delay.ts";
+import { timeout } from "./timeout.ts";
+
+type Handler = Extract<UpstreamConfig, { type: "handler" }>["handler"];
+
+function setup(config: RetryConfig, answers: (() => Response)[] | Handler, extra: Parameters<typeof createPolicyTestHarness>[0] = []) {
+  const clock = manualClock();
+  const seen: { at: number; body: string; count: string | null }[] = [];
+  const upstream: Handler = async (c) => {
+    seen.push({ at: clock.monotonic(), body: await c.req.raw.text(), count: c.req.raw.headers.get("x-retry-count") });
+    return typeof answers === "function" ? answers(c) : (answers[Math.min(seen.length, answers.length) - 1] as () => Response)();
+  };
+  const policies = [retry({ jitter: "none", ...config }), ...(Array.isArray(extra) ? extra : [extra])];
+  const { request } = createPolicyTestHarness(policies, { clock, upstream });
+  const send = async (init: RequestInit = {}): Promise<Response> => {
+    let done = false;
+    const answer = request(new Request("http://x/", { ...init, duplex: "half" } as RequestInit)).finally(() => (done = true));
+    for (let i = 0; i < 50 && !done; i++) await clock.advanceAsync(clock.nextTimerMs ?? 0);
+    return await answer;
+  };
+  return { clock, seen, send, request };
+}
+
+const ok = (): Response => new Response("ok");
+const down = (status = 503, headers?: Record<string, string>) => (): Response => new Response("down", { status, headers });
+
+describe("retry", () => {
+  it("tries again with growing waits and gives the last answer alone", async () => {
+    const { send, seen } = setup({}, [down(502, { "x-first": "1" }), down(503), ok]);
+    const response = await send();
+    expect([response.status, await response.text(), response.headers.get("x-retry-count"), response.headers.get("x-first")]).toEqual([200, "ok", "2", null]);
+    expect(seen.map((one) => one.at)).toEqual([0, 200, 600]);
+    expect(seen.map((one) => one.count)).toEqual(["0", "1", "2"]);
+  });
+
+  it("gives up after maxRetries, and says nothing of retries where there were none", async () => {
+    const failing = setup({ maxRetries: 2, maxDelayMs: 300 }, [down()]);
+    expect((await failing.send()).status).toBe(503);
+    expect(failing.seen.map((one) => one.at)).toEqual([0, 200, 500]);
+    expect((await setup({}, [ok]).send()).headers.has("x-retry-count")).toBe(false);
+    expect(setup({ maxRetries: 0 }, [down()]).seen).toHaveLength(0);
+  });
+
+  it.each([["POST", 1], ["PATCH", 1], ["PUT", 4], ["DELETE", 4], ["GET", 4]])("%s is sent %d times", async (method, times) => {
+    const { send, seen } = setup({}, [down()]);
+    await send({ method });
+    expect(seen).toHaveLength(times);
+  });
+
+  it.each([[500, 1], [404, 1], [200, 1], [502, 4], [504, 4]])("%d is sent %d times", async (status, times) => {
+    const { send, seen } = setup({}, [down(status)]);
+    await send();
+    expect(seen).toHaveLength(times);
+  });
+
+  it("tries again what could not be reached, and not a handler's own fault", async () => {
+    const refused = setup({ retryOn: [] }, () => {
+      throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+    });
+    await refused.send();
+    expect(refused.seen).toHaveLength(4);
+    const fault = setup({}, () => {
+      throw new Error("bug");
+    });
+    expect((await fault.send()).status).toBe(500);
+    expect(fault.seen).toHaveLength(1);
+  });
+
+  it("does not repeat what a policy inside refused", async () => {
+    let refusals = 0;
+    const refuse = definePolicy({
+      name: "refuse",
+      priority: 95,
+      handler: () => {
+        refusals++;
+        throw new GatewayError(503, "overloaded", "no");
+      },
+    });
+    const { send, seen } = setup({}, [ok], refuse());
+    expect((await send()).status).toBe(503);
+    expect([refusals, seen.length]).toEqual([1, 0]);
+  });
+
+  it("honours Retry-After where it fits and gives up where it does not", async () => {
+    const fits = setup({}, [down(503, { "retry-after": "2" }), ok]);
+    expect((await fits.send()).status).toBe(200);
+    expect(fits.seen.map((one) => one.at)).toEqual([0, 2000]);
+    const date = setup({}, [() => down(503, { "retry-after": new Date(1_700_000_003_000).toUTCString() })(), ok]);
+    expect((await date.send()).status).toBe(200);
+    expect(date.seen.map((one) => one.at)).toEqual([0, 3000]);
+    const never = setup({}, [down(503, { "retry-after": "86400" }), ok]);
+    expect((await never.send()).status).toBe(503);
+    expect(never.seen).toHaveLength(1);
+  });
+
+  it("sends a kept body again, whole", async () => {
+    const { send, seen } = setup({ maxReplayBytes: 10 }, [down(), ok]);
+    expect((await send({ method: "PUT", body: "0123456789" })).status).toBe(200);
+    expect(seen.map((one) => one.body)).toEqual(["0123456789", "0123456789"]);
+  });
+
+  it.each([true, false])("sends a body above maxReplayBytes once, whole (length declared: %s)", async (declared) => {
+    const { send, seen } = setup({ maxReplayBytes: 10 }, [down()]);
+    const stream = (): ReadableStream<Uint8Array> => new Blob(["0123", "4567", "89ab"]).stream() as ReadableStream<Uint8Array>;
+    expect((await send({ method: "PUT", body: stream(), ...(declared ? { headers: { "content-length": "12" } } : {}) })).status).toBe(503);
+    expect(seen.map((one) => one.body)).toEqual(["0123456789ab"]);
+  });
+
+  it("frees the bodies of earlier answers", async () => {
+    let cancelled = 0;
+    const { send } = setup({}, [() => new Response(new ReadableStream({ cancel: () => void cancelled++ }), { status: 503 }), ok]);
+    await send();
+    expect(cancelled).toBe(1);
+  });
+
+  it("stops when the client leaves", async () => {
+    const { request, clock, seen } = setup({}, [down()]);
+    const client = new AbortController();
+    const answer = request(new Request("http://x/", { signal: client.signal }));
+    await clock.advanceAsync(100);
+    client.abort();
+    await answer;
+    await clock.advanceAsync(60_000);
+    expect(seen).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("stops at a deadline outside of it", async () => {
+    const { request, clock, seen } = setup({}, [down()], timeout({ timeoutMs: 500 }));
+    const answer = request("/");
+    await clock.advanceAsync(500);
+    expect((await answer).status).toBe(504);
+    await clock.advanceAsync(60_000);
+    expect(seen.map((one) => one.at)).toEqual([0, 200]);
+  });
+
+  it("leaves retrying to a gateway further out", async () => {
+    const { send, seen } = setup({}, [down()]);
+    await send({ headers: { "x-retry-count": "0" } });
+    expect(seen).toHaveLength(1);
+  });
+
+  it("sends at most a fifth more of many failing requests", async () => {
+    const { send, seen } = setup({ baseDelayMs: 0 }, [down()]);
+    for (let i = 0; i < 200; i++) await send();
+    expect(seen.length).toBeGreaterThan(200);
+    expect(seen.length).toBeLessThanOrEqual(240);
+  });
+
+  it.each([
+    [{ maxRetries: -1 }, /maxRetries.*-1/],
+    [{ maxRetries: 1.5 }, /maxRetries.*1\.5/],
+    [{ maxDelayMs: 0 }, /maxDelayMs.*0/],
+    [{ backoff: "cubic" }, /backoff.*cubic/],
+    [{ jitter: "some" }, /jitter.*some/],
+    [{ budget: -1 }, /budget.*-1/],
+    [{ retryOn: [1000] }, /retryOn\[0\].*1000/],
+    [{ retryMethods: "GET" }, /retryMethods.*GET/],
+    [{ retryCountHeader: "a b" }, /retryCountHeader.*a b/],
+  ])("refuses %j", (config, message) => {
+    expect(() => retry(config as RetryConfig)).toThrow(expect.objectContaining({ code: "config_error", message: expect.stringMatching(message) }) as Error);
+  });
+});
+
+describe("retryDelayMs", () => {
+  const random = (value: number) => ({ next: () => value, uuid: () => "" });
+  const base = { baseDelayMs: 100, maxDelayMs: 1000 } as const;
+
+  it.each([
+    ["exponential", [100, 200, 400, 800, 1000, 1000]],
+    ["linear", [100, 200, 300, 400, 500, 600]],
+    ["fixed", [100, 100, 100, 100, 100, 100]],
+  ] as const)("%s", (backoff, delays) => {
+    expect(delays.map((_, i) => retryDelayMs(i, { ...base, backoff, jitter: "none" }, random(0)))).toEqual(delays);
+  });
+
+  it("spreads over all of the delay, or its second half, and never beyond the longest", () => {
+    expect([0, 0.5, 0.999].map((r) => Math.round(retryDelayMs(9, { ...base, backoff: "exponential", jitter: "full" }, random(r))))).toEqual([0, 500, 999]);
+    expect([0, 0.5, 0.999].map((r) => Math.round(retryDelayMs(9, { ...base, backoff: "exponential", jitter: "equal" }, random(r))))).toEqual([500, 750, 1000]);
+    expect(retryDelayMs(5000, { ...base, backoff: "exponential", jitter: "none" }, random(0))).toBe(1000);
+  });
+});
+
+describe("parseRetryAfterMs", () => {
+  it("reads both forms and nothing else", () => {
+    const now = Date.parse("Sun, 06 Nov 1994 08:49:30 GMT");
+    expect(parseRetryAfterMs("7", now)).toBe(7000);
+    expect(parseRetryAfterMs("Sun, 06 Nov 1994 08:49:37 GMT", now)).toBe(7000);
+    expect(parseRetryAfterMs("Sunday, 06-Nov-94 08:49:37 GMT", now)).toBe(7000);
+    expect(parseRetryAfterMs("Sun, 06 Nov 1994 08:49:00 GMT", now)).toBe(0);
+    for (const field of [null, "", "-1", "1.5", "soon", "1e3", "May 2020"]) expect(parseRetryAfterMs(field, now)).toBeUndefined();
+  });
+});
+
+describe("RetryBudget", () => {
+  it("gives a share of the last ten seconds, and ten where that is less", () => {
+    let now = 0;
+    const budget = new RetryBudget(0.2, () => now);
+    const taken = (): number => {
+      let count = 0;
+      while (count < 1000 && budget.take()) count++;
+      return count;
+    };
+    budget.request();
+    expect(taken()).toBe(10);
+    for (let i = 0; i < 99; i++) budget.request();
+    expect(taken()).toBe(10);
+    now = 9999;
+    expect(taken()).toBe(0);
+    now = 10_000;
+    expect(taken()).toBe(10);
+    now = 1_000_000;
+    for (let i = 0; i < 500; i++) budget.request();
+    expect(taken()).toBe(100);
+  });
+
+  it("gives nothing when the share is 0", () => {
+    const budget = new RetryBudget(0, () => 0);
+    budget.request();
+    expect(budget.take()).toBe(false);
+  });
+});
