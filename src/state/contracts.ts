@@ -155,6 +155,8 @@ export type LimitPolicy =
       /** Refill as `max` tokens per `windowMs`, exact for every pair of integers. */
       readonly max: number;
       readonly windowMs: number;
+      /** Tokens that a settlement may charge beyond an empty bucket. @default the capacity */
+      readonly maxDebt?: number;
     };
 
 /** The answer of a limiter. An expected outcome: a refusal is a value, not an error. */

@@ -55,6 +55,20 @@ export class VarintReader {
     return value;
   }
 
+  /** The next `length` bytes, as a view. */
+  bytes(length: number): Uint8Array {
+    if (length < 1 || length > this.#bytes.length - this.#at) throw corrupt("it ends too early");
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  /** Everything that was not read yet, as a view. */
+  rest(): Uint8Array {
+    const rest = this.#bytes.subarray(this.#at);
+    this.#at = this.#bytes.length;
+    return rest;
+  }
+
   /** Throws unless all bytes were read. */
   end(): void {
     if (!this.done) throw corrupt("bytes are left over");
