@@ -1,5 +1,7 @@
 import fc from "fast-check";
+import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
+import { isSluiceError } from "../core/errors.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 import { manualClock, type ManualClock } from "../testing/manual-clock.ts";
 import { circuit, type CircuitReply } from "../state/algorithms/circuit.ts";
@@ -53,11 +55,16 @@ describe("a breaker in this process", () => {
   test("the refusal carries no stack", async () => {
     const { breaker, fail } = make({ failureThreshold: 1 });
     await fail();
-    const limit = Error.stackTraceLimit;
-    const refusal = (await breaker.execute(() => 1).catch((error: unknown) => error)) as Error;
+    const refusal = (await breaker.execute(() => 1).catch((error: unknown) => error)) as CircuitOpenError;
     expect(refusal.stack).not.toContain("\n    at ");
-    expect(Error.stackTraceLimit).toBe(limit);
-    expect(new Error("other").stack).toContain("\n    at ");
+    expect(refusal).toBeInstanceOf(Error);
+    expect(isSluiceError(refusal)).toBe(true);
+    expect(String(refusal)).toBe(refusal.stack);
+    expect(inspect(refusal)).toContain(`[${refusal.stack}]`);
+    const built = new CircuitOpenError(refusal.key, refusal.state, refusal.retryAfterMs);
+    expect({ ...refusal, stack: "", message: "" }).toEqual({ ...built, stack: "", message: "" });
+    expect(built.message).toBe(refusal.message);
+    expect(await breaker.execute(() => 1).catch((error: unknown) => error), "callers may write on theirs").not.toBe(refusal);
   });
 
   test("good calls between failures do not close the window, time does", async () => {
@@ -189,6 +196,18 @@ describe("a breaker in this process", () => {
     expect(breaker.report(again, "success")).toEqual({ from: "half-open", to: "closed" });
     expect(breaker.report(permit, "failure")).toBeUndefined();
     expect(breaker.state).toBe("closed");
+  });
+
+  test("lazy thenables are started once, and synchronous values and unhandled rejections are what they were", async () => {
+    const { breaker } = make({ failureThreshold: 1 });
+    let started = 0;
+    const lazy = { then(resolve: (value: number) => void) { started++; resolve(7); } } as unknown as Promise<number>;
+    expect(await breaker.execute(() => lazy)).toBe(7);
+    expect(started).toBe(1);
+    expect(await breaker.execute(() => 8)).toBe(8);
+    const broken = { get then(): never { throw new Error("in then"); } } as unknown as Promise<number>;
+    await expect(breaker.execute(() => broken)).rejects.toThrow("in then");
+    expect(breaker.state).toBe("open");
   });
 
   test("what onStateChange throws, or rejects with, reaches nobody", async () => {

@@ -37,10 +37,33 @@ export class LocalCircuit implements LocalCircuitBreaker {
     return phase === OPEN || phase === ISOLATED ? "open" : "closed";
   }
 
+  // By handlers rather than as an async function: a rejection that passes through one is thrown again, which costs a third of a
+  // microsecond, and with it a failing call would cost more in the breaker than in itself.
   execute<T>(fn: (signal?: AbortSignal) => MaybePromise<T>, signal?: AbortSignal): Promise<T> {
-    const permit = this.#permit;
-    if (permit !== undefined && !this.#settings.timed) return this.#closed(permit, fn, signal);
-    return this.#asked(fn, signal);
+    const { clock, isFailure, key, policy } = this.#settings;
+    const permit = this.#permit ?? this.acquire();
+    if (!permit.allowed) return Promise.reject(circuitOpen(key, permit.state, permit.retryAfterMs));
+    const start = policy.slowCallMs === undefined ? 0 : clock.monotonic();
+    let result: MaybePromise<T>;
+    try {
+      result = fn(signal);
+    } catch (error) {
+      this.report(permit, judge(error, signal, isFailure));
+      return Promise.reject(error);
+    }
+    return new Promise<T>((resolve, reject) => {
+      const promise = result instanceof Promise ? result : Promise.resolve(result);
+      promise.then(
+        (value) => {
+          this.#ended(permit, start);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.report(permit, judge(error, signal, isFailure));
+          reject(error);
+        },
+      );
+    });
   }
 
   acquire(): CircuitPermit | CircuitRefusal {
@@ -92,37 +115,10 @@ export class LocalCircuit implements LocalCircuitBreaker {
     this.#force("closed");
   }
 
-  async #closed<T>(permit: CircuitPermit, fn: (signal?: AbortSignal) => MaybePromise<T>, signal: AbortSignal | undefined): Promise<T> {
-    let value: T;
-    try {
-      value = await fn(signal);
-    } catch (error) {
-      this.report(permit, this.#judge(error, signal));
-      throw error;
-    }
-    if (permit === this.#permit) this.#good++;
-    return value;
-  }
-
-  async #asked<T>(fn: (signal?: AbortSignal) => MaybePromise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const permit = this.acquire();
-    const { clock, key, policy } = this.#settings;
-    if (!permit.allowed) throw circuitOpen(key, permit.state, permit.retryAfterMs);
-    const { slowCallMs } = policy;
-    const start = slowCallMs === undefined ? 0 : clock.monotonic();
-    let value: T;
-    try {
-      value = await fn(signal);
-    } catch (error) {
-      this.report(permit, this.#judge(error, signal));
-      throw error;
-    }
-    this.report(permit, slowCallMs !== undefined && clock.monotonic() - start > slowCallMs ? "slow" : "success");
-    return value;
-  }
-
-  #judge(error: unknown, signal: AbortSignal | undefined): CircuitOutcome {
-    return judge(error, signal, this.#settings.isFailure);
+  #ended(permit: CircuitPermit, start: number): void {
+    const { clock, policy } = this.#settings;
+    const slow = policy.slowCallMs !== undefined && clock.monotonic() - start > policy.slowCallMs;
+    this.report(permit, slow ? "slow" : "success");
   }
 
   #force(to: CircuitState | "isolated" | "disabled"): void {
