@@ -1,0 +1,60 @@
+/** Policies as a store runs them: compiled once, each with its table where the driver is in this process. */
+
+import type { AllOfCommand, AllOfDecision } from "../algorithms/all-of.ts";
+import type { LimitCommand, LimitDecision, LimitPolicy, StateDriver, SyncTable } from "../contracts.ts";
+import { type CompiledLimit, type CompiledLimits, compileLimit, compileLimits } from "../limit-policy.ts";
+
+/** One limit, ready to be charged. */
+export interface ReadyLimit {
+  readonly limit: CompiledLimit;
+  /** Absent where keys have to carry the prefix and the suffix. */
+  readonly table: SyncTable<LimitCommand<any>, LimitDecision> | undefined;
+  /** For the table, which keeps no command: used again for every call. */
+  readonly command: { cost: number; readonly policy: unknown };
+}
+
+export interface ReadyLimits {
+  readonly limits: CompiledLimits;
+  readonly table: SyncTable<AllOfCommand, AllOfDecision> | undefined;
+}
+
+export class PolicyMemo {
+  readonly #driver: StateDriver;
+  readonly #prefix: string;
+  readonly #ready = new WeakMap<CompiledLimit, ReadyLimit>();
+  readonly #several = new WeakMap<CompiledLimits, ReadyLimits>();
+  /** The last one: most calls repeat the policy of the one before. */
+  #last: ReadyLimit | undefined;
+
+  constructor(driver: StateDriver, prefix: string) {
+    this.#driver = driver;
+    this.#prefix = prefix;
+  }
+
+  one(policy: LimitPolicy): ReadyLimit {
+    const limit = compileLimit(policy);
+    if (this.#last !== undefined && this.#last.limit === limit) return this.#last;
+    let ready = this.#ready.get(limit);
+    if (ready === undefined) {
+      ready = { limit, table: this.#driver.table?.(limit.algorithm, this.#name(limit.keySuffix)), command: { cost: 0, policy: limit.policy } };
+      this.#ready.set(limit, ready);
+    }
+    this.#last = ready;
+    return ready;
+  }
+
+  all(policies: readonly LimitPolicy[]): ReadyLimits {
+    const limits = compileLimits(policies);
+    let ready = this.#several.get(limits);
+    if (ready === undefined) {
+      ready = { limits, table: this.#driver.table?.(limits.algorithm, this.#name(limits.keySuffix)) };
+      this.#several.set(limits, ready);
+    }
+    return ready;
+  }
+
+  /** No prefix and suffix can be read as another pair. */
+  #name(keySuffix: string): string {
+    return JSON.stringify([this.#prefix, keySuffix]);
+  }
+}

@@ -1,0 +1,116 @@
+/** The rate limit store on any driver: every decision is one step of one algorithm on one key. */
+
+import { MAX_WINDOW_MS, checkString } from "../../core/check.ts";
+import { OptionError, StoreError } from "../../core/errors.ts";
+import { escapeKeyPart } from "../../core/keys.ts";
+import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
+import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
+import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore, StateDriver } from "../contracts.ts";
+import { checkCost } from "../limit-policy.ts";
+import { PolicyMemo } from "./policy-memo.ts";
+import { type Run, runnerOn } from "./runner.ts";
+
+export interface RateLimitStoreOptions {
+  /** Prefixed to every key, so that several stores can live on one driver. @default "rl" */
+  readonly prefix?: string;
+  /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
+  readonly run?: Run;
+  /** Called once by `destroy()`, for what was opened for this store alone. */
+  readonly onDestroy?: () => void;
+}
+
+/** A {@link RateLimitStore} with every verb. Over a driver in this process the answers are plain values. */
+export interface DriverRateLimitStore extends RateLimitStore {
+  check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  readonly capabilities: DriverCapabilities;
+  destroy(): void;
+}
+
+/**
+ * A rate limit store on `driver`. A policy's window or rate is part of the key, so a changed one starts anew, and a
+ * changed `max` applies at once to what was counted.
+ *
+ * @throws StoreError `STORE_CAPABILITY` for a driver whose steps are not atomic.
+ *
+ * @example
+ * const store = rateLimitStoreOn(memoryDriver());
+ * const { allowed, retryAfterMs } = await store.check("user-7", { algorithm: "sliding-window", max: 100, windowMs: 60_000 }, 1);
+ */
+export function rateLimitStoreOn(driver: StateDriver, options: RateLimitStoreOptions = {}): DriverRateLimitStore {
+  return new DriverStore(driver, options);
+}
+
+class DriverStore implements DriverRateLimitStore {
+  readonly capabilities: DriverCapabilities;
+  readonly #prefix: string;
+  readonly #run: Run;
+  readonly #memo: PolicyMemo;
+  /** The policy of the last `increment`, as most calls repeat the window of the one before. */
+  #counter: Counter = { seconds: 0, policy: undefined as never };
+  #onDestroy: (() => void) | undefined;
+  #destroyed = false;
+
+  constructor(driver: StateDriver, options: RateLimitStoreOptions) {
+    if (!driver.capabilities.atomic) {
+      throw new StoreError("STORE_CAPABILITY", `the driver "${driver.name}" cannot carry exact limits: its steps are not atomic; use one whose are, such as a Durable Object or memory`);
+    }
+    this.capabilities = driver.capabilities;
+    this.#prefix = checkString("prefix", options.prefix ?? "rl");
+    this.#run = runnerOn(driver, options.run);
+    this.#memo = new PolicyMemo(driver, this.#prefix);
+    this.#onDestroy = options.onDestroy;
+  }
+
+  increment(key: string, windowSeconds: number): MaybePromise<{ count: number; resetAt: number }> {
+    if (this.#counter.seconds !== windowSeconds) this.#counter = counterOf(windowSeconds);
+    return chain(this.check(key, this.#counter.policy, 1) as MaybePromise<FixedWindowDecision>, ({ count, resetAt }) => ({ count, resetAt }));
+  }
+
+  check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
+    const ready = this.#memo.one(policy);
+    const { limit, table, command } = ready;
+    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), { cost: checkCost(limit, cost), policy: limit.policy });
+    command.cost = checkCost(limit, cost);
+    return table.run(key, command);
+  }
+
+  checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]> {
+    const { limits, table } = this.#memo.all(policies);
+    if (limits.members.length === 1) return chain(this.check(key, policies[0] as LimitPolicy, cost), (decision) => [decision]);
+    for (const limit of limits.members) checkCost(limit, cost);
+    const command = { cost, policies: limits.policies };
+    const decided = table === undefined || this.#destroyed ? this.#run(limits.algorithm, this.#key(key, limits.keySuffix), command) : table.run(key, command);
+    return chain(decided, ({ decisions }) => [...decisions]);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    const onDestroy = this.#onDestroy;
+    this.#onDestroy = undefined;
+    onDestroy?.();
+  }
+
+  /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
+  #key(key: string, suffix: string): string {
+    if (this.#destroyed) throw new StoreError("STORE_CLOSED", "the rate limit store was destroyed", { outcome: "not-applied" });
+    if (typeof key !== "string" || key.length === 0) throw new OptionError("key", key, "a non-empty string");
+    return `${escapeKeyPart(this.#prefix)}:${escapeKeyPart(key)}:${suffix}`;
+  }
+}
+
+interface Counter {
+  readonly seconds: number;
+  readonly policy: LimitPolicy;
+}
+
+/** Counting is a fixed window without a limit. */
+function counterOf(seconds: unknown): Counter {
+  if (typeof seconds !== "number" || !(seconds >= 0.001 && seconds <= MAX_WINDOW_MS / 1000)) {
+    throw new OptionError("windowSeconds", seconds, `a number of seconds from 0.001 to ${MAX_WINDOW_MS / 1000} (400 days)`);
+  }
+  // 1.1 s is 1100 ms, not the 1101 that the double 1100.0000000000002 would be rounded up to.
+  const ms = seconds * 1000;
+  const windowMs = Math.abs(ms - Math.round(ms)) < 1e-6 ? Math.round(ms) : Math.ceil(ms);
+  return { seconds, policy: { algorithm: "fixed-window", max: Number.MAX_SAFE_INTEGER, windowMs } };
+}

@@ -1,0 +1,19 @@
+/** How a store built on a driver gets a command there: at once where the data is in this process, else as it is told. */
+
+import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
+import type { Algorithm, StateDriver } from "../contracts.ts";
+
+/** Runs one command on one key. `createCombiner(driver).run` is the one for drivers behind a wire. */
+export type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command) => MaybePromise<R>;
+
+/** `runSync` where there is one; else `run`; else a batch per command. A reply that is an error is thrown. */
+export function runnerOn(driver: StateDriver, run?: Run): Run {
+  if (driver.runSync !== undefined) return (algorithm, key, command) => driver.runSync!(algorithm as Algorithm<any, any, any>, key, command) as never;
+  if (run !== undefined) return run;
+  return <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command) =>
+    chain(driver.run([{ algorithm, key, commands: [command] }]), (replies) => {
+      const reply = replies[0]?.[0];
+      if (reply instanceof Error) throw reply;
+      return reply as R;
+    });
+}
