@@ -35,7 +35,8 @@ export function defineAlgorithm<State, Command, Reply>(definition: Omit<Algorith
   const step = checkFunction("step", definition.step);
   const encode = checkFunction("encode", definition.encode);
   const decode = checkFunction("decode", definition.decode);
-  return Object.freeze({ name, version, maxStateBytes, step, encode, decode });
+  const limiting = definition.limiting === undefined ? {} : { limiting: checkFunction("limiting", definition.limiting) };
+  return Object.freeze({ name, version, maxStateBytes, step, encode, decode, ...limiting });
 }
 
 /** The state of a row algorithm outside a slab: `width` safe integers. */
