@@ -118,8 +118,8 @@ export class InMemoryCacheStore implements CacheStore {
   get(key: string): Response | undefined {
     const record = this.read(key);
     if (record === undefined || record.status === 0) return undefined;
-    const body = BODYLESS.has(record.status) ? null : record.body.slice();
-    return new Response(body as Uint8Array<ArrayBuffer> | null, { status: record.status, headers: record.headers.map(([name, value]): [string, string] => [name, value]) });
+    const body = BODYLESS.has(record.status) ? null : new Uint8Array(record.body);
+    return new Response(body, { status: record.status, headers: record.headers.map(([name, value]): [string, string] => [name, value]) });
   }
 
   /** Reads the body of `response` to its end, then stores it. */
@@ -264,7 +264,8 @@ function own(record: CacheRecord): CacheRecord {
   return Object.freeze({
     ...record,
     headers: Object.freeze(record.headers.map(([name, value]) => Object.freeze([name, value] as const))),
-    body: record.body.slice(),
+    // Not `slice`: on a Buffer that is a view of the same memory.
+    body: new Uint8Array(record.body),
     ...(record.tags === undefined ? undefined : { tags: Object.freeze([...record.tags]) }),
     ...(record.meta === undefined ? undefined : { meta: copyPlain(record.meta) as Readonly<Record<string, unknown>> }),
   });

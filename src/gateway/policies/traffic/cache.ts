@@ -1,0 +1,71 @@
+/** `cache`: answers from stored responses, as HTTP allows (RFC 9111, 9211, 9213, 5861). */
+
+import type { Context } from "hono";
+import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
+import { Priority } from "../../priority.ts";
+import { storeUnavailable } from "../../store-call.ts";
+import type { Next, Policy, PolicyOptions } from "../../types.ts";
+import { Exchange, reportOn } from "./cache/exchange.ts";
+import { invalidate, purgeSite } from "./cache/invalidate.ts";
+import { CACHE_DEFAULTS, type CacheConfig, type ResolvedCacheConfig, validateCacheConfig } from "./cache/options.ts";
+import { SiteState } from "./cache/site-state.ts";
+
+export type { CacheConfig };
+
+const define: PolicyFactory<CacheConfig> = /* @__PURE__ */ definePolicy<CacheConfig, SiteState>({
+  name: "cache",
+  priority: Priority.CACHE,
+  defaults: CACHE_DEFAULTS,
+  validate: validateCacheConfig,
+  setup: (config, site) => new SiteState(config as ResolvedCacheConfig, site),
+  handler: (c, next, tools) => serve(c, next, tools as PolicyTools<ResolvedCacheConfig, SiteState>),
+  purge: (state, target) => purgeSite(state, target),
+});
+
+/**
+ * Stores responses and answers later requests from them. Every answer says what happened: `x-cache` in one word
+ * (`HIT`, `MISS`, `BYPASS`, `SKIP`, `STALE`, `REVALIDATED`) and `Cache-Status` in detail.
+ *
+ * Responses to callers with credentials are stored only when they say that they may be shared, or under a key that
+ * tells callers apart. Policies that can refuse a caller always run first: the priority is never below that of the
+ * last of them.
+ *
+ * ```ts
+ * cache({ ttlSeconds: 60, staleWhileRevalidateMs: 30_000 })
+ * ```
+ */
+export const cache: PolicyFactory<CacheConfig> = (options?: CacheConfig & PolicyOptions): Policy => {
+  const priority = options?.priority;
+  // A stored response may not be served past a guard, whatever the option says.
+  const early = typeof priority === "number" && priority < Priority.CACHE;
+  return define(early ? { ...options, priority: Priority.CACHE } : options);
+};
+
+/** Methods that change nothing (RFC 9110 9.2.1). */
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"]);
+
+function serve(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>): MaybePromise<Response | void> {
+  const { state } = tools;
+  const { method } = c.req;
+  const port = state.port(tools.gateway.adapter);
+  if (port === undefined) throw storeUnavailable();
+  if (state.methods.has(method === "HEAD" ? "GET" : method)) {
+    // A connection that changes its protocol has no response to store.
+    if (method === "GET" && c.req.raw.headers.has("upgrade")) return next();
+    return new Exchange(c, next, tools, port).run();
+  }
+  return pass(c, next, tools, SAFE.has(method));
+}
+
+async function pass(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>, safe: boolean): Promise<void> {
+  const { state, gateway } = tools;
+  await next();
+  const { status } = c.res;
+  reportOn(c, state, "SKIP", { fwd: "method", fwdStatus: status });
+  if (safe || status < 200 || status >= 400) return;
+  const port = state.port(gateway.adapter);
+  if (port === undefined) return;
+  const dropped = invalidate(state, port, c, gateway);
+  if (isPromise(dropped)) await dropped;
+}

@@ -1,0 +1,109 @@
+/** A cache store as the policy uses it: records in, records out, whatever form the store keeps; failures are values. */
+
+import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
+import { StoreError } from "../../../../core/errors.ts";
+import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts.ts";
+import { StoreFailure, storeCaller, type StoreCaller } from "../../../store-call.ts";
+import type { FailMode, PolicySite } from "../../../types.ts";
+import { metaOf } from "./entry.ts";
+import { Flights } from "./flights.ts";
+import { fromResponse, toResponse } from "./response-form.ts";
+
+/** One store at one place. */
+export class CachePort {
+  readonly store: CacheStore;
+  /** Concurrent fills of this store in this process. */
+  readonly flights: Flights;
+  readonly canLock: boolean;
+  readonly canPurge: boolean;
+  /** Reads of a store in this process cost no deadline and no closure. */
+  readonly #local: boolean;
+  readonly #site: PolicySite;
+  readonly #mode: FailMode;
+  readonly #reads: StoreCaller<CacheStore>;
+  readonly #writes: StoreCaller<CacheStore>;
+  #corruptTold = false;
+
+  constructor(site: PolicySite, caller: StoreCaller<CacheStore>, mode: FailMode) {
+    this.store = caller.store;
+    this.flights = Flights.of(caller.store);
+    this.canLock = caller.store.lock !== undefined && caller.store.unlock !== undefined && caller.store.write !== undefined;
+    this.canPurge = caller.store.purge !== undefined;
+    this.#local = caller.store.capabilities?.shared === false && caller.store.read !== undefined;
+    this.#site = site;
+    this.#mode = mode;
+    this.#reads = caller;
+    this.#writes = storeCaller(site, "cacheStore", caller.store, mode, site.stores.putTimeoutMs);
+  }
+
+  /** The record of a key. One that is damaged, foreign or over is none. */
+  read(key: string, now: number): MaybePromise<CacheRecord | undefined | StoreFailure> {
+    if (this.#local) {
+      try {
+        const record = (this.store as Required<CacheStore>).read(key);
+        if (!isPromise(record)) return record === undefined ? undefined : this.#sound(record, now);
+      } catch {
+        // Asked once more below, where the failure is counted and reported.
+      }
+    }
+    const reply = this.#reads.call<CacheRecord | undefined | typeof FOREIGN>("get", (store) => (store.read === undefined ? readResponse(store, key) : store.read(key)));
+    return chain(reply, (record) => {
+      if (record === undefined || record === null || record instanceof StoreFailure) return record ?? undefined;
+      return record === FOREIGN ? this.#corrupt() : this.#sound(record, now);
+    });
+  }
+
+  write(key: string, record: CacheRecord, now: number, fillToken?: string, lockedKey?: string): MaybePromise<void | StoreFailure> {
+    return this.#writes.call("put", (store) => {
+      if (store.write !== undefined) return store.write(key, record, fillToken, lockedKey);
+      return store.put(key, toResponse(record), Math.max(1, Math.ceil((record.keepUntil - now) / 1000)));
+    });
+  }
+
+  delete(key: string): MaybePromise<boolean | StoreFailure> {
+    return this.#writes.call("delete", (store) => store.delete(key));
+  }
+
+  lock(key: string, lockMs: number): MaybePromise<CacheFill | StoreFailure> {
+    return this.#reads.call("lock", (store) => (store as Required<CacheStore>).lock(key, lockMs));
+  }
+
+  unlock(key: string, token: string): MaybePromise<void | StoreFailure> {
+    return this.#writes.call("unlock", (store) => (store as Required<CacheStore>).unlock(key, token));
+  }
+
+  /** Throws `STORE_CAPABILITY` when the store has no `purge`. */
+  purge(target: CachePurge): MaybePromise<number | StoreFailure> {
+    if (!this.canPurge) throw noPurge(this.store);
+    return this.#writes.call("purge", (store) => (store as Required<CacheStore>).purge(target), (count) => typeof count === "number");
+  }
+
+  #sound(record: CacheRecord, now: number): CacheRecord | undefined {
+    if (metaOf(record) === undefined) return this.#corrupt();
+    return record.keepUntil > now ? record : undefined;
+  }
+
+  #corrupt(): undefined {
+    if (!this.#corruptTold) {
+      this.#corruptTold = true;
+      this.#site.events.emit({ type: "store.error", store: "cacheStore", policy: this.#site.policyName, code: "STORE_CORRUPT", mode: this.#mode });
+    }
+    return undefined;
+  }
+}
+
+const FOREIGN: unique symbol = Symbol("foreign");
+
+async function readResponse(store: CacheStore, key: string): Promise<CacheRecord | undefined | typeof FOREIGN> {
+  const response = await store.get(key);
+  if (response === undefined || response === null) return undefined;
+  return (await fromResponse(response)) ?? FOREIGN;
+}
+
+function noPurge(store: CacheStore): StoreError {
+  const name = (store as { name?: unknown }).name;
+  const which = typeof name === "string" ? name : (store.constructor?.name ?? "the cache store");
+  return new StoreError("STORE_CAPABILITY", `${which} has no purge(): it cannot drop by tag, prefix or as a whole; use a store that has it, or purge by { url }`, {
+    outcome: "not-applied",
+  });
+}

@@ -1,0 +1,415 @@
+/** One request through the cache: look up, answer from the store, or ask the upstream and keep what it says. */
+
+import type { Context } from "hono";
+import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
+import { sleep } from "../../../../core/clock.ts";
+import { stackless } from "../../../../core/errors.ts";
+import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { PolicyTools } from "../../../define-policy.ts";
+import { GatewayError } from "../../../errors.ts";
+import { bodyless, discard } from "../../../response.ts";
+import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
+import type { Next, PolicyContext } from "../../../types.ts";
+import { queryOf } from "../../../path.ts";
+import { type Assessment, assess, standsIn } from "./assess.ts";
+import { originOf } from "./cache-key.ts";
+import type { CachePort } from "./cache-port.ts";
+import { type CacheStatus, type Forward, formatCacheStatus } from "./cache-status.ts";
+import { type Captured, captureBody, readBody } from "./capture.ts";
+import type { EntryMeta } from "./entry.ts";
+import { Fill } from "./fill.ts";
+import type { FlightEnd } from "./flights.ts";
+import { type Found, lookUp } from "./lookup.ts";
+import type { ResolvedCacheConfig } from "./options.ts";
+import { RequestFacts } from "./request-facts.ts";
+import { answerFrom, storedField } from "./serve.ts";
+import type { SiteState } from "./site-state.ts";
+
+/** The result in one word. */
+export type CacheResult = "HIT" | "MISS" | "BYPASS" | "SKIP" | "STALE" | "REVALIDATED";
+
+type Answer = MaybePromise<Response | void>;
+
+/** How long a fill may hold the lock of a shared store; other processes do not wait longer for it. */
+const LOCK_MS = 30_000;
+/** How long nobody waits for a key whose response could not be shared. */
+const PASS_MS = 10_000;
+/** Times a caller waits for others before it asks the upstream alone. */
+const MAX_WAITS = 3;
+
+export class Exchange {
+  readonly c: Context;
+  readonly state: SiteState;
+  readonly config: ResolvedCacheConfig;
+  readonly gateway: PolicyContext;
+  readonly request: RequestFacts;
+  readonly #next: Next;
+  readonly #debug: PolicyTools<ResolvedCacheConfig, SiteState>["debug"];
+  /** The key tells callers apart, and there is one to tell apart. */
+  readonly personal: boolean;
+  port: CachePort;
+  #key = "";
+  #waits = 0;
+  /** Answered by somebody else's fill. */
+  #collapsed: FlightEnd | undefined;
+
+  constructor(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>, port: CachePort) {
+    const { state, gateway } = tools;
+    this.c = c;
+    this.#next = next;
+    this.state = state;
+    this.config = state.config;
+    this.gateway = gateway;
+    this.#debug = tools.debug;
+    this.port = port;
+    const request = new RequestFacts(c.req.method, c.req.raw.headers, gateway.identity, state.config.respectRequestDirectives);
+    this.request = request;
+    this.personal = request.authenticated && (state.config.cacheKeyFn !== undefined || (state.varyHeaders.length > 0 && request.toldApartBy(state.varyHeaders)));
+  }
+
+  run(): Answer {
+    const { request } = this;
+    if (request.directives.noStore || request.forOriginOnly) return this.#bypass("request");
+    const key = this.state.key(this.c, this.gateway, request);
+    return isPromise(key) ? key.then((found) => this.#keyed(found)) : this.#keyed(key);
+  }
+
+  get now(): number {
+    return this.state.site.clock.now();
+  }
+
+  #keyed(key: string | undefined): Answer {
+    if (key === undefined) return this.#bypass("bypass");
+    this.#key = key;
+    return this.#lookUp();
+  }
+
+  #lookUp(): Answer {
+    const found = lookUp(this.port, this.#key, this.request, this.personal, this.now);
+    return isPromise(found) ? found.then((result) => this.#decide(result)) : this.#decide(found);
+  }
+
+  #decide(found: Found | StoreFailure): Answer {
+    if (found instanceof StoreFailure) return this.#storeFailed(found);
+    const { record, meta } = found;
+    if (record === undefined || meta === undefined) {
+      if (this.request.directives.onlyIfCached) throw notCached();
+      return this.#ask(found, found.miss, undefined);
+    }
+    if (this.request.authenticated && !meta.shared && !found.personal) {
+      if (this.request.directives.onlyIfCached) throw notCached();
+      return this.#ask({ ...found, record: undefined, meta: undefined }, "bypass", undefined);
+    }
+    const assessment = assess(record, meta, this.request.directives, this.config, this.now);
+    switch (assessment.use) {
+      case "fresh":
+        return this.#answer(record, assessment, "HIT", undefined);
+      case "stale":
+        return this.#answer(record, assessment, "STALE", undefined);
+      case "refresh":
+        if (this.#refresh(found)) return this.#answer(record, assessment, "STALE", undefined);
+        break;
+    }
+    if (this.request.directives.onlyIfCached) throw notCached();
+    if (this.#collapsed === "error" && this.#standsIn(record, meta)) {
+      return this.#answer(record, assessment, "STALE", { fwd: assessment.fwd, collapsed: true });
+    }
+    return this.#ask(found, assessment.fwd, assessment);
+  }
+
+  /** Answers from the store. `status`: what else to say, when the upstream had been asked. */
+  #answer(record: CacheRecord, assessment: Assessment, result: CacheResult, status: CacheStatus | undefined): Response {
+    const ttl = Math.floor(assessment.leftMs / 1000);
+    let report: CacheStatus = status === undefined ? { hit: true, ttl } : { ...status, ttl };
+    let word = result;
+    if (this.#collapsed === "stored" && result === "HIT") {
+      word = "MISS";
+      report = { fwd: "uri-miss", fwdStatus: record.status, collapsed: true };
+    }
+    this.#debug("%s %s", word, this.#key);
+    return answerFrom(record, this.request, {
+      ageSeconds: Math.floor(assessment.ageMs / 1000),
+      resultField: this.state.resultField,
+      result: word,
+      cacheStatus: formatCacheStatus(this.state.name, report),
+      now: this.now,
+    });
+  }
+
+  /** Asks the upstream, unless somebody is asking for the same already. */
+  #ask(found: Found, fwd: Forward, assessment: Assessment | undefined): Answer {
+    const { request, port, config } = this;
+    // Whoever may not see others' answers waits only for fills of the same caller.
+    const flightKey = request.authenticated && !this.personal ? `${found.key}\n${request.caller}` : found.key;
+    const joins = config.coalesce && fwd !== "bypass" && fwd !== "request" && !found.pass && this.#waits < MAX_WAITS && !port.flights.passes(flightKey, this.now);
+    if (joins) {
+      const flight = port.flights.get(flightKey);
+      if (flight !== undefined) {
+        return flight.wait(config.coalesceWaitMs, this.state.site.clock).then((end) => this.#waited(end, found, fwd, assessment));
+      }
+    }
+    const fill = new Fill(this, found, flightKey, joins && request.plain);
+    if (!joins || !request.plain || !port.canLock || (request.authenticated && !this.personal)) return this.#fetch(found, fwd, fill);
+    const lock = port.lock(found.key, LOCK_MS);
+    if (isPromise(lock)) return lock.then((answer) => this.#locked(answer, found, fwd, fill));
+    return this.#locked(lock, found, fwd, fill);
+  }
+
+  #locked(lock: Awaited<ReturnType<CachePort["lock"]>>, found: Found, fwd: Forward, fill: Fill): Answer {
+    if (lock instanceof StoreFailure) return this.#fetch(found, fwd, fill);
+    if (lock.kind === "wait") return this.#awaitOthers(lock.waitMs, found, fwd, fill);
+    fill.token = { key: found.key, token: lock.token, until: this.now + LOCK_MS };
+    return this.#fetch(found, fwd, fill);
+  }
+
+  /** Another process fills: looks again until its response is there, or takes over. */
+  async #awaitOthers(waitMs: number, found: Found, fwd: Forward, fill: Fill): Promise<Response | void> {
+    const { clock, random } = this.state.site;
+    const until = this.now + Math.min(waitMs, this.config.coalesceWaitMs);
+    let pauseMs = 20;
+    try {
+      while (this.now < until) {
+        await sleep(Math.min(pauseMs * (0.75 + random.next() / 2), Math.max(1, until - this.now)), clock);
+        pauseMs = Math.min(250, pauseMs * 1.5);
+        const again = await lookUp(this.port, this.#key, this.request, this.personal, this.now);
+        if (again instanceof StoreFailure || again.pass) break;
+        if (again.record !== undefined && again.record.storedAt !== found.record?.storedAt) {
+          fill.end("stored");
+          this.#collapsed = "stored";
+          return await this.#decide(again);
+        }
+        if (again.key !== found.key) continue;
+        const lock = await this.port.lock(found.key, LOCK_MS);
+        if (lock instanceof StoreFailure) break;
+        if (lock.kind === "fill") {
+          fill.token = { key: found.key, token: lock.token, until: this.now + LOCK_MS };
+          return await this.#fetch(found, fwd, fill);
+        }
+      }
+      // It takes too long, or cannot be shared: nobody here waits for it again soon.
+      this.port.flights.pass(fill.flightKey, this.now + PASS_MS);
+      return await this.#fetch(found, fwd, fill);
+    } catch (error) {
+      fill.end("failed");
+      throw error;
+    }
+  }
+
+  #waited(end: FlightEnd | "timeout", found: Found, fwd: Forward, assessment: Assessment | undefined): Answer {
+    this.#waits++;
+    if (end === "stored" || end === "failed" || (end === "error" && found.record !== undefined)) {
+      this.#collapsed = end;
+      return this.#lookUp();
+    }
+    this.#waits = MAX_WAITS;
+    void assessment;
+    return this.#ask(found, fwd, assessment);
+  }
+
+  async #fetch(found: Found, fwd: Forward, fill: Fill): Promise<Response | void> {
+    this.#collapsed = undefined;
+    const { c } = this;
+    const { raw } = c.req;
+    const conditional = found.record === undefined || fwd === "bypass" || this.request.method !== "GET" ? undefined : conditionalRequest(raw, found.record);
+    try {
+      if (conditional !== undefined) c.req.raw = conditional;
+      fill.requestedAt = this.now;
+      await this.#next();
+      fill.respondedAt = this.now;
+      c.req.raw = raw;
+      return await this.#received(found, fwd, fill, conditional !== undefined);
+    } catch (error) {
+      c.req.raw = raw;
+      fill.end("failed");
+      throw error;
+    }
+  }
+
+  async #received(found: Found, fwd: Forward, fill: Fill, validating: boolean): Promise<Response | void> {
+    const { c } = this;
+    const { res } = c;
+    const { status } = res;
+    const { record, meta } = found;
+    if (record !== undefined && meta !== undefined) {
+      if (validating && status === 304) return this.#revalidated(record, meta, fwd, fill, res);
+      if (status >= 500 && fwd === "stale" && this.#standsIn(record, meta)) {
+        fill.end("error");
+        const assessment = assess(record, meta, this.request.directives, this.config, this.now);
+        drop(c);
+        return this.#answer(record, assessment, "STALE", { fwd, fwdStatus: status });
+      }
+    }
+    const plan = fill.plan(status, res.headers);
+    if (typeof plan === "string" || this.request.head) {
+      const kept = typeof plan === "string" && record !== undefined && status < 500 && status !== 304 && !this.request.head;
+      if (kept) await fill.drop();
+      fill.end(typeof plan === "string" && status >= 500 ? "error" : "unshared");
+      const result = fwd === "bypass" && typeof plan === "string" ? "BYPASS" : plan === "status" ? "SKIP" : plan === "bypass" ? "BYPASS" : "MISS";
+      this.#report(result, { fwd, fwdStatus: status });
+      return undefined;
+    }
+    const length = declaredLength(res.headers);
+    if (length !== undefined && length > this.config.maxEntryBytes) {
+      fill.end("unshared");
+      this.#report("MISS", { fwd, fwdStatus: status });
+      return undefined;
+    }
+    const tags = await this.state.tagsOf(c, res, fill.urlTag);
+    const fields = fill.fields(res.headers, plan);
+    this.#report("MISS", { fwd, fwdStatus: status, stored: true });
+    const { body } = res;
+    if (body === null) {
+      if (length === undefined || length === 0 || bodyless(status)) await fill.store(plan, status, fields, new Uint8Array(0), tags);
+      else fill.end("failed");
+      return undefined;
+    }
+    const done = (captured: Captured): void => {
+      if (captured instanceof Uint8Array) {
+        const stored = fill.store(plan, status, fields, captured, tags);
+        if (isPromise(stored)) this.gateway.waitUntil(stored);
+      } else {
+        fill.end(captured === "too-large" ? "unshared" : "failed");
+      }
+    };
+    const copy = captureBody(body, { maxBytes: this.config.maxEntryBytes, length, done, readOn: () => fill.awaited });
+    const response = new Response(copy, { status, statusText: res.statusText, headers: res.headers });
+    // Assigning over an existing response would merge the two.
+    c.res = undefined;
+    c.res = response;
+    return undefined;
+  }
+
+  /** The upstream says that what is stored is still right. */
+  async #revalidated(record: CacheRecord, meta: EntryMeta, fwd: Forward, fill: Fill, res: Response): Promise<Response> {
+    const refreshed = await fill.refresh(record, meta, res.headers);
+    drop(this.c);
+    const assessment = { use: "fresh", fwd, ageMs: refreshed.ageMs, leftMs: refreshed.record.freshUntil - this.now } as const;
+    return this.#answer(refreshed.record, assessment, "REVALIDATED", { fwd, fwdStatus: 304, stored: refreshed.stored });
+  }
+
+  #standsIn(record: CacheRecord, meta: EntryMeta): boolean {
+    return standsIn(record, meta, this.request.directives, this.config, this.now);
+  }
+
+  /** Refreshes a stale response in the background, once at a time. False when there is no way to. */
+  #refresh(found: Found): boolean {
+    const { gateway, port } = this;
+    const { detached } = gateway;
+    if (detached === undefined || found.record === undefined) return false;
+    if (port.flights.get(found.key) !== undefined) return true;
+    const fill = new Fill(this, found, found.key, true);
+    gateway.waitUntil(this.#refreshNow(found, fill, detached.bind(gateway)).finally(() => fill.end("failed")));
+    return true;
+  }
+
+  async #refreshNow(found: Found, fill: Fill, detached: NonNullable<PolicyContext["detached"]>): Promise<void> {
+    const { record, meta } = found;
+    if (record === undefined || meta === undefined) return;
+    const { port, c } = this;
+    if (port.canLock) {
+      const lock = await port.lock(found.key, LOCK_MS);
+      if (lock instanceof StoreFailure || lock.kind === "wait") return;
+      fill.token = { key: found.key, token: lock.token, until: this.now + LOCK_MS };
+    }
+    fill.requestedAt = this.now;
+    const response = await detached(this.state.site.policyName, conditionalRequest(c.req.raw, record, false) ?? plainRequest(c.req.raw));
+    fill.respondedAt = this.now;
+    const { status, headers } = response;
+    if (status === 304) {
+      await fill.refresh(record, meta, headers);
+      discard(response);
+      return;
+    }
+    const plan = fill.plan(status, headers);
+    if (typeof plan === "string") {
+      if (status < 500) await fill.drop();
+      fill.end(status >= 500 ? "error" : "unshared");
+      discard(response);
+      return;
+    }
+    const tags = await this.state.tagsOf(c, response, fill.urlTag);
+    const fields = fill.fields(headers, plan);
+    const body = await readBody(response.body, this.config.maxEntryBytes, declaredLength(headers));
+    if (body instanceof Uint8Array) await fill.store(plan, status, fields, body, tags);
+  }
+
+  #storeFailed(failure: StoreFailure): Answer {
+    switch (this.config.failMode) {
+      case "closed":
+        throw storeUnavailable(failure.retryAfterMs);
+      case "local":
+        if (this.port !== this.state.twin) {
+          this.port = this.state.twin;
+          return this.#lookUp();
+        }
+        return this.#next();
+      default:
+        // Nothing is known, so nothing is claimed.
+        return this.#next();
+    }
+  }
+
+  /** Neither looked up nor stored. */
+  async #bypass(fwd: Forward): Promise<void> {
+    if (this.request.directives.onlyIfCached) throw notCached();
+    await this.#next();
+    this.#report("BYPASS", { fwd, fwdStatus: this.c.res.status });
+  }
+
+  #report(result: CacheResult, status: CacheStatus): void {
+    this.#debug("%s %s", result, this.#key);
+    reportOn(this.c, this.state, result, status);
+  }
+
+  /** Absolute URL of the request, by its canonical path. */
+  get urlTag(): string {
+    const { url } = this.c.req.raw;
+    return this.state.urlTag(originOf(url), this.gateway.path + queryOf(url));
+  }
+}
+
+/** Adds this cache's word to the response on its way out. */
+export function reportOn(c: Context, state: SiteState, result: CacheResult, status: CacheStatus): void {
+  const { headers } = c.res;
+  headers.set(state.resultField, result);
+  const before = headers.get("cache-status");
+  const member = formatCacheStatus(state.name, status);
+  headers.set("cache-status", before === null || before === "" ? member : `${before}, ${member}`);
+}
+
+/** The request with the validators of what is stored in place of the client's own conditions; `undefined` when there are none. */
+function conditionalRequest(raw: Request, record: CacheRecord, keepSignal = true): Request | undefined {
+  const etag = storedField(record, "etag");
+  const lastModified = storedField(record, "last-modified");
+  if (etag === undefined && lastModified === undefined) return undefined;
+  const headers = unconditional(raw);
+  if (etag !== undefined) headers.set("if-none-match", etag);
+  if (lastModified !== undefined) headers.set("if-modified-since", lastModified);
+  return keepSignal ? new Request(raw, { headers }) : new Request(raw.url, { method: "GET", headers });
+}
+
+function plainRequest(raw: Request): Request {
+  return new Request(raw.url, { method: "GET", headers: unconditional(raw) });
+}
+
+function unconditional(raw: Request): Headers {
+  const headers = new Headers(raw.headers);
+  for (const name of ["if-none-match", "if-modified-since", "range", "if-range"]) headers.delete(name);
+  return headers;
+}
+
+function declaredLength(headers: Headers): number | undefined {
+  const field = headers.get("content-length");
+  return field === null || !/^\d{1,15}$/.test(field) ? undefined : Number(field);
+}
+
+/** Lets go of the upstream's answer, so that the next one replaces it instead of being merged with it. */
+function drop(c: Context): void {
+  discard(c.res);
+  c.res = undefined;
+  c.finalized = false;
+}
+
+function notCached(): GatewayError {
+  return stackless(() => new GatewayError(504, "cache_miss", "The request asked for a stored response only, and there is none"));
+}

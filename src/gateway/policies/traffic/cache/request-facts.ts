@@ -1,0 +1,70 @@
+/** What a request means to a cache, read once. */
+
+import { NO_REQUEST_DIRECTIVES, type RequestDirectives, parseRequestDirectives } from "./cache-control.ts";
+import type { AnswerRequest } from "./serve.ts";
+import { digest, variantKey } from "./vary.ts";
+import type { Identity } from "../../../types.ts";
+
+export class RequestFacts implements AnswerRequest {
+  readonly headers: Headers;
+  readonly method: string;
+  readonly head: boolean;
+  readonly directives: RequestDirectives;
+  readonly authorization: string | null;
+  readonly cookie: string | null;
+  readonly identity: Identity | undefined;
+  readonly ifNoneMatch: string | undefined;
+  readonly ifModifiedSince: string | undefined;
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
+  /** The caller showed credentials: its answers may be personal. */
+  readonly authenticated: boolean;
+
+  constructor(method: string, headers: Headers, identity: Identity | undefined, respectDirectives: boolean) {
+    this.headers = headers;
+    this.method = method;
+    this.head = method === "HEAD";
+    this.authorization = headers.get("authorization");
+    this.cookie = headers.get("cookie");
+    this.identity = identity;
+    this.authenticated = this.authorization !== null || this.cookie !== null || identity !== undefined;
+    this.directives = respectDirectives
+      ? parseRequestDirectives(headers.get("cache-control") ?? undefined, headers.get("pragma") ?? undefined)
+      : NO_REQUEST_DIRECTIVES;
+    const reads = method === "GET" || method === "HEAD";
+    this.ifNoneMatch = reads ? (headers.get("if-none-match") ?? undefined) : undefined;
+    this.ifModifiedSince = reads ? (headers.get("if-modified-since") ?? undefined) : undefined;
+    // A range means something for GET alone (RFC 9110 14.2).
+    this.range = method === "GET" ? (headers.get("range") ?? undefined) : undefined;
+    this.ifRange = this.range === undefined ? undefined : (headers.get("if-range") ?? undefined);
+  }
+
+  /** The upstream's answer to it would be whole and unconditional: what others can use. */
+  get plain(): boolean {
+    return !this.head && this.ifNoneMatch === undefined && this.ifModifiedSince === undefined && this.range === undefined;
+  }
+
+  /** Only the origin can evaluate these (RFC 9111 4.3.2). */
+  get forOriginOnly(): boolean {
+    return this.headers.has("if-match") || this.headers.has("if-unmodified-since");
+  }
+
+  /** A digest of who is calling. An identity stands for the token that proved it, since tokens are renewed. */
+  get caller(): string {
+    const { identity } = this;
+    return digest(JSON.stringify([identity === undefined ? this.authorization : [identity.scheme, identity.id], this.cookie]));
+  }
+
+  /** Whether these fields differ wherever the caller's credentials do. */
+  toldApartBy(fields: readonly string[]): boolean {
+    if (this.authorization !== null && !fields.includes("authorization")) return false;
+    if (this.cookie !== null && !fields.includes("cookie")) return false;
+    if (this.authorization !== null || this.cookie !== null) return true;
+    // Known by something else, such as an API key: negotiation fields at least say nothing about it.
+    return fields.some((field) => !field.startsWith("accept"));
+  }
+
+  variant(names: readonly string[]): string {
+    return variantKey(names, (name) => this.headers.get(name) ?? undefined);
+  }
+}
