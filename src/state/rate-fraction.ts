@@ -18,20 +18,33 @@ const MAX_RELATIVE_ERROR = 1_000_000_000n;
  * 3. the best fraction not above it (Stern 1858, Brocot 1861), when it is less than 10^-9 of it too low.
  */
 export function rateFraction(value: number, perMs: number, maxP: number, maxQ: number): RateFraction | undefined {
-  const [n, d] = decimal(value);
-  const fits = (p: bigint, q: bigint): RateFraction | undefined => {
-    const common = gcd(p, q);
-    return p / common <= BigInt(Math.floor(maxP)) && q / common <= BigInt(Math.floor(maxQ)) ? { p: Number(p / common), q: Number(q / common) } : undefined;
-  };
   const scale = BigInt(perMs);
-  const exact = fits(n, d * scale);
-  if (exact !== undefined) return exact;
+  const [n, d] = decimal(value);
   const [sn, sd] = simplest(value, n, d);
-  return fits(sn, sd * scale) ?? below(n, d * scale, BigInt(Math.floor(maxP)), BigInt(Math.floor(maxQ)));
+  return choose([n, d * scale], [sn, sd * scale], maxP, maxQ);
+}
+
+/** The same for a spacing, the reciprocal of a rate: one token per `spacingMs`. */
+export function spacingFraction(spacingMs: number, maxP: number, maxQ: number): RateFraction | undefined {
+  const [n, d] = decimal(spacingMs);
+  const [sn, sd] = simplest(spacingMs, n, d);
+  return choose([d, n], [sd, sn], maxP, maxQ);
+}
+
+type Fraction = readonly [numerator: bigint, denominator: bigint];
+
+function choose(exact: Fraction, meant: Fraction, maxP: number, maxQ: number): RateFraction | undefined {
+  const bounds: Fraction = [BigInt(Math.floor(maxP)), BigInt(Math.floor(maxQ))];
+  return within(exact, bounds) ?? within(meant, bounds) ?? below(exact, bounds);
+}
+
+function within([p, q]: Fraction, [maxP, maxQ]: Fraction): RateFraction | undefined {
+  const common = gcd(p, q);
+  return p / common <= maxP && q / common <= maxQ ? { p: Number(p / common), q: Number(q / common) } : undefined;
 }
 
 /** The exact fraction of the shortest decimal that reads back as `value`. */
-export function decimal(value: number): [bigint, bigint] {
+function decimal(value: number): Fraction {
   const [mantissa = "", exponent = "0"] = String(value).split("e");
   const [whole = "", fraction = ""] = mantissa.split(".");
   const power = Number(exponent) - fraction.length;
@@ -40,7 +53,7 @@ export function decimal(value: number): [bigint, bigint] {
 }
 
 /** The first convergent of the continued fraction of `n / d` that is the same double. */
-function simplest(value: number, n: bigint, d: bigint): [bigint, bigint] {
+function simplest(value: number, n: bigint, d: bigint): Fraction {
   let [a, b] = [n, d];
   let [h, k, h1, k1] = [1n, 0n, 0n, 1n];
   while (b !== 0n) {
@@ -56,12 +69,12 @@ function simplest(value: number, n: bigint, d: bigint): [bigint, bigint] {
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** The largest fraction at most `n / d` within the bounds, walked down the Stern-Brocot tree in whole runs. */
-function below(n: bigint, d: bigint, maxP: bigint, maxQ: bigint): RateFraction | undefined {
+function below([n, d]: Fraction, [maxP, maxQ]: Fraction): RateFraction | undefined {
   // lo <= n/d < hi throughout.
   let [lp, lq, hp, hq] = [0n, 1n, 1n, 0n];
   for (;;) {
     // Largest k with (lo + k*hi) <= n/d, inside the bounds.
-    const run = least(hq * n - hp * d === 0n ? undefined : (lp * d - lq * n) / (hq * n - hp * d), room(lp, hp, maxP), room(lq, hq, maxQ));
+    const run = least((n * lq - lp * d) / (hp * d - n * hq), room(lp, hp, maxP), room(lq, hq, maxQ));
     lp += run * hp;
     lq += run * hq;
     // Largest k with (hi + k*lo) > n/d: such a high fraction brings lo's successors nearer.
