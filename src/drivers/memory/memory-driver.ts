@@ -4,6 +4,7 @@ import { checkInteger, checkTtlMs } from "../../core/check.ts";
 import { type Clock, type TimerHandle, steadyNow, systemClock } from "../../core/clock.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey } from "../../core/keys.ts";
+import { MAX_VALUE_TEXT_BYTES } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts.ts";
 import { type Kind, Records } from "./records.ts";
 
@@ -31,7 +32,7 @@ export interface MemoryDriver extends StateDriver {
 }
 
 /** Largest value, in bytes. */
-const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+const MAX_VALUE_BYTES: number = MAX_VALUE_TEXT_BYTES;
 /** Tables are never dropped, so their number is bounded; callers beyond it put the name into the key. */
 const MAX_TABLES = 4096;
 /** Due keys looked at in one go by the timer: a few milliseconds of work. */
@@ -66,8 +67,8 @@ class Driver implements MemoryDriver {
   readonly #root = new Map<string, number>();
   /** By algorithm name and width, which is what a record is checked for. */
   readonly #kinds = new Map<string, Kind>();
+  readonly #seen = new WeakMap<Algorithm<any, any, any>, Kind>();
   readonly #tables = new Map<string, { readonly kind: Kind; readonly table: SyncTable<any, any> }>();
-  readonly #bytes: Kind;
   readonly #clock: Clock;
   #last: Algorithm<any, any, any> | undefined;
   #lastKind: Kind | undefined;
@@ -77,7 +78,6 @@ class Driver implements MemoryDriver {
     const maxKeys = checkInteger("maxKeys", options.maxKeys ?? 100_000, 1, 2 ** 24);
     this.#clock = options.clock ?? systemClock;
     this.#records = new Records(maxKeys, steadyNow(this.#clock));
-    this.#bytes = this.#records.kind(rawBytes, this.#root);
     if (options.cleanupIntervalMs !== undefined) this.#schedule(checkInteger("cleanupIntervalMs", options.cleanupIntervalMs, 1));
   }
 
@@ -117,8 +117,7 @@ class Driver implements MemoryDriver {
 
   get(key: string, options?: RunOptions): Uint8Array | undefined {
     this.#begin(options);
-    const bytes = this.#records.read(this.#bytes, boundKey(key)) as Uint8Array | undefined;
-    return bytes?.slice();
+    return (this.#bytes(key, undefined) as Uint8Array | undefined)?.slice();
   }
 
   set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): void {
@@ -128,16 +127,7 @@ class Driver implements MemoryDriver {
     if (value.byteLength > MAX_VALUE_BYTES) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.byteLength} bytes is above the maximum of ${MAX_VALUE_BYTES}`, { outcome: "not-applied" });
     }
-    const name = boundKey(key);
-    const command: RawCommand = { bytes: new Uint8Array(value), ttlMs: ttl };
-    try {
-      this.#records.run(this.#bytes, rawBytes, name, command);
-    } catch (error) {
-      // A plain value replaces whatever was there.
-      if ((error as Partial<StoreError>).code !== "STORE_WRONG_TYPE") throw error;
-      this.#records.delete(this.#root, name);
-      this.#records.run(this.#bytes, rawBytes, name, command);
-    }
+    this.#bytes(key, { bytes: new Uint8Array(value), ttlMs: ttl });
   }
 
   delete(key: string, options?: RunOptions): boolean {
@@ -159,6 +149,10 @@ class Driver implements MemoryDriver {
     this.destroy();
   }
 
+  #bytes(key: string, command: Write | undefined): Uint8Array | undefined {
+    return this.#records.run(this.#kind(rawBytes), rawBytes, boundKey(key), command) as Uint8Array | undefined;
+  }
+
   #begin(options: RunOptions | undefined): void {
     this.#records.now();
     options?.signal?.throwIfAborted();
@@ -166,14 +160,20 @@ class Driver implements MemoryDriver {
 
   #kind(algorithm: Algorithm<any, any, any>): Kind {
     if (algorithm === this.#last) return this.#lastKind as Kind;
+    const kind = this.#seen.get(algorithm) ?? this.#register(algorithm);
+    this.#last = algorithm;
+    this.#lastKind = kind;
+    return kind;
+  }
+
+  #register(algorithm: Algorithm<any, any, any>): Kind {
     const id = `${algorithm.name} ${algorithm.row?.width ?? 0}`;
     let kind = this.#kinds.get(id);
     if (kind === undefined) {
       kind = this.#records.kind(algorithm, this.#root);
       this.#kinds.set(id, kind);
     }
-    this.#last = algorithm;
-    this.#lastKind = kind;
+    this.#seen.set(algorithm, kind);
     return kind;
   }
 
@@ -186,20 +186,32 @@ class Driver implements MemoryDriver {
   }
 }
 
-interface RawCommand {
+interface Write {
   readonly bytes: Uint8Array;
   readonly ttlMs: number | undefined;
 }
 
-/** What `set` keeps, as an algorithm, so that plain values share bound, expiry and eviction with everything else. */
-const rawBytes: Algorithm<Uint8Array, RawCommand, undefined> = {
+interface Bytes {
+  readonly bytes: Uint8Array;
+  readonly expiresAt: number | undefined;
+}
+
+/** What `get` and `set` keep, as an algorithm, so that plain bytes share bound, expiry and eviction with everything else. */
+const rawBytes: Algorithm<Bytes, Write | undefined, Uint8Array | undefined> = {
   name: "bytes",
   version: 1,
   maxStateBytes: MAX_VALUE_BYTES,
-  step: (_state, { bytes, ttlMs }, now) => ({ state: bytes, reply: undefined, expiresAt: ttlMs === undefined ? undefined : now + ttlMs }),
+  step(state, write, now) {
+    if (write === undefined) {
+      const live = state !== undefined && (state.expiresAt === undefined || now < state.expiresAt);
+      return { state, reply: live ? state.bytes : undefined, expiresAt: state?.expiresAt };
+    }
+    const expiresAt = write.ttlMs === undefined ? undefined : now + write.ttlMs;
+    return { state: { bytes: write.bytes, expiresAt }, reply: undefined, expiresAt };
+  },
   limiting: () => false,
-  encode: (state) => state,
-  decode: (bytes) => bytes,
+  encode: ({ bytes }) => bytes,
+  decode: (bytes) => ({ bytes, expiresAt: undefined }),
 };
 
 /**

@@ -8,17 +8,25 @@
 
 import type { Algorithm, LimitDecision } from "../../state/contracts.ts";
 
-/** Policies in force at once. With more, the one with the lowest rate stays and the newcomers share the others. */
+/** Policies in force at once. With more, those of the lowest rates stay, and the others' keys share theirs. */
 const MAX_MEMBERS = 8;
+/** Largest cost every limiter counts. */
+const MAX_COST: number = 2 ** 31 - 1;
 
-interface Charge {
-  readonly policy: object;
-  readonly cost: number;
+/** A charge under one policy, or under several at once. */
+type Charge = { readonly cost: number; readonly policy: object } | { readonly cost: number; readonly policies: readonly unknown[] };
+
+interface Composite {
+  allowed: boolean;
+  binding: number;
+  decisions: readonly LimitDecision[];
+  ticket?: unknown;
 }
 
 interface Member {
-  readonly algorithm: Algorithm<unknown, Charge, LimitDecision>;
-  readonly policy: object;
+  readonly algorithm: Algorithm<any, any, LimitDecision | Composite>;
+  /** `policy` or `policies`. */
+  readonly under: object;
   readonly limit: number;
   /** Units per ms in the long run. */
   readonly rate: number;
@@ -30,40 +38,40 @@ export class Overflow {
   readonly #members = new Map<string, Member>();
 
   /** The decision on a charge, or `undefined` when the command is none: then the store is simply full. */
-  run(algorithm: Algorithm<any, any, any>, command: unknown, now: number): LimitDecision | undefined {
+  run(algorithm: Algorithm<any, any, any>, command: unknown, now: number): unknown {
     if (!isCharge(command)) return undefined;
-    const own = this.#member(algorithm, command.policy, now);
+    const { cost } = command;
+    const under = "policy" in command ? { policy: command.policy } : { policies: command.policies };
+    const own = this.#member(algorithm, under, now);
     if (own === undefined) return undefined;
     // A policy without a limit only counts: it refuses nobody, and nobody's limit refuses it.
-    const members = own.limit >= Number.MAX_SAFE_INTEGER ? [own] : this.#inForce();
-    const steps = members.map((member) => member.algorithm.step(member.state, { ...command, policy: member.policy }, now));
-    const refusal = steps.map(({ reply }) => reply).filter(({ allowed }) => !allowed).reduce<LimitDecision | undefined>(later, undefined);
-    if (refusal !== undefined) return refusal;
-    steps.forEach((step, i) => {
-      const member = members[i] as Member;
-      member.state = step.state;
-      member.expiresAt = step.expiresAt ?? Infinity;
-    });
-    const decision = steps.map(({ reply }) => reply).reduce((least, reply) => (reply.remaining < least.remaining ? reply : least));
-    // What is shared is not given back: a ticket would name a record of this key, and there is none.
-    decision.ticket = undefined;
-    return decision;
+    const members = own.limit >= Number.MAX_SAFE_INTEGER ? [own] : this.#inForce(own);
+    const tests = members.map((member) => member.algorithm.step(member.state, { cost, ...member.under, dry: true }, now).reply);
+    const refusal = tests.flatMap(decisionsOf).filter(({ allowed }) => !allowed).reduce<LimitDecision | undefined>(longer, undefined);
+    if (refusal !== undefined) return refused(own.algorithm.step(own.state, { cost, ...under, dry: true }, now).reply, refusal);
+    const replies = members.map((member) => charge(member, { cost, ...member.under }, now));
+    const remaining = Math.min(...replies.flatMap(decisionsOf).map((decision) => decision.remaining));
+    const reply = replies[members.indexOf(own)] as LimitDecision | Composite;
+    for (const decision of decisionsOf(reply)) decision.remaining = Math.min(decision.remaining, remaining);
+    return reply;
   }
 
-  #inForce(): Member[] {
-    return [...this.#members.values()].filter(({ limit }) => limit < Number.MAX_SAFE_INTEGER);
+  #inForce(own: Member): Member[] {
+    const members = [...this.#members.values()].filter((member) => member !== own && member.limit < Number.MAX_SAFE_INTEGER);
+    return [own, ...members];
   }
 
-  #member(algorithm: Algorithm<any, any, any>, policy: object, now: number): Member | undefined {
+  #member(algorithm: Algorithm<any, any, any>, under: object, now: number): Member | undefined {
     for (const [id, member] of this.#members) if (member.expiresAt <= now) this.#members.delete(id);
-    const id = `${algorithm.name} ${JSON.stringify(policy)}`;
+    const id = `${algorithm.name} ${JSON.stringify(under)}`;
     const known = this.#members.get(id);
     if (known !== undefined) return known;
-    const fresh = measure(algorithm, policy, now);
+    const fresh = measure(algorithm, under, now);
     if (fresh === undefined) return undefined;
     if (this.#members.size >= MAX_MEMBERS) {
       const [laxest, most] = [...this.#members].reduce((a, b) => (b[1].rate > a[1].rate ? b : a));
-      if (fresh.rate >= most.rate) return most;
+      // Not kept: it decides this one call from empty, and those that are kept are stricter.
+      if (fresh.rate >= most.rate) return fresh;
       this.#members.delete(laxest);
     }
     this.#members.set(id, fresh);
@@ -72,20 +80,46 @@ export class Overflow {
 }
 
 function isCharge(command: unknown): command is Charge {
-  const { policy, cost } = command as { policy?: unknown; cost?: unknown };
-  return typeof policy === "object" && policy !== null && typeof cost === "number";
+  const { policy, policies, cost } = command as { policy?: unknown; policies?: unknown; cost?: unknown };
+  return typeof cost === "number" && ((typeof policy === "object" && policy !== null) || Array.isArray(policies));
+}
+
+/** What is shared is not given back: a ticket would name a record of this key, and there is none. So none is asked for. */
+function charge(member: Member, command: object, now: number): LimitDecision | Composite {
+  const { state, reply, expiresAt } = member.algorithm.step(member.state, command, now);
+  member.state = state;
+  member.expiresAt = state === undefined ? now : (expiresAt ?? Infinity);
+  return reply;
 }
 
 /** A policy's limit and rate, found by spending all of it once: that works for a limiter of the user's own, too. */
-function measure(algorithm: Algorithm<any, any, any>, policy: object, now: number): Member | undefined {
-  const { limit } = algorithm.step(undefined, { cost: 0, policy }, now).reply as Partial<LimitDecision>;
-  if (typeof limit !== "number") return undefined;
-  const { resetAfterMs } = algorithm.step(undefined, { cost: Math.min(limit, 2 ** 31 - 1), policy }, now).reply as LimitDecision;
+function measure(algorithm: Algorithm<any, any, any>, under: object, now: number): Member | undefined {
+  const limits = decisionsOf(algorithm.step(undefined, { cost: 0, ...under }, now).reply).map(({ limit }) => limit);
+  if (limits.length === 0 || limits.some((limit) => typeof limit !== "number")) return undefined;
+  const limit = Math.min(...limits);
+  const cost = Math.min(limit, MAX_COST);
+  const resets = decisionsOf(algorithm.step(undefined, { cost, ...under }, now).reply).map(({ resetAfterMs }) => resetAfterMs);
   // In force from its first charge on: until then it is forgotten at the next call.
-  return { algorithm, policy, limit, rate: limit / Math.max(1, resetAfterMs), state: undefined, expiresAt: now };
+  return { algorithm, under, limit, rate: cost / Math.max(1, ...resets), state: undefined, expiresAt: now };
+}
+
+function decisionsOf(reply: LimitDecision | Composite): readonly LimitDecision[] {
+  return "decisions" in reply ? reply.decisions : [reply];
+}
+
+/** The own reply, shut for as long as whoever refuses longest is. */
+function refused(reply: LimitDecision | Composite, by: LimitDecision): LimitDecision | Composite {
+  reply.allowed = false;
+  const decisions = decisionsOf(reply);
+  if ("decisions" in reply && reply.binding < 0) reply.binding = 0;
+  const binding = "decisions" in reply ? (decisions[reply.binding] as LimitDecision) : reply;
+  binding.allowed = false;
+  binding.remaining = Math.min(binding.remaining, by.remaining);
+  binding.retryAfterMs = by.retryAfterMs;
+  return reply;
 }
 
 /** The refusal that lasts longer; `null` is for ever. */
-function later(a: LimitDecision | undefined, b: LimitDecision): LimitDecision {
+function longer(a: LimitDecision | undefined, b: LimitDecision): LimitDecision {
   return a === undefined || (a.retryAfterMs !== null && (b.retryAfterMs === null || b.retryAfterMs > a.retryAfterMs)) ? b : a;
 }

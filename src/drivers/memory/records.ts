@@ -118,21 +118,6 @@ export class Records {
     }
   }
 
-  /** The state object under a key, or `undefined`. */
-  read(kind: Kind, key: string): unknown {
-    const now = this.#now();
-    if (now - GRACE_MS >= this.#slab.wheel.due) this.#sweep(now, now - GRACE_MS, SWEEP_PER_CALL);
-    const id = kind.index.get(key);
-    if (id === undefined) return undefined;
-    if (this.#slab.kind(id) !== kind.id) this.#wrongType(key, id, kind.algorithm.name);
-    if (this.#slab.deadline(id, 0) <= now) {
-      this.#drop(id);
-      return undefined;
-    }
-    if (this.#slab.isIdle(id)) this.#slab.setIdle(id);
-    return (this.#slab.block(id).states as unknown[])[this.#slab.index(id)];
-  }
-
   /** Drops whatever is under a key; false when nothing live was. */
   delete(index: Map<string, number>, key: string): boolean {
     const now = this.#now();

@@ -1,11 +1,13 @@
 /** The key-value store of the client surface on any driver: every verb is one step of one algorithm on one key. */
 
-import { checkString, checkTtlMs } from "../../core/check.ts";
+import { checkNonNegative, checkString, checkTtlMs } from "../../core/check.ts";
 import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
+import { type CursorAlgorithmCommand, type CursorPolicy, cursor } from "../algorithms/cursor.ts";
 import { checkLeaseCommand, leaseSet } from "../algorithms/lease-set.ts";
 import { type ValueCommand, type ValueReply, value } from "../algorithms/value.ts";
-import type { DriverCapabilities, LeaseReply, StateDriver, StitchStore } from "../contracts.ts";
+import type { CursorReply, DriverCapabilities, LeaseReply, StateDriver, StitchStore } from "../contracts.ts";
+import { compilePace } from "../pace.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 export interface KeyValueStoreOptions {
@@ -18,7 +20,7 @@ export interface KeyValueStoreOptions {
 }
 
 /** A {@link StitchStore} with every verb. */
-export interface KeyValueStore extends Required<Omit<StitchStore, "reserve">>, Pick<StitchStore, "reserve"> {
+export interface KeyValueStore extends Required<StitchStore> {
   readonly capabilities: DriverCapabilities;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -91,6 +93,14 @@ class DriverStore implements KeyValueStore {
     return held;
   }
 
+  async reserve(key: string, command: Parameters<NonNullable<StitchStore["reserve"]>>[1]): Promise<CursorReply> {
+    const { policy } = compilePace("burst" in command ? { spacingMs: command.spacingMs, burst: command.burst } : { spacingMs: command.spacingMs });
+    // A state counts in units of which `p` make a millisecond. With whole spacings that is 1, so a pause or a backlog
+    // outlives a change of the spacing; other units have a record of their own.
+    const physical = this.#key(key);
+    return this.#run(cursor, policy.p === 1 ? physical : `=${policy.p}:${physical}`, cursorCommand(command, policy));
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= (async () => this.#onClose?.())());
   }
@@ -123,4 +133,18 @@ class DriverStore implements KeyValueStore {
     }
     return text;
   }
+}
+
+function cursorCommand(command: Parameters<NonNullable<StitchStore["reserve"]>>[1], policy: CursorPolicy): CursorAlgorithmCommand {
+  if ("refund" in command) {
+    if (typeof command.refund !== "object" || command.refund === null) throw new OptionError("refund", command.refund, "the ticket of a grant");
+    return { policy, refund: command.refund };
+  }
+  if ("pauseMs" in command) return { policy, pauseMs: checkNonNegative("pauseMs", command.pauseMs) };
+  const { cost, maxWaitMs } = command;
+  return {
+    policy,
+    cost: cost === undefined ? 1 : checkNonNegative("cost", cost),
+    maxWaitMs: maxWaitMs === undefined || maxWaitMs === Infinity ? undefined : checkNonNegative("maxWaitMs", maxWaitMs),
+  };
 }

@@ -1,13 +1,15 @@
 /** Token bucket limiters on any driver. */
 
-import { checkPositive } from "../../core/check.ts";
+import { checkPositive, checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
+import { MAX_KEY_BYTES, escapeKeyPart, joinKey } from "../../core/keys.ts";
 import type { LimitCommand, LimitDecision, RateLimitDecision, RateLimiter, StateDriver, SyncTable, TokenBucketPolicy } from "../contracts.ts";
 import { type CompiledLimit, tokenRateLimit } from "../limit-policy.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 export interface RateLimiterOptions {
+  /** Before every key, in front of the policy's own prefix. @default "" */
+  readonly prefix?: string;
   /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
   readonly run?: Run;
   /** Called once by `dispose()`, for what was opened for this limiter alone. */
@@ -55,9 +57,10 @@ class DriverLimiter implements RateLimiter {
     this.#limit = tokenRateLimit({ capacity, tokensPerSecond });
     // The whole policy is in the name: two policies never share a bucket.
     const name = `limiter-${this.#limit.keySuffix}-${this.#limit.policy.p}-${capacity}`;
-    this.#prefix = `${escapeKeyPart(prefix)}:${name}`;
+    const outer = checkString("prefix", options.prefix ?? "");
+    this.#prefix = joinKey(outer, prefix, name);
     this.#run = runnerOn(driver, options.run);
-    this.#table = driver.table?.(this.#limit.algorithm, JSON.stringify([prefix, name]));
+    this.#table = driver.table?.(this.#limit.algorithm, this.#prefix);
     this.#command = { cost: 0, policy: this.#limit.policy };
     this.#onDispose = options.onDispose;
   }

@@ -1,0 +1,56 @@
+/** The in-memory rate limit store as a class. */
+
+import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
+import { type MemoryDriver, type MemoryDriverOptions, memoryDriver } from "./memory-driver.ts";
+
+/**
+ * Rate limits in this process. At `maxKeys` keys it never lets one that is counted go free: expired and idle keys make
+ * room, and when there are none, further keys share one record under the strictest of their policies.
+ *
+ * @throws OptionError for a bound or interval that is no positive integer.
+ *
+ * @example
+ * const store = new InMemoryRateLimitStore({ maxKeys: 10_000 });
+ * const { count, resetAt } = await store.increment("user-7", 60);
+ */
+export class InMemoryRateLimitStore implements RateLimitStore {
+  readonly name = "memory";
+  readonly capabilities: DriverCapabilities;
+  readonly #driver: MemoryDriver;
+  readonly #store: DriverRateLimitStore;
+
+  constructor(options: MemoryDriverOptions = {}) {
+    this.#driver = memoryDriver(options);
+    this.#store = rateLimitStoreOn(this.#driver);
+    this.capabilities = this.#driver.capabilities;
+  }
+
+  /** Keys that are counted now. */
+  get size(): number {
+    return this.#driver.size;
+  }
+
+  /** Counts one more. A promise, as users of such stores expect; `check` answers at once. */
+  async increment(key: string, windowSeconds: number): Promise<{ count: number; resetAt: number }> {
+    return this.#store.increment(key, windowSeconds);
+  }
+
+  check(key: string, policy: LimitPolicy, cost: number): LimitDecision {
+    return this.#store.check(key, policy, cost) as LimitDecision;
+  }
+
+  checkAll(key: string, policies: readonly LimitPolicy[], cost: number): LimitDecision[] {
+    return this.#store.checkAll(key, policies, cost) as LimitDecision[];
+  }
+
+  /** Frees everything, a timer too. Later calls fail with `STORE_CLOSED`. Idempotent. */
+  destroy(): void {
+    this.#store.destroy();
+    this.#driver.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.destroy();
+  }
+}
