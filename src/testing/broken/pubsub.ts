@@ -13,16 +13,19 @@ interface Listener {
   readonly handler: Handler;
 }
 
-/** What the clients of one backend share: `#` marks the channel on which routers listen. */
+/** What the clients of one backend share. */
 export interface PubSubBackend {
   readonly channels: Map<string, Listener[]>;
   readonly history: Map<string, string[]>;
+  /** Handlers being called at this moment. */
+  calling: number;
 }
 
 export function pubSubBackend(): PubSubBackend {
-  return { channels: new Map(), history: new Map() };
+  return { channels: new Map(), history: new Map(), calling: 0 };
 }
 
+/** The channel on which routers listen; those of handlers begin with `>`. */
 const ROUTERS = "#";
 
 export class PlainPubSub implements PubSub {
@@ -31,7 +34,6 @@ export class PlainPubSub implements PubSub {
   private readonly clients = new Map<string, string[]>();
   private readonly left = new Set<string>();
   private closed = false;
-  private calling = 0;
 
   constructor(backend: PubSubBackend, flaw?: string) {
     this.backend = backend;
@@ -95,7 +97,7 @@ export class PlainPubSub implements PubSub {
   }
 
   private async call({ handler }: Listener, message: unknown): Promise<void> {
-    this.calling++;
+    this.backend.calling++;
     try {
       const result = handler(message);
       if (result === undefined) return;
@@ -104,7 +106,7 @@ export class PlainPubSub implements PubSub {
     } catch (error) {
       if (this.is("handlers/throwing-is-isolated")) throw error;
     } finally {
-      this.calling--;
+      this.backend.calling--;
     }
   }
 
@@ -127,7 +129,7 @@ export class PlainPubSub implements PubSub {
     if (this.is("unsubscribe/leaves-nothing")) this.left.add(name);
     let removed = false;
     return async () => {
-      if (this.is("unsubscribe/inside-a-handler") && this.calling > 0) return;
+      if (this.is("unsubscribe/inside-a-handler") && this.backend.calling > 0) return;
       if (this.is("unsubscribe/races-with-subscribe")) {
         const last = (this.backend.channels.get(name) ?? []).length === 1;
         await undefined;
