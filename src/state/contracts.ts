@@ -119,7 +119,7 @@ export interface StateDriver {
    * prefix builds no string per call. Keys of two tables, or of a table and `run`, never meet; the same name gives the
    * same records. `undefined` when there are too many tables: then the caller puts the name into the key.
    */
-  table?<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined;
+  table?<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined;
   get(key: string, options?: RunOptions): MaybePromise<Uint8Array | undefined>;
   /** `ttlMs`: `undefined` is no expiry. A plain overwrite clears an old TTL. */
   set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): MaybePromise<void>;

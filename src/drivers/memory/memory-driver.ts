@@ -18,9 +18,9 @@ export interface MemoryDriverOptions {
 }
 
 export interface MemoryDriver extends StateDriver {
-  runSync<Command, R>(algorithm: Algorithm<any, Command, R>, key: string, command: Command): R;
+  runSync<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R;
   run(batch: readonly Operation[], options?: RunOptions): Reply[][];
-  table<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined;
+  table<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined;
   get(key: string, options?: RunOptions): Uint8Array | undefined;
   set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): void;
   delete(key: string, options?: RunOptions): boolean;
@@ -67,10 +67,10 @@ class Driver implements MemoryDriver {
   readonly #root = new Map<string, number>();
   /** By algorithm name and width, which is what a record is checked for. */
   readonly #kinds = new Map<string, Kind>();
-  readonly #seen = new WeakMap<Algorithm<any, any, any>, Kind>();
-  readonly #tables = new Map<string, { readonly kind: Kind; readonly table: SyncTable<any, any> }>();
+  readonly #seen = new WeakMap<Algorithm, Kind>();
+  readonly #tables = new Map<string, { readonly kind: Kind; readonly table: SyncTable<unknown, unknown> }>();
   readonly #clock: Clock;
-  #last: Algorithm<any, any, any> | undefined;
+  #last: Algorithm | undefined;
   #lastKind: Kind | undefined;
   #timer: TimerHandle;
 
@@ -85,7 +85,7 @@ class Driver implements MemoryDriver {
     return this.#records.size;
   }
 
-  runSync<Command, R>(algorithm: Algorithm<any, Command, R>, key: string, command: Command): R {
+  runSync<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R {
     return this.#records.run(this.#kind(algorithm), algorithm, boundKey(key), command) as R;
   }
 
@@ -100,18 +100,18 @@ class Driver implements MemoryDriver {
     });
   }
 
-  table<Command, R>(algorithm: Algorithm<any, Command, R>, name: string): SyncTable<Command, R> | undefined {
+  table<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined {
     const known = this.#tables.get(name);
     if (known !== undefined) {
       const { kind, table } = known;
-      if (kind.algorithm.name === algorithm.name && kind.width === (algorithm.row?.width ?? 0)) return table;
+      if (kind.algorithm.name === algorithm.name && kind.width === (algorithm.row?.width ?? 0)) return table as SyncTable<Command, R>;
       throw new StoreError("STORE_WRONG_TYPE", `the table "${name}" holds ${kind.algorithm.name} records, not ${algorithm.name}`);
     }
     if (this.#tables.size >= MAX_TABLES) return undefined;
     const records = this.#records;
     const kind = records.kind(algorithm, new Map());
     const table: SyncTable<Command, R> = { run: (key, command) => records.run(kind, algorithm, tableKey(key), command) as R };
-    this.#tables.set(name, { kind, table });
+    this.#tables.set(name, { kind, table: table as SyncTable<unknown, unknown> });
     return table;
   }
 
@@ -158,7 +158,7 @@ class Driver implements MemoryDriver {
     options?.signal?.throwIfAborted();
   }
 
-  #kind(algorithm: Algorithm<any, any, any>): Kind {
+  #kind(algorithm: Algorithm): Kind {
     if (algorithm === this.#last) return this.#lastKind as Kind;
     const kind = this.#seen.get(algorithm) ?? this.#register(algorithm);
     this.#last = algorithm;
@@ -166,7 +166,7 @@ class Driver implements MemoryDriver {
     return kind;
   }
 
-  #register(algorithm: Algorithm<any, any, any>): Kind {
+  #register(algorithm: Algorithm): Kind {
     const id = `${algorithm.name} ${algorithm.row?.width ?? 0}`;
     let kind = this.#kinds.get(id);
     if (kind === undefined) {

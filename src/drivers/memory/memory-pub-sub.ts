@@ -62,7 +62,7 @@ export function memoryPubSub(options: MemoryPubSubOptions = {}): MemoryPubSub {
   return new Broker(options);
 }
 
-class Broker {
+class Broker implements MemoryPubSub {
   readonly events: Events<PubSubGap> = createEvents<PubSubGap>();
   readonly #maxQueued: number;
   readonly #onError: (error: unknown, channel: string) => void;
@@ -82,8 +82,9 @@ class Broker {
     return { channels: this.#channels.size, clients: this.#clients.size, routers: this.#routers.size };
   }
 
-  // Of the two overloads, one promises nothing: what it resolves with is ignored there.
-  async publish(channel: string, message: unknown): Promise<any> {
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  async publish(channel: string, message: unknown): Promise<PublishReport | void> {
     this.#check("channel", channel);
     const listeners = this.#channels.get(channel);
     const serialized = isSerialized(message);
@@ -93,12 +94,13 @@ class Broker {
       const copy = copier(message);
       for (const subscription of listeners ?? []) this.#deliver(subscription, copy());
     }
-    if (serialized) for (const router of [...this.#routers]) this.#call(() => router.onRemote(message), channel);
-    const report: PublishReport = { matched: this.#topics.get(channel)?.size ?? 0, capability: "exact", reach: "cluster" };
-    return report;
+    if (serialized) for (const router of this.#routers) this.#call(() => router.onRemote(message), channel);
+    return { matched: this.#topics.get(channel)?.size ?? 0, capability: "exact", reach: "cluster" };
   }
 
-  async subscribe(first: string, second: MessageHandler | string): Promise<any> {
+  subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  async subscribe(first: string, second: MessageHandler | string): Promise<(() => Promise<void>) | void> {
     this.#check(typeof second === "function" ? "channel" : "clientId", first);
     if (typeof second === "function") return this.#listen(first, second);
     this.#check("topic", second);

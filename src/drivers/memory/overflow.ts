@@ -23,8 +23,10 @@ interface Composite {
   ticket?: unknown;
 }
 
+type Limiter = Algorithm<unknown, unknown, LimitDecision | Composite>;
+
 interface Member {
-  readonly algorithm: Algorithm<any, any, LimitDecision | Composite>;
+  readonly algorithm: Limiter;
   /** `policy` or `policies`. */
   readonly under: object;
   readonly limit: number;
@@ -38,11 +40,11 @@ export class Overflow {
   readonly #members = new Map<string, Member>();
 
   /** The decision on a charge, or `undefined` when the command is none: then the store is simply full. */
-  run(algorithm: Algorithm<any, any, any>, command: unknown, now: number): unknown {
+  run(algorithm: Algorithm, command: unknown, now: number): unknown {
     if (!isCharge(command)) return undefined;
     const { cost } = command;
     const under = "policy" in command ? { policy: command.policy } : { policies: command.policies };
-    const own = this.#member(algorithm, under, now);
+    const own = this.#member(algorithm as Limiter, under, now);
     if (own === undefined) return undefined;
     // A policy without a limit only counts: it refuses nobody, and nobody's limit refuses it.
     const members = own.limit >= Number.MAX_SAFE_INTEGER ? [own] : this.#inForce(own);
@@ -61,7 +63,7 @@ export class Overflow {
     return [own, ...members];
   }
 
-  #member(algorithm: Algorithm<any, any, any>, under: object, now: number): Member | undefined {
+  #member(algorithm: Limiter, under: object, now: number): Member | undefined {
     for (const [id, member] of this.#members) if (member.expiresAt <= now) this.#members.delete(id);
     const id = `${algorithm.name} ${JSON.stringify(under)}`;
     const known = this.#members.get(id);
@@ -93,7 +95,7 @@ function charge(member: Member, command: object, now: number): LimitDecision | C
 }
 
 /** A policy's limit and rate, found by spending all of it once: that works for a limiter of the user's own, too. */
-function measure(algorithm: Algorithm<any, any, any>, under: object, now: number): Member | undefined {
+function measure(algorithm: Limiter, under: object, now: number): Member | undefined {
   const limits = decisionsOf(algorithm.step(undefined, { cost: 0, ...under }, now).reply).map(({ limit }) => limit);
   if (limits.length === 0 || limits.some((limit) => typeof limit !== "number")) return undefined;
   const limit = Math.min(...limits);

@@ -23,15 +23,15 @@ const REWIND_MS = 1000;
 
 /** The records of one algorithm in one name space. */
 export class Kind {
-  readonly algorithm: Algorithm<any, any, any>;
-  readonly row: RowMachine<any, any> | undefined;
+  readonly algorithm: Algorithm;
+  readonly row: RowMachine<unknown, unknown> | undefined;
   readonly width: number;
   readonly stride: number;
   /** Above 0. */
   readonly id: number;
   readonly index: Map<string, number>;
 
-  constructor(id: number, algorithm: Algorithm<any, any, any>, index: Map<string, number>) {
+  constructor(id: number, algorithm: Algorithm, index: Map<string, number>) {
     this.id = id;
     this.algorithm = algorithm;
     this.row = algorithm.row;
@@ -58,7 +58,7 @@ export class Records {
     this.#blocks = this.#slab.blocks;
   }
 
-  kind(algorithm: Algorithm<any, any, any>, index: Map<string, number>): Kind {
+  kind(algorithm: Algorithm, index: Map<string, number>): Kind {
     const kind = new Kind(this.#kinds.length, algorithm, index);
     this.#kinds.push(kind);
     if (kind.width > this.#scratch.length) this.#scratch = new Float64Array(kind.width);
@@ -89,7 +89,7 @@ export class Records {
   }
 
   /** Runs one command. The hot path: one look-up, one step in place, no allocation but the reply. */
-  run(kind: Kind, algorithm: Algorithm<any, any, any>, key: string, command: unknown, now: number = this.#now()): unknown {
+  run(kind: Kind, algorithm: Algorithm, key: string, command: unknown, now: number = this.#now()): unknown {
     if (now - GRACE_MS >= this.#slab.wheel.due) this.#sweep(now, now - GRACE_MS, SWEEP_PER_CALL);
     const id = kind.index.get(key);
     const { row } = kind;
@@ -106,7 +106,7 @@ export class Records {
   }
 
   /** Several commands on one key at one instant: all of them, or an exception and none. */
-  runAll(kind: Kind, algorithm: Algorithm<any, any, any>, key: string, commands: readonly unknown[]): unknown[] {
+  runAll(kind: Kind, algorithm: Algorithm, key: string, commands: readonly unknown[]): unknown[] {
     const now = this.#now();
     if (commands.length === 1) return [this.run(kind, algorithm, key, commands[0], now)];
     const undo = this.#snapshot(kind, key);
@@ -129,7 +129,7 @@ export class Records {
   }
 
   /** The first command on a key: nothing is kept unless it changes the row of zeros. */
-  #begin(kind: Kind, row: RowMachine<any, any>, key: string, command: unknown, now: number): unknown {
+  #begin(kind: Kind, row: RowMachine<unknown, unknown>, key: string, command: unknown, now: number): unknown {
     const scratch = this.#scratch.fill(0, 0, kind.width);
     const reply = row.reply();
     if (!row.apply(scratch, 0, command, now, reply)) return reply;
@@ -145,7 +145,7 @@ export class Records {
     return reply;
   }
 
-  #changed(kind: Kind, row: RowMachine<any, any>, block: Block, id: number, at: number, command: unknown, now: number): void {
+  #changed(kind: Kind, row: RowMachine<unknown, unknown>, block: Block, id: number, at: number, command: unknown, now: number): void {
     const deadline = row.expiresAt(block.cells, at, command) ?? Infinity;
     if (deadline <= now) {
       this.#drop(id);
@@ -157,7 +157,7 @@ export class Records {
   }
 
   /** One step on a state object. */
-  #step(kind: Kind, algorithm: Algorithm<any, any, any>, id: number, key: string, command: unknown, now: number): unknown {
+  #step(kind: Kind, algorithm: Algorithm, id: number, key: string, command: unknown, now: number): unknown {
     const state = id === 0 ? undefined : (this.#slab.block(id).states as unknown[])[this.#slab.index(id)];
     const step = algorithm.step(state, command, now);
     if (step.state === state) {
@@ -251,7 +251,7 @@ export class Records {
     return false;
   }
 
-  #full(algorithm: Algorithm<any, any, any>, command: unknown, now: number): unknown {
+  #full(algorithm: Algorithm, command: unknown, now: number): unknown {
     const shared = this.#overflow.run(algorithm, command, now);
     if (shared !== undefined) return shared;
     throw new StoreError("STORE_FULL", `the memory store holds its maximum of ${this.#maxKeys} keys, all in use; raise maxKeys`, { outcome: "not-applied" });

@@ -21,7 +21,7 @@ export class Block {
   /** Per record: its deadline (`Infinity` is none), then its cells. */
   cells: Float64Array;
   readonly ints: Int32Array = new Int32Array(SIZE * INTS);
-  readonly keys: (string | undefined)[] = new Array<string | undefined>(SIZE).fill(undefined);
+  readonly keys: (string | undefined)[] = Array.from<undefined>({ length: SIZE });
   /** State objects, in blocks of width 0. */
   readonly states: unknown[] | undefined;
   /** Previous and next in the order of use. Made when the first record here is idle: limiters at work never are. */
@@ -29,7 +29,7 @@ export class Block {
 
   constructor(width: number) {
     this.cells = new Float64Array(FIRST_ROOM * (width + 1));
-    this.states = width === 0 ? new Array<unknown>(SIZE).fill(undefined) : undefined;
+    this.states = width === 0 ? Array.from<unknown>({ length: SIZE }) : undefined;
   }
 }
 

@@ -10,7 +10,6 @@
  */
 
 const LEVELS = 8;
-const BITS = 6;
 const SIZE = 64;
 /** Head of the list of records whose bucket has come up and that wait to be looked at. */
 const PENDING: number = LEVELS * SIZE;

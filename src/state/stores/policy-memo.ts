@@ -8,7 +8,7 @@ import { type CompiledLimit, type CompiledLimits, compileLimit, compileLimits } 
 export interface ReadyLimit {
   readonly limit: CompiledLimit;
   /** Absent where keys have to carry the prefix and the suffix. */
-  readonly table: SyncTable<LimitCommand<any>, LimitDecision> | undefined;
+  readonly table: SyncTable<LimitCommand<unknown>, LimitDecision> | undefined;
   /** For the table, which keeps no command: used again for every call. */
   readonly command: { cost: number; readonly policy: unknown };
 }

@@ -43,7 +43,7 @@ class DriverLimiter implements RateLimiter {
   readonly #limit: CompiledLimit;
   readonly #prefix: string;
   readonly #run: Run;
-  readonly #table: SyncTable<LimitCommand<any>, LimitDecision> | undefined;
+  readonly #table: SyncTable<LimitCommand<unknown>, LimitDecision> | undefined;
   readonly #command: { cost: number; readonly policy: unknown };
   readonly #onDispose: (() => void) | undefined;
   #disposed = false;
@@ -95,7 +95,7 @@ class DriverLimiter implements RateLimiter {
   decide(key: string, cost: number): RateLimitDecision {
     if (this.#table === undefined) return short(this.#run(this.#limit.algorithm, this.#key(key), { cost, policy: this.#limit.policy }) as LimitDecision);
     this.#command.cost = cost;
-    return short(this.#table.run(key, this.#command as LimitCommand<any>));
+    return short(this.#table.run(key, this.#command as LimitCommand<unknown>));
   }
 
   #key(key: string): string {

@@ -8,7 +8,7 @@ export type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, k
 
 /** `runSync` where there is one; else `run`; else a batch per command. A reply that is an error is thrown. */
 export function runnerOn(driver: StateDriver, run?: Run): Run {
-  if (driver.runSync !== undefined) return (algorithm, key, command) => driver.runSync!(algorithm as Algorithm<any, any, any>, key, command) as never;
+  if (driver.runSync !== undefined) return (algorithm, key, command) => driver.runSync!(algorithm as Algorithm, key, command) as never;
   if (run !== undefined) return run;
   return <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command) =>
     chain(driver.run([{ algorithm, key, commands: [command] }]), (replies) => {
