@@ -3,38 +3,90 @@
  * best one a runtime has: undici's dispatcher on Node, `fetch` elsewhere. Both follow the same rules:
  *
  * - redirects are never followed;
- * - bodies stream in both directions and are never decoded: a `content-encoding` field says what the bytes are;
- * - aborting `signal` cancels the exchange before and after the response headers;
- * - only the fields given are sent, beside the framing fields and `host`.
+ * - bodies stream in both directions; what `content-encoding` says of the response is what its bytes are;
+ * - cancelling ends the exchange before and after the response headers;
+ * - a body that breaks off is an error of its stream, never an early end;
+ * - connection fields of the response (RFC 9110 7.6.1) are removed, since they spoke of a connection that is not there;
+ * - only the fields given are sent, beside the framing fields and `host` (`fetch` may add its own `accept` and `user-agent`).
  */
 
 import { SluiceError } from "./errors.ts";
 
+/** Where a request goes; a `URL` is one. */
+export interface TransportTarget {
+  readonly origin: string;
+  readonly pathname: string;
+  /** With its `?`, or empty. */
+  readonly search: string;
+}
+
 export interface TransportRequest {
-  readonly url: URL;
+  readonly url: TransportTarget;
   readonly method: string;
-  /** Names in lower case. Hop-by-hop fields are the caller's to remove. */
-  readonly headers: Headers;
-  readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
+  /** Names in lower case: `Headers`, or a flat list of names and values. Hop-by-hop fields are the caller's to remove. */
+  readonly headers: Headers | readonly string[];
+  /** A stream of the runtime (a Node `Readable`) is taken as well where the transport is of that runtime. */
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | AsyncIterable<Uint8Array> | null;
   readonly signal?: AbortSignal;
+  /** Instead of `signal`, where making one is worth avoiding: calls `cancel` when the exchange is to end; gives what forgets it. */
+  readonly onCancel?: (cancel: (reason: unknown) => void) => () => void;
   /** Deadline for the connection, in ms; part of the headers deadline where the runtime hides connecting. 0 is none. */
   readonly connectTimeoutMs?: number;
-  /** Longest silence between two chunks of the response body, in ms; the body then errors. 0 is none. */
+  /** Longest wait from the sent request to the response headers, in ms. 0 is none. */
+  readonly headersTimeoutMs?: number;
+  /**
+   * Longest silence between two chunks of a body in either direction, in ms; waiting for a slow reader is no silence.
+   * Event streams (`text/event-stream`) may be silent for ever. 0 is none.
+   */
   readonly idleBodyTimeoutMs?: number;
+  /** A longer response body is broken off. */
+  readonly maxResponseBytes?: number;
+  /** Changes the response fields before the response is made: names in lower case, without `set-cookie`. */
+  readonly editFields?: (fields: Record<string, string>) => void;
 }
 
 /**
- * Sends a request and resolves with the response once its headers are there. Rejects with the reason of `signal`, or
- * with a {@link TransportError}.
+ * Sends a request and resolves with the response once its headers are there. Rejects with the reason of `signal` or
+ * `onCancel`, or with a {@link TransportError}.
  */
 export type Transport = (request: TransportRequest) => Promise<Response>;
 
+/** A transport with connections of its own. */
+export interface OwnTransport {
+  readonly send: Transport;
+  /** Ends what is open. Idempotent. */
+  close(): Promise<void>;
+}
+
 /** `REQUEST_INVALID` and the two `CONNECT_*` codes mean that the peer saw nothing of the request. */
-export type TransportErrorCode = "CONNECT_FAILED" | "CONNECT_TIMEOUT" | "RESPONSE_BROKEN" | "REQUEST_INVALID";
+export type TransportErrorCode =
+  | "CONNECT_FAILED"
+  | "CONNECT_TIMEOUT"
+  | "HEADERS_TIMEOUT"
+  | "BODY_TIMEOUT"
+  | "BODY_TOO_LONG"
+  | "RESPONSE_BROKEN"
+  | "REQUEST_INVALID";
 
 /** An exchange that failed on the way. The message may name the peer: it is for the log, not for the caller. */
 export class TransportError extends SluiceError<TransportErrorCode> {
   override get name(): string {
     return "TransportError";
   }
+}
+
+/** Fields of a connection, not of a message (RFC 9110 7.6.1). `trailer` and `te` go, too: trailers are not carried. */
+export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+]);
+
+/** Fields `Connection` names, which then are connection fields as well. */
+export function nominatedFields(connection: string | null | undefined): string[] {
+  if (connection === null || connection === undefined || connection === "") return [];
+  return connection.toLowerCase().split(",").map((name) => name.trim()).filter((name) => name !== "" && name !== "close" && name !== "keep-alive");
+}
+
+/** Statuses whose responses have no body (RFC 9110 15.2, 15.3.5, 15.3.6, 15.4.5). */
+export function isBodylessStatus(status: number): boolean {
+  return status === 204 || status === 304 || status === 205;
 }

@@ -5,13 +5,10 @@ import type { MaybePromise } from "../core/maybe-promise.ts";
 import { quote } from "../core/errors.ts";
 import { LATEST_GUARD, Priority } from "./priority.ts";
 import { GatewayError } from "./errors.ts";
-import type { BoundEntry, CompiledRoute } from "./internals.ts";
+import type { BoundEntry, CompiledRoute, SiteBase } from "./internals.ts";
 import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
 import type { BoundPolicy, GatewayConfig, Policy, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
 import { bindUpstream, upstreamLabel } from "./upstreams/bind.ts";
-
-/** What every site of a configuration has in common. */
-export type SiteBase = Omit<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream">;
 
 export interface Compiled {
   readonly routes: readonly CompiledRoute[];
@@ -62,7 +59,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
       metadata: Object.freeze({ ...route.metadata }),
       policies,
       preflight: preflightAt === -1 ? undefined : policies.slice(0, preflightAt + 1),
-      upstream: bindUpstream(route.pipeline.upstream, base),
+      upstream: bindUpstream(route.pipeline.upstream, `route ${quote(path)}`),
       upstreamLabel: label,
     };
   }

@@ -3,10 +3,11 @@
 import type { Context } from "hono";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
-import { resolveClientIp } from "./client-ip.ts";
+import { onClientLeft } from "./cancellation.ts";
+import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
-import type { CompiledRoute, Snapshot } from "./internals.ts";
+import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
@@ -46,25 +47,31 @@ export function boundHandler(c: Context, policy: Policy): PolicyHandler {
 
 const NO_METADATA: Readonly<Record<string, unknown>> = Object.freeze({});
 
+type Cancel = (reason: unknown) => void;
+
 export class RequestState implements PolicyContext {
   readonly snapshot: Snapshot;
   readonly c: Context;
   readonly route: CompiledRoute | undefined;
   readonly requestId: string;
-  readonly startTime: number;
   readonly path: string;
+  readonly startTime: number;
+  /** The request as it came: a policy may have put another one into `c.req.raw`. */
+  readonly original: Request;
   identity?: Identity;
   upstreamCalls: number;
   upstreamStatus: number | undefined;
   upstreamError: unknown;
   upstreamGate: (() => void) | undefined;
-  #signal: AbortSignal | undefined;
-  #trace: TraceIds | undefined;
-  #clientIp: string | undefined;
-  #waitUntil: ((promise: Promise<unknown>) => void) | undefined;
-  #onBodyEnd: ((callback: (end: BodyEnd) => void) => void) | undefined;
+  /** The chain this request runs through: a detached run starts inside it. */
+  policies: readonly BoundEntry[] | undefined;
+  call: BoundUpstream | undefined;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
+  private lazySignal: AbortSignal | undefined;
+  private lazyTrace: TraceIds | undefined;
+  private lazyAddress: string | undefined;
+  private lazyPeer: string | null | undefined;
 
   constructor(snapshot: Snapshot, c: Context, route: CompiledRoute | undefined, path: string, requestId: string) {
     this.snapshot = snapshot;
@@ -73,12 +80,20 @@ export class RequestState implements PolicyContext {
     this.requestId = requestId;
     this.path = path;
     this.startTime = snapshot.clock.now();
+    this.original = c.req.raw;
+    // One shape for every request: properties added later would cost each reader.
     this.identity = undefined;
     this.upstreamCalls = 0;
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
     this.upstreamGate = undefined;
+    this.policies = undefined;
+    this.call = undefined;
     this.bodyEnd = undefined;
+    this.lazySignal = undefined;
+    this.lazyTrace = undefined;
+    this.lazyAddress = undefined;
+    this.lazyPeer = undefined;
   }
 
   get gatewayName(): string {
@@ -97,8 +112,12 @@ export class RequestState implements PolicyContext {
     return this.snapshot.adapter;
   }
 
+  get upstream(): string {
+    return this.route === undefined ? "*" : this.route.upstreamLabel;
+  }
+
   get trace(): TraceIds {
-    return (this.#trace ??= traceIds(this.c.req.raw.headers.get("traceparent")));
+    return (this.lazyTrace ??= traceIds(this.c.req.raw.headers.get("traceparent")));
   }
 
   get traceId(): string {
@@ -109,16 +128,18 @@ export class RequestState implements PolicyContext {
     return this.trace.spanId;
   }
 
+  /** Address of the connected peer; the caller's when no proxy stands between. */
+  get peer(): string | undefined {
+    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c) ?? null;
+    return this.lazyPeer ?? undefined;
+  }
+
   get clientIp(): string {
-    return (this.#clientIp ??= resolveClientIp(this.snapshot, this.c));
+    return (this.lazyAddress ??= resolveClientIp(this.snapshot, this.c.req.raw.headers, this.peer));
   }
 
   get clientAddress(): (ipHeaders: readonly string[]) => string {
-    return (ipHeaders) => resolveClientIp(this.snapshot, this.c, ipHeaders);
-  }
-
-  get upstream(): string {
-    return this.route === undefined ? "*" : this.route.upstreamLabel;
+    return (ipHeaders) => resolveClientIp(this.snapshot, this.c.req.raw.headers, this.peer, ipHeaders);
   }
 
   get debugging(): boolean {
@@ -130,31 +151,69 @@ export class RequestState implements PolicyContext {
   }
 
   get signal(): AbortSignal {
-    return (this.#signal ??= this.#createSignal());
+    return (this.lazySignal ??= this.createSignal());
   }
 
   set signal(signal: AbortSignal) {
-    this.#signal = signal;
+    this.lazySignal = signal;
   }
 
   get waitUntil(): (promise: Promise<unknown>) => void {
-    return (this.#waitUntil ??= (promise) => runInBackground(this, promise));
+    return (promise) => runInBackground(this, promise);
   }
 
   get onBodyEnd(): (callback: (end: BodyEnd) => void) => void {
-    return (this.#onBodyEnd ??= (callback) => {
+    return (callback) => {
       (this.bodyEnd ??= []).push(callback);
-    });
+    };
   }
 
-  /** Aborts when the client leaves, and when the grace period of `close()` ends. */
-  #createSignal(): AbortSignal {
+  /** Calls `cancel` once when `signal` aborts, without making a signal nobody has asked for; gives what forgets it. */
+  onCancel(cancel: Cancel): () => void {
+    const signal = this.lazySignal;
+    if (signal === undefined) return this.onGone(cancel);
+    if (signal.aborted) {
+      cancel(signal.reason);
+      return () => {};
+    }
+    const onAbort = (): void => cancel(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    return () => signal.removeEventListener("abort", onAbort);
+  }
+
+  /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
+  private onGone(cancel: Cancel): () => void {
+    let forgetClient: (() => void) | undefined;
+    const forgetClose = this.snapshot.core.tracker.onAbort(cancel);
+    forgetClient = onClientLeft(this.c, (reason) => {
+      forgetClose();
+      cancel(reason);
+    });
+    return () => {
+      forgetClose();
+      forgetClient?.();
+    };
+  }
+
+  get detached(): (policyName: string, request: Request) => Promise<Response> {
+    return (policyName, request) => this.snapshot.core.detach(this, policyName, request);
+  }
+
+  /** The trace, if anybody has asked for it. */
+  get madeTrace(): TraceIds | undefined {
+    return this.lazyTrace;
+  }
+
+  /** Takes over what another request's connection and earlier policies have established. */
+  inherit(from: RequestState): void {
+    this.identity = from.identity;
+    this.lazyPeer = from.peer ?? null;
+    this.lazyAddress = from.lazyAddress;
+  }
+
+  private createSignal(): AbortSignal {
     const controller = new AbortController();
-    const client = this.c.req.raw.signal;
-    const abort = (reason: unknown): void => controller.abort(reason);
-    if (client.aborted) abort(client.reason);
-    else client.addEventListener("abort", () => abort(client.reason), { once: true });
-    const forget = this.snapshot.core.tracker.onAbort(abort);
+    const forget = this.onGone((reason) => controller.abort(reason));
     this.onBodyEnd(forget);
     return controller.signal;
   }
@@ -162,17 +221,12 @@ export class RequestState implements PolicyContext {
 
 const silent = (): DebugLogger => noopDebug;
 
-/** The adapter's `waitUntil`, else the runtime's, else the gateway's own list, which `close()` waits for. */
+/** The adapter's `waitUntil`, else the runtime's; the gateway's own list, which `close()` waits for, in any case. */
 function runInBackground(state: RequestState, promise: Promise<unknown>): void {
   const { core, adapter } = state.snapshot;
-  const reported = Promise.resolve(promise).catch((error: unknown) => core.events.emit({ type: "background.error", error }));
-  core.tracker.track(reported, () => {});
-  if (adapter?.waitUntil !== undefined) {
-    adapter.waitUntil(promise);
-    return;
-  }
-  const ctx = executionContext(state.c);
-  ctx?.waitUntil?.(reported);
+  core.tracker.track(promise, (error) => core.events.emit({ type: "background.error", error }));
+  if (adapter?.waitUntil !== undefined) adapter.waitUntil(promise);
+  else executionContext(state.c)?.waitUntil?.(promise.catch(() => {}));
 }
 
 function executionContext(c: Context): { waitUntil?: (promise: Promise<unknown>) => void } | undefined {

@@ -3,8 +3,11 @@
 import type { Hono } from "hono";
 import { systemClock } from "../core/clock.ts";
 import { createEvents } from "../core/events.ts";
-import { memoryAdapter } from "./memory-adapter-guard.ts";
+import { memoryAdapter } from "../drivers/memory/adapter.ts";
+import type { OwnTransport } from "../core/transport.ts";
+import { createTransport } from "#transport";
 import { createApp, type Switch } from "./app.ts";
+import { runDetached } from "./detached.ts";
 import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { createPrivateStores } from "./local-stores.ts";
@@ -28,7 +31,16 @@ const DEFAULT_GRACE_MS = 10_000;
  */
 export function createGateway(config: GatewayConfig): GatewayInstance {
   const local = createPrivateStores(() => memoryAdapter());
-  const core: Core = { events: createEvents<GatewayEvent>(), tracker: createTracker(), local, closing: false, unknownAddressReported: false };
+  const outgoing = createPrivateTransport();
+  const core: Core = {
+    events: createEvents<GatewayEvent>(),
+    tracker: createTracker(),
+    local,
+    transport: outgoing.send,
+    detach: runDetached,
+    closing: false,
+    unknownAddressReported: false,
+  };
   const active: Switch = { snapshot: createSnapshot(core, config) };
   const app: Hono = createApp(active);
   let registry: GatewayRegistry | undefined;
@@ -61,7 +73,7 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
       return compareRoutes(old, snapshot);
     },
     close(options) {
-      return (closed ??= close(active, core, () => local.destroy(), options?.graceMs ?? DEFAULT_GRACE_MS));
+      return (closed ??= close(active, core, [() => outgoing.close(), () => local.destroy()], options?.graceMs ?? DEFAULT_GRACE_MS));
     },
     [Symbol.asyncDispose]: () => instance.close(),
     get _registry() {
@@ -77,7 +89,7 @@ function retire(snapshot: Snapshot): void {
   if (snapshot.inFlight === 0) snapshot.dispose();
 }
 
-async function close(active: Switch, core: Core, destroyStores: () => Promise<void>, graceMs: number): Promise<void> {
+async function close(active: Switch, core: Core, owned: readonly (() => Promise<void>)[], graceMs: number): Promise<void> {
   if (typeof graceMs !== "number" || !(graceMs >= 0)) throw configError(`option "graceMs" of close()`, graceMs, "a number of at least 0");
   core.closing = true;
   // Grace is real time, whatever clock the policies were given.
@@ -86,7 +98,16 @@ async function close(active: Switch, core: Core, destroyStores: () => Promise<vo
   }
   active.snapshot.retired = true;
   active.snapshot.dispose();
-  await destroyStores();
+  for (const free of owned) await free();
+}
+
+/** Connections of this gateway alone, so that closing it ends them. */
+function createPrivateTransport(): OwnTransport {
+  let own: OwnTransport | undefined;
+  return {
+    send: (request) => (own ??= createTransport()).send(request),
+    close: async () => own?.close(),
+  };
 }
 
 function checkPurge(target: unknown): void {

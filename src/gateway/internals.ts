@@ -5,17 +5,27 @@ import type { Clock } from "../core/clock.ts";
 import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { Random } from "../core/random.ts";
+import type { Transport } from "../core/transport.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { DebugFactory } from "./debug.ts";
 import type { Tracker } from "./tracker.ts";
-import type { AddressTrust } from "./client-ip.ts";
-import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+
+/** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
+export type AddressTrust = ((address: string | undefined, hop: number) => boolean) | undefined;
+
+/** What every site of a configuration has in common. */
+export type SiteBase = Omit<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream">;
 
 /** What lives as long as the gateway, across `update()`. */
 export interface Core {
   readonly events: Events<GatewayEvent>;
   readonly tracker: Tracker;
   readonly local: LocalStores;
+  /** Sends the requests of url upstreams; its connections are made by the first one. */
+  readonly transport: Transport;
+  /** Runs the inner part of a chain once more. */
+  readonly detach: (gateway: PolicyContext, policyName: string, request: Request) => Promise<Response>;
   /** Set once by `close()`. */
   closing: boolean;
   unknownAddressReported: boolean;

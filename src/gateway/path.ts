@@ -87,3 +87,15 @@ function resolveDots(path: string): string {
   }
   return `/${kept.join("/")}`;
 }
+
+/** Whether the dot segments of a path, in whatever spelling, reach above its root. */
+export function climbs(path: string): boolean {
+  let depth = 0;
+  for (const segment of path.split("/").slice(path.startsWith("/") ? 1 : 0)) {
+    const plain = segment.replace(/%2e/gi, ".");
+    if (plain === "..") depth--;
+    else if (plain !== ".") depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}

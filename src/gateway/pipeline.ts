@@ -15,6 +15,8 @@ import { discard, isResponse, mutable } from "./response.ts";
 export function runPipeline(state: RequestState, policies: readonly BoundEntry[], upstream: BoundUpstream): MaybePromise<Response> {
   const { c } = state;
   attachState(c, state);
+  state.policies = policies;
+  state.call = upstream;
   if (policies.length === 0) return runBare(state, upstream);
   const ended = step({ state, c, policies, upstream, seen: undefined }, 0, undefined);
   return ended.then(() => c.res);

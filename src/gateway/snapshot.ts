@@ -5,7 +5,7 @@ import { systemRandom } from "../core/random.ts";
 import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
-import type { Core, Snapshot } from "./internals.ts";
+import type { Core, SiteBase, Snapshot } from "./internals.ts";
 import type { GatewayConfig, StoreOptions } from "./types.ts";
 import { validateGatewayConfig } from "./validate.ts";
 import { addressTrust } from "./client-ip.ts";
@@ -48,7 +48,7 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
   };
 }
 
-function storeOptions(options: StoreOptions = {}): Parameters<typeof compile>[1]["stores"] {
+function storeOptions(options: StoreOptions = {}): SiteBase["stores"] {
   return Object.freeze({
     timeoutMs: options.timeoutMs ?? 250,
     putTimeoutMs: options.putTimeoutMs ?? 5000,

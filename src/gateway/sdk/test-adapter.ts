@@ -1,6 +1,6 @@
 /** An adapter for tests: in-memory stores, and background work that a test can wait for. */
 
-import { memoryAdapter } from "../memory-adapter-guard.ts";
+import { memoryAdapter } from "../../drivers/memory/adapter.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, PubSub, RateLimiter, RateLimitStore, StitchStore, TokenBucketPolicy } from "../../state/contracts.ts";
 
 /** The memory adapter, whose `waitUntil` collects what it is given. */

@@ -1,14 +1,12 @@
 /** Upstreams by type: how each is called, and its name in keys and logs. */
 
-import { configError } from "../errors.ts";
 import type { BoundUpstream } from "../internals.ts";
-import type { SiteBase } from "../compile.ts";
 import type { UpstreamConfig } from "../types.ts";
+import { bindUrlUpstream } from "./url.ts";
 
-export function bindUpstream(upstream: UpstreamConfig, base: SiteBase): BoundUpstream {
-  void base;
-  if (upstream.type === "handler") return upstream.handler;
-  throw configError(`"upstream.type"`, upstream.type, `"handler"`);
+/** `where` names the route in messages about wrong options. */
+export function bindUpstream(upstream: UpstreamConfig, where: string): BoundUpstream {
+  return upstream.type === "handler" ? upstream.handler : bindUrlUpstream(upstream, where);
 }
 
 /** A word for keys, logs and the registry: no path, no credentials. */

@@ -1,0 +1,36 @@
+/** `sluice/gateway`: the API gateway and its policies. */
+
+export { createGateway } from "./gateway/create-gateway.ts";
+export { scope, type ScopeConfig } from "./gateway/scope.ts";
+export { getGatewayContext } from "./gateway/context.ts";
+export { definePolicy, type PolicyDefinition, type PolicyFactory, type PolicyTools } from "./gateway/define-policy.ts";
+export { Priority } from "./gateway/priority.ts";
+export {
+  GATEWAY_ERROR_CODES, GatewayError, defaultErrorResponse, errorToResponse, isGatewayError, type GatewayErrorCode, type GatewayErrorOptions,
+} from "./gateway/errors.ts";
+export { DEFAULT_IP_HEADERS, extractClientIp, type ExtractClientIpOptions } from "./gateway/client-ip.ts";
+export { safeCall, type SafeCallOptions } from "./gateway/sdk/safe-call.ts";
+export { resolveConfig } from "./gateway/sdk/resolve-config.ts";
+export { withSkip } from "./gateway/sdk/with-skip.ts";
+export { createPolicyTestHarness, type PolicyTestHarness, type PolicyTestHarnessOptions } from "./gateway/sdk/harness.ts";
+
+export { requestLog, type RequestLogConfig, type RequestLogEntry } from "./gateway/policies/observability/request-log.ts";
+export { circuitBreaker, type CircuitBreakerConfig } from "./gateway/policies/resilience/circuit-breaker.ts";
+export { retry, type RetryConfig } from "./gateway/policies/resilience/retry.ts";
+export { timeout, type TimeoutConfig } from "./gateway/policies/resilience/timeout.ts";
+export { mock, type MockConfig } from "./gateway/policies/testing/mock.ts";
+export { cache, type CacheConfig } from "./gateway/policies/traffic/cache.ts";
+export { cors, type CorsConfig } from "./gateway/policies/traffic/cors.ts";
+export { rateLimit, type RateLimitConfig } from "./gateway/policies/traffic/rate-limit.ts";
+
+export { InMemoryCacheStore } from "./drivers/memory/cache-store.ts";
+export { InMemoryCircuitBreakerStore } from "./drivers/memory/in-memory-circuit-breaker-store.ts";
+export { InMemoryRateLimitStore } from "./drivers/memory/in-memory-rate-limit-store.ts";
+
+export type {
+  BoundPolicy, DebugLogger, FailMode, GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry, HandlerUpstream, HttpMethod, Identity, LocalStores, Next,
+  PipelineConfig, Policy, PolicyContext, PolicyHandler, PolicyOptions, PolicySite, PurgeTarget, RouteConfig, StoreOptions, TrustProxy, UpstreamConfig, UrlUpstream,
+} from "./gateway/types.ts";
+export type {
+  CacheStore, CircuitBreakerSnapshot, CircuitBreakerStore, CircuitState, GatewayAdapter, RateLimitStore,
+} from "./state/contracts.ts";
