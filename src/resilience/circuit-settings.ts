@@ -56,6 +56,7 @@ export interface LocalCircuitBreaker extends CircuitBreaker {
 /** What a breaker keeps of its options. Frozen, and shared by breakers that were given the same. */
 export interface CircuitSettings {
   readonly policy: CircuitPolicy;
+  readonly ask: { readonly type: "acquire"; readonly policy: CircuitPolicy };
   /** Whether good calls must be stamped: only a rate or slow calls make a decision depend on when they were. */
   readonly timed: boolean;
   readonly key: string;
@@ -83,7 +84,7 @@ export function circuitSettings(options: CircuitBreakerOptions): CircuitSettings
     && latest.onStateChange === onStateChange && samePolicy(latest.policy, policy)
   ) return latest;
   const timed = policy.failureRate !== undefined || policy.slowCallRate !== undefined || policy.slowCallMs !== undefined;
-  latest = Object.freeze({ policy, timed, key, clock, now: steadyNow(clock), random, isFailure, onStateChange });
+  latest = Object.freeze({ policy, ask: { type: "acquire" as const, policy }, timed, key, clock, now: steadyNow(clock), random, isFailure, onStateChange });
   return latest;
 }
 

@@ -68,7 +68,7 @@ export class LocalCircuit implements LocalCircuitBreaker {
 
   acquire(): CircuitPermit | CircuitRefusal {
     if (this.#permit !== undefined) return this.#permit;
-    const reply = this.#apply({ type: "acquire", policy: this.#settings.policy });
+    const reply = this.#apply(this.#settings.ask);
     if (!reply.allowed) return { allowed: false, state: reply.state, retryAfterMs: reply.retryAfterMs };
     const { state, epoch, token } = reply;
     if (token === 0) return this.#permit ?? { allowed: true, state, epoch };

@@ -38,7 +38,10 @@ export const SLOW = 13;
 export const PROBE_GOOD = 14;
 export const PROBE_SEQ = 15;
 export const INSTANCE_NEXT = 16;
-export const RING = 17;
+/** Follow from the others, and are kept so that a call costs two comparisons: see {@link settle}. */
+export const LIVE_UNTIL = 17;
+const SLOT_END = 18;
+export const RING = 19;
 /** Pairs of token and instant it ends; a free place is a pair of zeros or one that ended. */
 export const PROBE: number = RING + 3 * SLOTS;
 /** Pairs of reporter and its latest sequence number. */
@@ -52,11 +55,17 @@ export function slotOf(now: number, windowMs: number): number {
   return Math.floor((now * 10) / windowMs);
 }
 
-/** The instant at which the row is as good as none: the window is empty and no phase is left to remember. */
-export function liveUntil(cells: Float64Array, at: number): number {
-  const ring = Math.ceil((((cells[at + HEAD] as number) + SLOTS) * (cells[at + WINDOW_MS] as number)) / 10);
-  if (cells[at + EPOCH] === cells[at + BASE]) return ring;
-  return Math.max(ring, KEEP_MS + Math.max(cells[at + CHANGED_AT] as number, cells[at + OPEN_UNTIL] as number));
+/**
+ * To be called when a phase, an instant of one, or the newest slot changed. `LIVE_UNTIL`: from then on the row is as good as none,
+ * as its window is empty and no phase is left to remember. `SLOT_END`: before it the newest slot is the current one.
+ */
+export function settle(cells: Float64Array, at: number): void {
+  const windowMs = cells[at + WINDOW_MS] as number;
+  const head = cells[at + HEAD] as number;
+  const ring = Math.ceil(((head + SLOTS) * windowMs) / 10);
+  const changed = cells[at + EPOCH] !== cells[at + BASE];
+  cells[at + LIVE_UNTIL] = changed ? Math.max(ring, KEEP_MS + Math.max(cells[at + CHANGED_AT] as number, cells[at + OPEN_UNTIL] as number)) : ring;
+  cells[at + SLOT_END] = Math.floor(((head + 1) * windowMs) / 10);
 }
 
 /** Moves every instant back by as much as the clock is behind: ages and remaining times stay what they were. */
@@ -66,6 +75,7 @@ export function reanchor(cells: Float64Array, at: number, now: number): boolean 
   for (const cell of [SEEN, CHANGED_AT, LAST_FAILURE_AT, OPEN_UNTIL]) shift(cells, at + cell, behind);
   for (let i = at + PROBE + 1; i < at + INSTANCE; i += 2) shift(cells, i, behind);
   cells[at + HEAD] = Math.min(cells[at + HEAD] as number, slotOf(now, cells[at + WINDOW_MS] as number));
+  settle(cells, at);
   return true;
 }
 
@@ -76,10 +86,12 @@ function shift(cells: Float64Array, i: number, by: number): void {
 
 /** Brings the ring to the slot of `now`: slots that fell out of the window leave the sums. At most 11 steps. */
 export function advance(cells: Float64Array, at: number, now: number): void {
+  if (now < (cells[at + SLOT_END] as number)) return;
   const slot = slotOf(now, cells[at + WINDOW_MS] as number);
   let steps = slot - (cells[at + HEAD] as number);
   if (steps <= 0) return;
   cells[at + HEAD] = slot;
+  settle(cells, at);
   if (steps >= SLOTS) {
     clearRing(cells, at);
     return;
@@ -107,7 +119,13 @@ export function count(cells: Float64Array, at: number, ok: number, fail: number,
   cells[at + SLOW] = (cells[at + SLOW] as number) + slow;
 }
 
-export function clearRing(cells: Float64Array, at: number): void {
+/** An empty ring whose newest slot is that of `now`. */
+export function restart(cells: Float64Array, at: number, now: number): void {
+  clearRing(cells, at);
+  cells[at + HEAD] = slotOf(now, cells[at + WINDOW_MS] as number);
+}
+
+function clearRing(cells: Float64Array, at: number): void {
   cells.fill(0, at + RING, at + RING + 3 * SLOTS);
   cells[at + POSITION] = 0;
   cells[at + GOOD] = 0;

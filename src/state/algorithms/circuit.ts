@@ -24,9 +24,9 @@ import { StoreError } from "../../core/errors.ts";
 import { decodeText, encodeText } from "../../core/codec.ts";
 import type { Algorithm, CircuitPolicy, CircuitState, RowMachine, Step } from "../contracts.ts";
 import {
-  advance, ATTEMPT, BASE, CHANGED_AT, CLOSED, clearProbes, clearRing, count, DISABLED, EPOCH, EPOCHS_PER_MS, failuresAt, FAILS, GOOD, HALF_OPEN, HEAD,
-  INSTANCE, INSTANCES, INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, liveUntil, OPEN, OPEN_UNTIL, PHASE, POSITION, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES,
-  reanchor, SEEN, slotOf, SLOTS, SLOW, successesAt, WIDTH, WINDOW_MS,
+  advance, ATTEMPT, BASE, CHANGED_AT, CLOSED, clearProbes, count, DISABLED, EPOCH, EPOCHS_PER_MS, failuresAt, FAILS, GOOD, HALF_OPEN, INSTANCE, INSTANCES,
+  INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, LIVE_UNTIL, OPEN, OPEN_UNTIL, PHASE, POSITION, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES, reanchor, restart, SEEN,
+  settle, SLOTS, SLOW, successesAt, WIDTH, WINDOW_MS,
 } from "./circuit-row.ts";
 
 /** What a driver runs on the record of one circuit. */
@@ -92,9 +92,9 @@ const MAX_DOUBLINGS = 16;
 const row: RowMachine<CircuitCommand, CircuitReply> = {
   width: WIDTH,
   apply,
-  expiresAt: (cells, at) => (cells[at + EPOCH] === 0 ? 0 : liveUntil(cells, at)),
+  expiresAt: (cells, at) => cells[at + LIVE_UNTIL],
   limiting(cells, at, now) {
-    if (cells[at + EPOCH] === 0 || now >= liveUntil(cells, at)) return false;
+    if (now >= (cells[at + LIVE_UNTIL] as number)) return false;
     return cells[at + PHASE] !== CLOSED || failuresAt(cells, at, now) > 0;
   },
   reply: newReply,
@@ -121,7 +121,7 @@ function step(state: Float64Array | undefined, command: CircuitCommand, now: num
   const cells = state === undefined ? new Float64Array(WIDTH) : state.slice();
   const reply = newReply();
   const next = apply(cells, 0, command, now, reply) ? cells : state;
-  return { state: next, reply, expiresAt: next === undefined ? undefined : liveUntil(next, 0) };
+  return { state: next, reply, expiresAt: next === undefined ? undefined : next[LIVE_UNTIL] };
 }
 
 function apply(cells: Float64Array, at: number, command: CircuitCommand, now: number, reply: CircuitReply): boolean {
@@ -130,7 +130,7 @@ function apply(cells: Float64Array, at: number, command: CircuitCommand, now: nu
   reply.from = undefined;
   reply.to = undefined;
   reply.stale = false;
-  const live = cells[at + EPOCH] !== 0 && now < liveUntil(cells, at);
+  const live = now < (cells[at + LIVE_UNTIL] as number);
   const moved = live && now < (cells[at + SEEN] as number) && reanchor(cells, at, now);
   const changed = run(cells, at, command, now, reply, live);
   const phase = live || changed ? (cells[at + PHASE] as number) : CLOSED;
@@ -304,8 +304,8 @@ function record(cells: Float64Array, at: number, policy: CircuitPolicy, now: num
   if (cells[at + WINDOW_MS] !== policy.windowMs) {
     // Slots of another width mean nothing here.
     cells[at + WINDOW_MS] = policy.windowMs;
-    clearRing(cells, at);
-    cells[at + HEAD] = slotOf(now, policy.windowMs);
+    restart(cells, at, now);
+    settle(cells, at);
   }
   advance(cells, at, now);
   count(cells, at, ok, fail, slow);
@@ -327,8 +327,9 @@ function create(cells: Float64Array, at: number, policy: CircuitPolicy, now: num
   cells[at + EPOCH] = epoch;
   cells[at + BASE] = epoch;
   cells[at + WINDOW_MS] = policy.windowMs;
-  cells[at + HEAD] = slotOf(now, policy.windowMs);
   cells[at + SEEN] = Math.floor(now);
+  restart(cells, at, now);
+  settle(cells, at);
 }
 
 function change(cells: Float64Array, at: number, to: number, now: number, reply: CircuitReply): void {
@@ -342,10 +343,8 @@ function change(cells: Float64Array, at: number, to: number, now: number, reply:
   cells[at + PROBE_GOOD] = 0;
   clearProbes(cells, at);
   // While open the ring still says why it opened.
-  if (to !== OPEN) {
-    clearRing(cells, at);
-    cells[at + HEAD] = slotOf(now, cells[at + WINDOW_MS] as number);
-  }
+  if (to !== OPEN) restart(cells, at, now);
+  settle(cells, at);
 }
 
 function open(cells: Float64Array, at: number, policy: CircuitPolicy, now: number, random: number, reply: CircuitReply): void {
@@ -359,6 +358,7 @@ function open(cells: Float64Array, at: number, policy: CircuitPolicy, now: numbe
     openMs = Math.max(policy.resetTimeoutMs, Math.floor(openMs * (1 - 0.1 * random)));
   }
   cells[at + OPEN_UNTIL] = Math.ceil(now) + openMs;
+  settle(cells, at);
 }
 
 function force(cells: Float64Array, at: number, to: CircuitState | "isolated" | "disabled", policy: CircuitPolicy, now: number, reply: CircuitReply): void {
@@ -396,7 +396,7 @@ function decode(bytes: Uint8Array): Float64Array {
     cells[i] = Number(parts[i]);
     fits = Number.isSafeInteger(cells[i]) && (cells[i] as number) >= 0;
   }
-  if (!fits || cells[EPOCH] === 0 || (cells[PHASE] as number) > DISABLED || (cells[POSITION] as number) >= SLOTS || cells[WINDOW_MS] === 0) {
+  if (!fits || cells[EPOCH] === 0 || cells[LIVE_UNTIL] === 0 || (cells[PHASE] as number) > DISABLED || (cells[POSITION] as number) >= SLOTS || cells[WINDOW_MS] === 0) {
     throw new StoreError("STORE_CORRUPT", "the stored state of a circuit is damaged and cannot be decoded");
   }
   return cells;
