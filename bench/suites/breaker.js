@@ -104,7 +104,7 @@ export default {
   /** Heap of breakers that were made and used a little, none failing. */
   async extra() {
     const count = 10_000;
-    const list = new Array(count);
+    const list = Array.from({ length: count });
     globalThis.gc?.();
     const before = process.memoryUsage();
     for (let i = 0; i < count; i++) {

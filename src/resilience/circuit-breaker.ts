@@ -30,7 +30,7 @@ export function createCircuitBreaker(options: CircuitBreakerOptions = {}): Circu
   const { store } = options;
   if (store === undefined) return new LocalCircuit(settings);
   if (store.acquire === undefined || store.report === undefined) {
-    throw new StoreError("STORE_CAPABILITY", "the circuit breaker's store has no acquire and report, so it cannot count probes; use circuitBreakerStoreOn(driver), or bestEffortCircuits(store)");
+    throw new StoreError("STORE_CAPABILITY", "the circuit breaker's store has no acquire and report, so it cannot count probes; use one made by circuitBreakerStoreOn(driver)");
   }
   return new SharedCircuit(store as SharedStore, settings, options.failMode ?? "local");
 }

@@ -103,6 +103,13 @@ describe("lease set", () => {
     expect(record.take("b").held).toBe(true);
   });
 
+  test("a store at its bound may drop a set that nobody holds, no other", () => {
+    const record = new Record();
+    record.take("a");
+    expect(leaseSet.limiting?.(record.state as LeaseSetState, record.now + 99)).toBe(true);
+    expect(leaseSet.limiting?.(record.state as LeaseSetState, record.now + 100)).toBe(false);
+  });
+
   test("arguments outside their domain are refused by name", () => {
     const good = { token: "a", limit: 1, ttlMs: 1 };
     expect(checkLeaseCommand(good)).toEqual(good);

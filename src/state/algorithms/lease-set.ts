@@ -13,9 +13,8 @@
 import { checkInteger, checkString, checkWindowMs } from "../../core/check.ts";
 import { decodeText, encodeText } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import type { LeaseReply, Step } from "../contracts.ts";
+import type { Algorithm, LeaseReply, Step } from "../contracts.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
-import type { Algorithm } from "../contracts.ts";
 
 export interface LeaseHolder {
   readonly token: string;
@@ -55,6 +54,7 @@ export const leaseSet: Algorithm<LeaseSetState, LeaseCommand, LeaseReply> = defi
   step,
   encode,
   decode,
+  limiting: (state, now) => state.holders.some((holder) => holder.expiresAt > now),
 });
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SluiceError } from "../../core/errors.ts";
+import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { manualClock, type ManualClock } from "../../testing/manual-clock.ts";
 import { circuitPolicy } from "../algorithms/circuit-policy.ts";
 import type { Algorithm, CircuitPermit, CircuitRefusal, Operation, Reply, StateDriver } from "../contracts.ts";
@@ -126,6 +127,26 @@ describe.each([["synchronous", true], ["asynchronous", false]] as const)("a stor
   });
 });
 
+test("on the memory driver: synchronous, healthy keys keep nothing that time does not take, and prefixes do not mix", () => {
+  const clock = manualClock();
+  const driver = memoryDriver({ clock });
+  const [store, elsewhere] = [circuitBreakerStoreOn(driver), circuitBreakerStoreOn(driver, { prefix: "other:" })];
+  const call = (on: DriverCircuitBreakerStore, outcome: "success" | "failure"): unknown => {
+    const permit = on.acquire("k", policy) as CircuitPermit;
+    return on.report("k", policy, permit, outcome);
+  };
+  expect(call(store, "success")).toBeUndefined();
+  expect(call(store, "failure")).toBeUndefined();
+  expect(call(elsewhere, "failure")).toBeUndefined();
+  expect(call(store, "failure")).toEqual({ from: "closed", to: "open" });
+  expect(elsewhere.acquire("k", policy)).toMatchObject({ allowed: true });
+  clock.advance(500);
+  expect(store.acquire("k", policy)).toMatchObject({ state: "half-open", token: "1" });
+  expect(driver.size).toBe(2);
+  clock.advance(2 * 86_400_000);
+  expect(driver.size).toBe(0);
+});
+
 test("a synchronous driver gives plain values, and a closed circuit one frozen permit", () => {
   const store = circuitBreakerStoreOn(new MapDriver(manualClock(), true));
   const first = store.acquire("k", policy);
@@ -138,6 +159,7 @@ test("a policy given as a plain object is checked, and its defaults do not apply
   const store = circuitBreakerStoreOn(new MapDriver(manualClock(), true));
   expect(() => store.acquire("k", { ...policy, halfOpenMax: 0 })).toThrow(expect.objectContaining({ option: "halfOpenMax" }));
   expect(() => store.acquire("", policy)).toThrow(RangeError);
+  expect(() => store.report("k", policy, { allowed: true, state: "closed", epoch: 0 }, "fine" as "success")).toThrow(expect.objectContaining({ option: "outcome" }));
   expect(() => store.transition("k", "ajar" as "open")).toThrow(expect.objectContaining({ option: "to" }));
 });
 

@@ -9,7 +9,7 @@ import { circuit, type CircuitCommand, type CircuitReply } from "../algorithms/c
 import { circuitPolicy } from "../algorithms/circuit-policy.ts";
 import type {
   CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-  Reply, StateDriver,
+  Reply, StateDriver, SyncTable,
 } from "../contracts.ts";
 
 export interface CircuitBreakerStoreOptions {
@@ -58,6 +58,7 @@ const KEYS_REMEMBERED = 1024;
 class DriverStore implements DriverCircuitBreakerStore {
   readonly capabilities: DriverCapabilities;
   readonly #driver: StateDriver;
+  readonly #table: SyncTable<CircuitCommand, CircuitReply> | undefined;
   readonly #prefix: string;
   readonly #policy: CircuitPolicy;
   readonly #random: Random;
@@ -76,6 +77,7 @@ class DriverStore implements DriverCircuitBreakerStore {
     this.capabilities = driver.capabilities;
     this.#driver = driver;
     this.#prefix = options.prefix ?? "circuit:";
+    this.#table = driver.table?.(circuit, this.#prefix);
     this.#policy = circuitPolicy(options.policy);
     this.#random = options.random ?? systemRandom;
     this.#given = this.#policy;
@@ -90,6 +92,7 @@ class DriverStore implements DriverCircuitBreakerStore {
 
   report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined> {
     if (this.#given !== policy) this.#use(policy);
+    checkOneOf("outcome", outcome, OUTCOMES);
     const reply = this.#run(key, {
       type: "report",
       epoch: permit.epoch,
@@ -149,6 +152,7 @@ class DriverStore implements DriverCircuitBreakerStore {
   }
 
   #run(key: string, command: CircuitCommand): MaybePromise<CircuitReply> {
+    if (this.#table !== undefined) return this.#table.run(key, command);
     const physical = this.#keys.get(key) ?? this.#physical(key);
     if (this.#driver.runSync !== undefined) return this.#driver.runSync(circuit, physical, command);
     return chain(this.#driver.run([{ algorithm: circuit, key: physical, commands: [command] }]), firstReply);
@@ -163,6 +167,7 @@ class DriverStore implements DriverCircuitBreakerStore {
 }
 
 const VIEW: CircuitCommand = { type: "view" };
+const OUTCOMES: readonly CircuitOutcome[] = ["success", "failure", "slow", "unused"];
 const MOVES: readonly CircuitState[] = ["closed", "open", "half-open"];
 
 function transitionOf(reply: CircuitReply): CircuitTransition | undefined {
