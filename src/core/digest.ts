@@ -1,0 +1,9 @@
+/** Digests that have to be there at once: WebCrypto's are asynchronous. */
+
+import { sha1 } from "@noble/hashes/legacy.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+
+/** SHA-1 in hex: a name, not a protection. Redis knows scripts by it. */
+export function sha1Hex(text: string): string {
+  return bytesToHex(sha1(utf8ToBytes(text)));
+}

@@ -1,0 +1,250 @@
+/**
+ * The clients of users, as one connection. All of Sluice's work on Redis is scripts, so one verb is enough: run a
+ * script with keys and arguments. Types are structural: no client's types appear here.
+ */
+
+import { OptionError } from "../../core/errors.ts";
+
+/** A script and its digest (SHA-1 in hex, the name `EVALSHA` knows it by). */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** What the driver needs of a client. `fromIoredis` and its kin make one; any object of this shape is taken as it is. */
+export interface RedisConnection {
+  /** The client's name, for events and messages. */
+  readonly client: string;
+  /** Keys are spread over nodes: one call holds keys of one hash slot. */
+  readonly cluster: boolean;
+  /** Runs a script by digest, loading it when the server does not know it. Bulk replies are text. */
+  evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** A connection of its own for subscriptions, where the client can make one. */
+  readonly subscriber?: () => Promise<RedisSubscriber>;
+  publish?(channel: string, message: string): Promise<unknown>;
+}
+
+/** A connection that does nothing but listen. */
+export interface RedisSubscriber {
+  subscribe(channel: string, handler: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  /** Calls back after a lost connection is back and its subscriptions are in place again. */
+  onReconnect(callback: () => void): void;
+  close(): Promise<void>;
+}
+
+/** ioredis (single, Sentinel, Cluster), version 5 or later. */
+export interface IoredisLike {
+  call(command: string, ...args: string[]): Promise<unknown>;
+  duplicate?(): IoredisLike & EventedClient;
+  publish?(channel: string, message: string): Promise<unknown>;
+  readonly isCluster?: boolean;
+}
+
+interface EventedClient {
+  on(event: string, listener: (...args: string[]) => void): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  quit(): Promise<unknown>;
+  disconnect?(): void;
+}
+
+/** node-redis (client or cluster), version 4 or later. */
+export interface NodeRedisLike {
+  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  publish?(channel: string, message: string): Promise<unknown>;
+  duplicate?(): unknown;
+}
+
+/** `@upstash/redis`: Redis over HTTP. */
+export interface UpstashLike {
+  evalsha(sha: string, keys: string[], args: string[]): Promise<unknown>;
+  eval(script: string, keys: string[], args: string[]): Promise<unknown>;
+  publish?(channel: string, message: unknown): Promise<unknown>;
+}
+
+/** Bun's built-in client. */
+export interface BunRedisLike {
+  send(command: string, args: string[]): Promise<unknown>;
+  publish?(channel: string, message: string): Promise<unknown>;
+  duplicate?(): Promise<unknown>;
+}
+
+/** Any client with the four methods that small Redis wrappers have; `eval` as in ioredis. */
+export interface MinimalRedisLike {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: string, ...options: never[]): Promise<unknown>;
+  del(...keys: string[]): Promise<unknown>;
+  eval(script: string, numberOfKeys: number, ...keysAndArgs: string[]): Promise<unknown>;
+}
+
+export type RedisClient = RedisConnection | IoredisLike | NodeRedisLike | UpstashLike | BunRedisLike | MinimalRedisLike;
+
+export function fromIoredis(client: IoredisLike): RedisConnection {
+  requireMethods("fromIoredis", client, ["call"]);
+  const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
+  return connection("ioredis", client.isCluster === true, byWords(call), client, () => ioredisSubscriber(client));
+}
+
+export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
+  requireMethods("fromNodeRedis", client, ["evalSha", "eval"]);
+  const evaluate: Evaluate = (script, keys, args) =>
+    withReload(
+      () => client.evalSha(script.sha, { keys: keys as string[], arguments: args as string[] }),
+      () => client.eval(script.source, { keys: keys as string[], arguments: args as string[] }),
+    );
+  // A cluster has `nodeClient`, a client has not.
+  return connection("node-redis", "nodeClient" in client, evaluate, client, () => nodeRedisSubscriber(client));
+}
+
+export function fromUpstash(client: UpstashLike): RedisConnection {
+  requireMethods("fromUpstash", client, ["evalsha", "eval"]);
+  const evaluate: Evaluate = (script, keys, args) =>
+    withReload(
+      () => client.evalsha(script.sha, keys as string[], args as string[]),
+      () => client.eval(script.source, keys as string[], args as string[]),
+    );
+  return { client: "@upstash/redis", cluster: false, evaluate, ...(client.publish === undefined ? {} : { publish: (channel: string, message: string) => client.publish!(channel, message) }) };
+}
+
+export function fromBunRedis(client: BunRedisLike): RedisConnection {
+  requireMethods("fromBunRedis", client, ["send"]);
+  const send = (words: readonly string[]): Promise<unknown> => client.send(words[0] as string, words.slice(1));
+  return connection("Bun.RedisClient", false, byWords(send), client, () => bunSubscriber(client));
+}
+
+/** A client with `get`, `set`, `del` and an ioredis-style `eval`. Scripts travel whole with each call. */
+export function fromMinimal(client: MinimalRedisLike): RedisConnection {
+  requireMethods("client", client, ["get", "set", "del", "eval"]);
+  return { client: "client", cluster: false, evaluate: (script, keys, args) => client.eval(script.source, keys.length, ...keys, ...args) };
+}
+
+/** Recognises a client by its shape. Throws {@link OptionError} that says what is missing. */
+export function recogniseClient(client: unknown): RedisConnection {
+  if (typeof client !== "object" || client === null) throw new OptionError("client", client, "a Redis client");
+  const has = (name: string): boolean => typeof (client as Record<string, unknown>)[name] === "function";
+  if (has("evaluate")) return client as RedisConnection;
+  if (has("evalSha") && has("sendCommand")) return fromNodeRedis(client as NodeRedisLike);
+  if (has("evalsha") && has("createScript")) return fromUpstash(client as UpstashLike);
+  if (has("call") && has("duplicate")) return fromIoredis(client as IoredisLike);
+  if (has("send") && has("duplicate")) return fromBunRedis(client as BunRedisLike);
+  const missing = ["get", "set", "del", "eval"].filter((name) => !has(name));
+  if (missing.length === 0) return fromMinimal(client as MinimalRedisLike);
+  throw new OptionError("client", client, `ioredis, node-redis, @upstash/redis, Bun's client, or an object with get, set, del and eval; ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`);
+}
+
+type Evaluate = RedisConnection["evaluate"];
+
+function connection(name: string, cluster: boolean, evaluate: Evaluate, client: { publish?(channel: string, message: string): Promise<unknown>; duplicate?: unknown }, subscriber: () => Promise<RedisSubscriber>): RedisConnection {
+  return {
+    client: name,
+    cluster,
+    evaluate,
+    ...(typeof client.duplicate === "function" ? { subscriber } : {}),
+    ...(typeof client.publish === "function" ? { publish: (channel: string, message: string) => client.publish!(channel, message) } : {}),
+  };
+}
+
+/** `EVALSHA` and `EVAL` over a client that takes the words of a command. */
+function byWords(send: (words: readonly string[]) => Promise<unknown>): Evaluate {
+  return (script, keys, args) =>
+    withReload(
+      () => send(["EVALSHA", script.sha, String(keys.length), ...keys, ...args]),
+      () => send(["EVAL", script.source, String(keys.length), ...keys, ...args]),
+    );
+}
+
+/** A server that does not know the script says so before it runs anything, so sending the source is no repetition. */
+async function withReload(bySha: () => Promise<unknown>, bySource: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await bySha();
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("NOSCRIPT")) return await bySource();
+    throw error;
+  }
+}
+
+async function ioredisSubscriber(client: IoredisLike): Promise<RedisSubscriber> {
+  const own = client.duplicate!();
+  const handlers = new Map<string, (message: string) => void>();
+  own.on("error", () => undefined);
+  own.on("message", (channel, message) => handlers.get(channel as string)?.(message as string));
+  return {
+    async subscribe(channel, handler) {
+      handlers.set(channel, handler);
+      await own.subscribe(channel);
+    },
+    async unsubscribe(channel) {
+      handlers.delete(channel);
+      await own.unsubscribe(channel);
+    },
+    onReconnect(callback) {
+      let ready = 0;
+      own.on("ready", () => void (ready++ > 0 && callback()));
+    },
+    async close() {
+      handlers.clear();
+      own.disconnect?.();
+    },
+  };
+}
+
+interface NodeRedisSubscriberLike {
+  connect(): Promise<unknown>;
+  on(event: string, listener: () => void): unknown;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  destroy?(): void;
+  disconnect?(): Promise<void>;
+}
+
+async function nodeRedisSubscriber(client: NodeRedisLike): Promise<RedisSubscriber> {
+  const own = client.duplicate!() as NodeRedisSubscriberLike;
+  own.on("error", () => undefined);
+  await own.connect();
+  return {
+    subscribe: (channel, handler) => own.subscribe(channel, handler),
+    unsubscribe: (channel) => own.unsubscribe(channel),
+    onReconnect: (callback) => void own.on("ready", callback),
+    async close() {
+      if (own.destroy !== undefined) own.destroy();
+      else await own.disconnect?.();
+    },
+  };
+}
+
+interface BunSubscriberLike {
+  onconnect?: () => void;
+  connect?(): Promise<unknown>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  close(): void;
+}
+
+async function bunSubscriber(client: BunRedisLike): Promise<RedisSubscriber> {
+  const own = (await client.duplicate!()) as BunSubscriberLike;
+  await own.connect?.();
+  const channels = new Map<string, (message: string) => void>();
+  return {
+    async subscribe(channel, handler) {
+      channels.set(channel, handler);
+      await own.subscribe(channel, handler);
+    },
+    async unsubscribe(channel) {
+      channels.delete(channel);
+      await own.unsubscribe(channel);
+    },
+    onReconnect(callback) {
+      own.onconnect = callback;
+    },
+    async close() {
+      own.close();
+    },
+  };
+}
+
+function requireMethods(option: string, client: unknown, names: readonly string[]): void {
+  const missing = names.filter((name) => typeof (client as Record<string, unknown> | null)?.[name] !== "function");
+  if (missing.length > 0) throw new OptionError(option, client, `a client with ${names.join(", ")}; ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`);
+}

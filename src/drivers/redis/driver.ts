@@ -1,0 +1,310 @@
+/** The Redis driver: native scripts for the limiter algorithms, compare-and-set for every other one. */
+
+import { checkInteger, checkString } from "../../core/check.ts";
+import { type Clock, sleep, systemClock } from "../../core/clock.ts";
+import { decodeText, encodeText, fromBase64, toBase64 } from "../../core/codec.ts";
+import { sha1Hex } from "../../core/digest.ts";
+import { SluiceError, StoreError } from "../../core/errors.ts";
+import { type Random, systemRandom } from "../../core/random.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import { decodeRecord, encodeRecord } from "../../state/record.ts";
+import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
+import { slotOf } from "./cluster-slot.ts";
+import { nativeLimits } from "./native/limits.ts";
+import type { NativeAlgorithm } from "./native/native.ts";
+
+export interface RedisDriverOptions {
+  /** In front of every key. @default "sluice:" */
+  readonly prefix?: string;
+  /** Largest value of `set`, in bytes. @default 16 MiB */
+  readonly maxValueBytes?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** Tries of a compare-and-set before `STORE_CONTENTION`. One is in flight per key and process, so more is an anomaly. */
+const MAX_TRIES = 100;
+
+const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLimits.map((entry) => [entry.algorithm.name, entry]));
+
+/** Reads records and the server's time. */
+const READ: Script = /* @__PURE__ */ script(`local time = redis.call('TIME')
+local reply = { string.format('%.3f', time[1] * 1000 + time[2] / 1000) }
+for k = 1, #KEYS do reply[k + 1] = redis.call('GET', KEYS[k]) end
+return reply`);
+
+/** Per key: what must be there ('' for nothing), what to write ('' deletes), its TTL in ms (0 for none). Says which were swapped. */
+const SWAP: Script = /* @__PURE__ */ script(`local reply = {}
+for k = 1, #KEYS do
+  local at = (k - 1) * 3
+  local stored = redis.call('GET', KEYS[k])
+  if (stored or '') ~= ARGV[at + 1] then
+    reply[k] = 0
+  else
+    if ARGV[at + 2] == '' then redis.call('DEL', KEYS[k])
+    elseif ARGV[at + 3] == '0' then redis.call('SET', KEYS[k], ARGV[at + 2])
+    else redis.call('SET', KEYS[k], ARGV[at + 2], 'PX', ARGV[at + 3]) end
+    reply[k] = 1
+  end
+end
+return reply`);
+
+const GET: Script = /* @__PURE__ */ script("return redis.call('GET', KEYS[1])");
+const SET: Script = /* @__PURE__ */ script(`if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 1`);
+const DELETE: Script = /* @__PURE__ */ script("return redis.call('DEL', KEYS[1])");
+
+function script(source: string): Script {
+  return { source, sha: sha1Hex(source) };
+}
+
+/** Where an operation stands in the batch. */
+interface Entry {
+  readonly at: number;
+  readonly operation: Operation;
+  readonly key: string;
+}
+
+/**
+ * A state driver on Redis 6.2 or later. The client is the caller's: it is never closed here.
+ *
+ * @throws OptionError for a client of no known shape.
+ */
+export function redisDriver(client: RedisClient, options: RedisDriverOptions = {}): StateDriver & { readonly connection: RedisConnection; readonly prefix: string } {
+  return new RedisDriver(recogniseClient(client), options);
+}
+
+class RedisDriver implements StateDriver {
+  readonly name: string = "redis";
+  readonly capabilities: DriverCapabilities;
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private closed = false;
+
+  constructor(connection: RedisConnection, options: RedisDriverOptions) {
+    this.connection = connection;
+    this.prefix = checkString("prefix", options.prefix ?? "sluice:");
+    this.clock = options.clock ?? systemClock;
+    this.random = options.random ?? systemRandom;
+    this.capabilities = Object.freeze({
+      atomic: true,
+      clock: "backend",
+      minTtlMs: 1,
+      maxValueBytes: checkInteger("maxValueBytes", options.maxValueBytes ?? 16 * 2 ** 20, 1),
+      shared: true,
+      durability: "async",
+      native: [...native.keys()],
+      lanes: 2,
+    });
+  }
+
+  async run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
+    this.open();
+    options?.signal?.throwIfAborted();
+    const replies: Reply[][] = new Array(batch.length);
+    const calls: Promise<void>[] = [];
+    const byNative = new Map<NativeAlgorithm, { entry: Entry; args: string }[]>();
+    const others: Entry[] = [];
+    batch.forEach((operation, at) => {
+      const entry = { at, operation, key: this.prefix + operation.key };
+      const found = native.get(operation.algorithm.name);
+      const args = found !== undefined && found.algorithm.version === operation.algorithm.version ? groupsOf(found, operation.commands) : undefined;
+      if (args === undefined) others.push(entry);
+      else {
+        const list = byNative.get(found as NativeAlgorithm);
+        if (list === undefined) byNative.set(found as NativeAlgorithm, [{ entry, args }]);
+        else list.push({ entry, args });
+      }
+    });
+    for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
+    for (const part of this.split(others, ({ key }) => key)) calls.push(this.runCompareAndSet(part, replies));
+    await Promise.all(calls);
+    return replies;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    this.open();
+    const text = await this.connection.evaluate(GET, [this.prefix + key], []);
+    return text === null || text === undefined ? undefined : decodeBlob(String(text));
+  }
+
+  async set(key: string, value: Uint8Array, ttlMs?: number): Promise<void> {
+    this.open();
+    if (value.length > this.capabilities.maxValueBytes) {
+      throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.length} bytes is over the maximum of ${this.capabilities.maxValueBytes}`, { outcome: "not-applied" });
+    }
+    await this.connection.evaluate(SET, [this.prefix + key], [encodeBlob(value), ttlMs === undefined ? "" : String(Math.ceil(ttlMs))]);
+  }
+
+  async delete(key: string): Promise<boolean> {
+    this.open();
+    return Number(await this.connection.evaluate(DELETE, [this.prefix + key], [])) > 0;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  private open(): void {
+    if (this.closed) throw new StoreError("STORE_CLOSED", "the redis driver is closed", { outcome: "not-applied" });
+  }
+
+  /** On a cluster one call holds keys of one slot; else one call holds all. */
+  private split<T>(list: readonly T[], keyOf: (item: T) => string): T[][] {
+    if (list.length === 0) return [];
+    if (!this.connection.cluster) return [list as T[]];
+    const slots = new Map<number, T[]>();
+    for (const item of list) {
+      const slot = slotOf(keyOf(item));
+      const found = slots.get(slot);
+      if (found === undefined) slots.set(slot, [item]);
+      else found.push(item);
+    }
+    return [...slots.values()];
+  }
+
+  private async runNative(algorithm: NativeAlgorithm, list: readonly { entry: Entry; args: string }[], replies: Reply[][]): Promise<void> {
+    const answer = await this.connection.evaluate(algorithm.script, list.map(({ entry }) => entry.key), list.map(({ args }) => args));
+    const { now, stored } = readAnswer(answer, list.length);
+    list.forEach(({ entry: { at, operation } }, i) => {
+      try {
+        replies[at] = replay(operation, parseNative(algorithm, stored[i]), now).replies;
+      } catch (error) {
+        replies[at] = failed(operation, error);
+      }
+    });
+  }
+
+  /** Reads, steps, and writes what changed, if nobody else wrote in between; else again for the keys that lost. */
+  private async runCompareAndSet(list: readonly Entry[], replies: Reply[][]): Promise<void> {
+    let left = list;
+    for (let tries = 1; left.length > 0; tries++) {
+      const { now, stored } = readAnswer(await this.connection.evaluate(READ, left.map(({ key }) => key), []), left.length);
+      const swaps: { entry: Entry; text: string; args: string[]; replies: Reply[] }[] = [];
+      left.forEach((entry, i) => {
+        const { operation, at } = entry;
+        const before = stored[i] ?? "";
+        try {
+          const codec = native.get(operation.algorithm.name);
+          const state = codec !== undefined ? parseNative(codec, stored[i]) : parseRecord(operation.algorithm, stored[i]);
+          const result = replay(operation, state, now);
+          if (result.state === state) {
+            replies[at] = result.replies;
+            return;
+          }
+          const ttlMs = result.expiresAt === undefined ? 0 : Math.max(1, Math.ceil(result.expiresAt - now)) + 1000;
+          const text = result.state === undefined ? "" : codec !== undefined ? codec.head + codec.toNumbers(result.state as never).join(" ") : toBase64(encodeRecord(operation.algorithm, result.state));
+          swaps.push({ entry, text, args: [before, text, String(ttlMs)], replies: result.replies });
+        } catch (error) {
+          replies[at] = failed(operation, error);
+        }
+      });
+      if (swaps.length === 0) return;
+      const done = (await this.connection.evaluate(SWAP, swaps.map(({ entry }) => entry.key), swaps.flatMap(({ args }) => args))) as unknown[];
+      const lost: Entry[] = [];
+      swaps.forEach((swap, i) => {
+        if (Number(done[i]) === 1) replies[swap.entry.at] = swap.replies;
+        else lost.push(swap.entry);
+      });
+      left = lost;
+      if (left.length === 0) return;
+      if (tries >= MAX_TRIES) {
+        for (const { at, operation } of left) replies[at] = failed(operation, new StoreError("STORE_CONTENTION", `${tries} compare-and-sets on one key lost against other writers`, { outcome: "not-applied" }));
+        return;
+      }
+      await sleep(Math.min(250, 5 * tries) * this.random.next(), this.clock);
+    }
+  }
+}
+
+/** All commands of a key as groups of equal charges; `undefined` when one of them is no plain charge. */
+function groupsOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): string | undefined {
+  let groups = 0;
+  let text = "";
+  let last: string | undefined;
+  let lastCommand: unknown;
+  let times = 0;
+  for (const command of commands) {
+    // A limiter's callers mostly send the very same object.
+    const args = command === lastCommand ? last : algorithm.toArgs(command)?.args;
+    if (args === undefined) return undefined;
+    if (args !== last && last !== undefined) {
+      text += ` ${times} ${last}`;
+      groups++;
+      times = 0;
+    }
+    last = args;
+    lastCommand = command;
+    times++;
+  }
+  return last === undefined ? undefined : `${groups + 1}${text} ${times} ${last}`;
+}
+
+/** The replies that the definition gives for the state before and the time of the server. */
+function replay({ algorithm, commands }: Operation, before: unknown, now: number): { state: unknown; replies: Reply[]; expiresAt: number | undefined } {
+  let state = before;
+  let expiresAt: number | undefined;
+  const replies: Reply[] = [];
+  for (const command of commands) {
+    const step = algorithm.step(state, command, now);
+    state = step.state;
+    expiresAt = step.expiresAt;
+    replies.push(step.reply);
+  }
+  return { state, replies, expiresAt };
+}
+
+function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
+  const list = answer as unknown[];
+  const now = Number(list?.[0]);
+  if (!Array.isArray(answer) || !Number.isFinite(now)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
+  const stored: (string | undefined)[] = [];
+  for (let i = 1; i <= keys; i++) stored.push(list[i] === null || list[i] === undefined ? undefined : String(list[i]));
+  return { now, stored };
+}
+
+function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  if (!text.startsWith(algorithm.head)) throw foreign(algorithm.algorithm.name, text);
+  const numbers = text.slice(algorithm.head.length).split(" ").map(Number);
+  if (!numbers.every(Number.isSafeInteger)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
+  return algorithm.fromNumbers(numbers);
+}
+
+function parseRecord(algorithm: Algorithm, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = fromBase64(text);
+  } catch {
+    throw foreign(algorithm.name, text);
+  }
+  return decodeRecord(algorithm, bytes).state;
+}
+
+/** Text that is no record of this algorithm: another one's, another version's, or not ours at all. */
+function foreign(name: string, text: string): StoreError {
+  const other = /^([a-z0-9-]+)\/(\d+) /.exec(text);
+  return other !== null && other[1] === name
+    ? new StoreError("STORE_CORRUPT", `a record of ${name} has the unknown version ${other[2]}; was it written by a newer release?`)
+    : new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
+}
+
+function failed({ commands }: Operation, error: unknown): Reply[] {
+  const typed = error instanceof SluiceError ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
+  return commands.map(() => typed);
+}
+
+/** Bytes as text: UTF-8 where that is reversible, else base64. */
+function encodeBlob(bytes: Uint8Array): string {
+  const text = decodeText(bytes);
+  const plain = encodeText(text);
+  const same = plain.length === bytes.length && plain.every((byte, i) => byte === bytes[i]);
+  return same ? `t${text}` : `b${toBase64(bytes)}`;
+}
+
+function decodeBlob(text: string): Uint8Array {
+  return text[0] === "b" ? fromBase64(text.slice(1)) : encodeText(text.slice(1));
+}

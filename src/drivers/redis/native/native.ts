@@ -1,0 +1,71 @@
+/**
+ * Native versions of algorithms on Redis: a script moves the state, and the replies come from `step`.
+ *
+ * A script gets, for each key, groups of equal charges, applies them to the stored state in one go, and answers with the
+ * server's time and the state *before*. From those two the driver replays `step` and so gives exactly the replies of the
+ * definition; the script has only to arrive at the same state, which the model test checks on the real server. Refusals
+ * write nothing.
+ *
+ * Records are text: `<name>/<version>` and the state's integers, separated by spaces, so that Lua reads them with one
+ * pattern. Lua's numbers are doubles as in JavaScript, and all states are safe integers, printed with `%.0f`.
+ */
+
+import type { Algorithm } from "../../../state/contracts.ts";
+import { sha1Hex } from "../../../core/digest.ts";
+import type { Script } from "../client.ts";
+
+export interface NativeAlgorithm {
+  readonly algorithm: Algorithm;
+  readonly script: Script;
+  /** What stands in front of the integers of a record. */
+  readonly head: string;
+  /** The arguments of one command, or `undefined` for a command that only compare-and-set can run. */
+  toArgs(command: unknown): NativeCharge | undefined;
+  toNumbers(state: never): readonly number[];
+  fromNumbers(numbers: readonly number[]): unknown;
+}
+
+/** Equal charges next to each other travel once, with how many they are. */
+export interface NativeCharge {
+  readonly args: string;
+}
+
+/**
+ * A script around the part that is the algorithm's. `body` sees `now` (ms, with fraction), `s` (the integers of the state,
+ * empty when there is none), and per group `times` and the arguments `a[1] … a[n]`; it changes `s`, sets `changed`, and
+ * leaves the instant of expiry in `ends`.
+ */
+export function nativeScript(head: string, groupArgs: number, body: string): Script {
+  const source = `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local head = '${head}'
+local reply = { string.format('%.3f', now) }
+for k = 1, #KEYS do
+  local stored = redis.call('GET', KEYS[k])
+  reply[k + 1] = stored
+  if not stored or string.sub(stored, 1, #head) == head then
+    local s, n = {}, 0
+    if stored then
+      for number in string.gmatch(string.sub(stored, #head + 1), '%-?%d+') do
+        n = n + 1
+        s[n] = tonumber(number)
+      end
+    end
+    local changed, ends, next = false, 0, string.gmatch(ARGV[k], '%d+')
+    for group = 1, tonumber(next()) do
+      local times = tonumber(next())
+      local a = {}
+      for i = 1, ${groupArgs} do a[i] = tonumber(next()) end
+${body.trim().replace(/^/gm, "      ")}
+    end
+    if changed then
+      local parts = {}
+      for i = 1, #s do parts[i] = string.format('%.0f', s[i]) end
+      redis.call('SET', KEYS[k], head .. table.concat(parts, ' '), 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))
+    end
+  end
+end
+return reply`;
+  return { source, sha: sha1Hex(source) };
+}
