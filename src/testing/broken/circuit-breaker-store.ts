@@ -151,7 +151,7 @@ export class PlainCircuitBreakerStore implements CircuitBreakerStore {
   }
 
   async report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): Promise<CircuitTransition | undefined> {
-    if (!this.is("pair/domain#outcome") && !["success", "failure", "slow", "unused"].includes(outcome)) throw new RangeError("outcome");
+    if (!this.is("pair/unknown-outcome") && !["success", "failure", "slow", "unused"].includes(outcome)) throw new RangeError("outcome");
     const circuit = this.at(key);
     if (permit.epoch !== circuit.epoch && !(this.is("stale/closed-permit-in-half-open") && permit.token === undefined)) {
       return this.is("closed/one-report-opens") && outcome === "failure" ? { from: "closed", to: "open" } : undefined;

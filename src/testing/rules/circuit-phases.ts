@@ -101,7 +101,7 @@ export const circuitPhaseRules: readonly Rule<CircuitContext>[] = [
       await a.calls("failure", 5);
       const refusal = await b.acquire();
       if (!c.time.driven) {
-        expect(!refusal.allowed && refusal.retryAfterMs > 0 && refusal.retryAfterMs <= 60_000, `a refusal with a retryAfterMs up to 60000: got ${show(refusal)}`);
+        expect(!refusal.allowed && refusal.retryAfterMs > 0 && refusal.retryAfterMs <= 60_001, `a refusal with a retryAfterMs up to 60000: got ${show(refusal)}`);
         return;
       }
       expectEqual(refusal, { allowed: false, state: "open", retryAfterMs: 30_000 }, "the refusal right after opening");
@@ -306,9 +306,15 @@ export const circuitPhaseRules: readonly Rule<CircuitContext>[] = [
       for (const [name, values] of Object.entries(bad)) {
         for (const value of values) await expectRangeError(() => circuitOf(store, key, { ...good, [name]: value }).acquire(), `acquire with ${name} ${show(value)}`);
       }
-      const circuit = circuitOf(store, key, good);
+    },
+  },
+  {
+    rule: "pair/unknown-outcome",
+    async run(c) {
+      const [circuit] = await circuits(c, { failureThreshold: 1 });
       const permit = await circuit.permit("a call");
-      await expectRangeError(() => circuit.report(permit, "perhaps" as CircuitOutcome), "report of an unknown outcome");
+      for (const bad of ["fail", "", undefined, null, "constructor"] as unknown as CircuitOutcome[]) await expectRangeError(() => circuit.report(permit, bad), `report of the outcome ${show(bad)}`);
+      expectEqual(await circuit.report(permit, "failure"), OPENED, "the transition of a failure reported after them");
     },
   },
 ];
