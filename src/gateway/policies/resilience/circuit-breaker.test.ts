@@ -170,6 +170,7 @@ describe("circuitBreaker", () => {
     clock.advance(5000);
     expect([await send(), await send()]).toEqual([200, 200]);
     expect(upstream.calls).toBe(2);
+    expect(changes).toEqual(["closed > open", "open > half-open"]);
     hit = false;
     expect(await send(200)).toBe(200);
     expect(changes).toEqual(["closed > open", "open > half-open", "half-open > closed"]);
@@ -342,6 +343,23 @@ describe("circuitBreaker", () => {
       await clock.advanceAsync(10);
       expect(changes).toEqual(["closed > open"]);
       expect(calls.filter((call) => call.startsWith("transition"))).toEqual(["transition open"]);
+    });
+
+    it("moves to half-open once however many probes it may send", async () => {
+      const clock = manualClock();
+      const { store, calls } = plain(clock);
+      const slow = failingStore(store, [{ fault: { kind: "delay", ms: 1 } }], { clock });
+      const { send, changes } = setup({ ...FAST, halfOpenMax: 2, successThreshold: 2 }, { clock, adapter: { circuitBreakerStore: slow } });
+      const all = async (...statuses: number[]): Promise<number[]> => {
+        const answers = Promise.all(statuses.map((status) => send(status)));
+        await clock.advanceAsync(20);
+        return await answers;
+      };
+      await all(500, 500);
+      await clock.advanceAsync(5000);
+      expect(await all(200, 200, 200)).toEqual([200, 200, 503]);
+      expect(changes).toEqual(["closed > open", "open > half-open", "half-open > closed"]);
+      expect(calls.filter((call) => call === "transition half-open")).toHaveLength(1);
     });
 
     it("follows another process that opened the circuit", async () => {

@@ -75,18 +75,20 @@ describe("retry", () => {
   });
 
   it("does not repeat what a policy inside refused", async () => {
-    let refusals = 0;
-    const refuse = definePolicy({
-      name: "refuse",
-      priority: 95,
-      handler: () => {
-        refusals++;
-        throw new GatewayError(503, "overloaded", "no");
-      },
-    });
-    const { send, seen } = setup({}, [ok], refuse());
-    expect((await send()).status).toBe(503);
-    expect([refusals, seen.length]).toEqual([1, 0]);
+    for (const admitted of [0, 1]) {
+      let asked = 0;
+      const refuse = definePolicy({
+        name: "refuse",
+        priority: 95,
+        handler: (_c, next) => {
+          if (asked++ < admitted) return next();
+          throw new GatewayError(503, "overloaded", "no");
+        },
+      });
+      const { send, seen } = setup({}, [down()], refuse());
+      expect((await send()).status).toBe(503);
+      expect([asked, seen.length]).toEqual([admitted + 1, admitted]);
+    }
   });
 
   it("honours Retry-After where it fits and gives up where it does not", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import type { GatewayEvent } from "../../types.ts";
+import { circuitBreaker } from "../resilience/circuit-breaker.ts";
 import { mock, type MockConfig } from "./mock.ts";
 
 describe("mock", () => {
@@ -41,6 +42,13 @@ describe("mock", () => {
     client.abort();
     await left;
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("is an upstream to a circuit breaker", async () => {
+    const { request } = createPolicyTestHarness([circuitBreaker({ failureThreshold: 2 }), mock({ status: 500 })]);
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) statuses.push((await request("/")).status);
+    expect(statuses).toEqual([500, 500, 503]);
   });
 
   it("warns once unless allowed", async () => {

@@ -237,7 +237,8 @@ describe("rateLimit", () => {
           await request("/x", { headers: { "x-user": encodeURIComponent(user) } });
           const { key } = asked.at(-1) as { key: string };
           expect(seen.get(key) ?? user).toBe(user);
-          expect(key.startsWith("test-gateway:")).toBe(true);
+          // No part of a caller's making can look like a part of ours: what is appended to a key after it stays apart.
+          expect(key.split(":").length).toBe(5);
           seen.set(key, user);
         }),
       );
@@ -383,6 +384,27 @@ describe("rateLimit", () => {
     outage.on = false;
     clock.advance(30_000);
     expect(await ask()).toMatch(/^"default-60";r=1;.*"default-600";r=96;/);
+  });
+
+  it("counts every outage from what the store said before it, not from the outage before", async () => {
+    const clock = manualClock();
+    const outage = { on: false };
+    const store = failingStore(new InMemoryRateLimitStore({ clock }), (): Fault => (outage.on ? { kind: "fail" } : { kind: "delay", ms: 0 }), { clock });
+    const { request, events } = setup({ max: 5, windowSeconds: 60 }, { clock, adapter: { rateLimitStore: store }, stores: { guard: { threshold: 1, cooldownMs: 100 } } });
+    const ask = async (): Promise<string | null> => {
+      const answer = request("/x");
+      await clock.advanceAsync(0);
+      return (await answer).headers.get("x-ratelimit-remaining");
+    };
+    expect(await ask()).toBe("4");
+    outage.on = true;
+    expect([await ask(), await ask()]).toEqual(["3", "2"]);
+    outage.on = false;
+    clock.advance(200);
+    expect(await ask()).toBe("3");
+    expect(events.filter((event) => event.type === "store.up")).toHaveLength(1);
+    outage.on = true;
+    expect([await ask(), await ask(), await ask(), await ask()]).toEqual(["2", "1", "0", "0"]);
   });
 
   it("works behind skip and with a priority of its own", async () => {

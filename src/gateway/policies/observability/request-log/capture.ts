@@ -36,7 +36,10 @@ export function capture(body: ReadableStream<Uint8Array>, limit: number): Captur
       const whole = ended && size <= limit;
       const bytes = new Uint8Array(whole ? size : 0);
       let at = 0;
-      if (whole) for (const chunk of kept) (bytes.set(chunk, at), (at += chunk.byteLength));
+      for (const chunk of whole ? kept : []) {
+        bytes.set(chunk, at);
+        at += chunk.byteLength;
+      }
       return { bytes, whole, size };
     },
   };
