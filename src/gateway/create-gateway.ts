@@ -30,7 +30,7 @@ const DEFAULT_GRACE_MS = 10_000;
  * ```
  */
 export function createGateway(config: GatewayConfig): GatewayInstance {
-  const local = createPrivateStores(() => memoryAdapter());
+  const local = createPrivateStores(() => memoryAdapter({ clock: config.clock }));
   const outgoing = createPrivateTransport();
   const core: Core = {
     events: createEvents<GatewayEvent>(),

@@ -1,14 +1,14 @@
 /** `retry`: asks an upstream again that failed in a way that may pass. */
 
 import type { Context } from "hono";
-import { checkInteger, checkNonNegative, checkOneOf, checkPositive } from "../../../core/check.ts";
-import { MAX_TIMER_MS, sleep } from "../../../core/clock.ts";
+import { checkInteger, checkNonNegative } from "../../../core/check.ts";
+import { sleep } from "../../../core/clock.ts";
 import { OptionError, isSluiceError } from "../../../core/errors.ts";
+import { type Backoff, type BackoffOptions, type Jitter, backoffOptions, parseRetryAfter, retryDelayMs } from "../../../resilience/backoff.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
 import type { Next, PolicyContext, PolicyOptions } from "../../types.ts";
 import { RetryBudget } from "./retry/budget.ts";
-import { type Backoff, type DelayOptions, type Jitter, parseRetryAfterMs, retryDelayMs } from "./retry/delay.ts";
 import { keepBody, type Replay } from "./retry/replay.ts";
 
 export type { Backoff, Jitter };
@@ -43,7 +43,7 @@ export interface RetryConfig extends PolicyOptions {
 interface RetryState {
   readonly methods: ReadonlySet<string>;
   readonly statuses: ReadonlySet<number>;
-  readonly delay: DelayOptions;
+  readonly delay: Required<BackoffOptions>;
   readonly header: string;
   readonly budget: RetryBudget;
 }
@@ -62,7 +62,7 @@ export const retry: PolicyFactory<RetryConfig> = /* @__PURE__ */ definePolicy<Re
   setup: (config, site) => ({
     methods: new Set((config.retryMethods ?? ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]).map((method) => method.toUpperCase())),
     statuses: new Set(config.retryOn ?? [502, 503, 504]),
-    delay: delayOf(config),
+    delay: backoffOptions(config),
     header: config.retryCountHeader ?? "x-retry-count",
     budget: new RetryBudget(config.budget ?? 0.2, () => site.clock.monotonic()),
   }),
@@ -103,12 +103,12 @@ async function attempts(c: Context, next: Next, tools: Tools, body: Replay | und
 
 /** The wait before the next attempt, or `undefined` when this answer is the last. */
 function delayBefore(c: Context, tools: Tools, retries: number, callsBefore: number): number | undefined {
-  const { state, gateway, site, config } = tools;
+  const { state, gateway, site } = tools;
   // What a policy inside refused, an open circuit too, would be refused again.
   if (gateway.upstreamCalls === callsBefore || !failed(gateway, state.statuses) || gateway.signal.aborted) return undefined;
-  const asked = parseRetryAfterMs(c.res.headers.get("retry-after"), site.clock.now());
-  const delayMs = Math.max(asked ?? 0, retryDelayMs(retries, state.delay, site.random));
-  if (delayMs > (config.maxDelayMs ?? 5000)) return undefined;
+  const asked = parseRetryAfter(c.res.headers.get("retry-after"), site.clock.now());
+  const delayMs = Math.max(asked ?? 0, retryDelayMs(retries + 1, state.delay, site.random));
+  if (delayMs > state.delay.maxDelayMs) return undefined;
   if (!state.budget.take()) return undefined;
   return delayMs;
 }
@@ -143,17 +143,9 @@ function setRequestHeader(c: Context, name: string, value: string): void {
   }
 }
 
-function delayOf(config: RetryConfig): DelayOptions {
-  return { backoff: config.backoff ?? "exponential", baseDelayMs: config.baseDelayMs ?? 200, maxDelayMs: config.maxDelayMs ?? 5000, jitter: config.jitter ?? "full" };
-}
-
 function validate(config: RetryConfig): void {
   checkInteger("maxRetries", config.maxRetries ?? 3, 0, 100);
-  const { backoff, baseDelayMs, maxDelayMs, jitter } = delayOf(config);
-  checkOneOf("backoff", backoff, ["exponential", "linear", "fixed"]);
-  checkNonNegative("baseDelayMs", baseDelayMs);
-  checkPositive("maxDelayMs", maxDelayMs, MAX_TIMER_MS);
-  checkOneOf("jitter", jitter, ["full", "equal", "none"]);
+  backoffOptions(config);
   checkNonNegative("maxReplayBytes", config.maxReplayBytes ?? 0);
   checkNonNegative("budget", config.budget ?? 0);
   if (config.retryOn !== undefined) {

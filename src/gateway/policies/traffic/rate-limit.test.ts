@@ -210,6 +210,16 @@ describe("rateLimit", () => {
       }
     });
 
+    it("reads ipHeaders where the connected peer is trusted, and only there", async () => {
+      const env = { incoming: { socket: { remoteAddress: "10.0.0.1" } } };
+      for (const [trustProxy, statuses] of [[["10.0.0.0/8"], [200, 200, 429]], [["192.0.2.0/24"], [200, 429, 429]]] as const) {
+        const { request } = setup({ max: 1, ipHeaders: ["x-real-ip"] }, { trustProxy });
+        const seen: number[] = [];
+        for (const address of ["203.0.113.1", "203.0.113.2", "203.0.113.1"]) seen.push((await request("/x", { headers: { "x-real-ip": address, "x-forwarded-for": "198.51.100.1" } }, env)).status);
+        expect(seen).toEqual(statuses);
+      }
+    });
+
     it("counts by what keyBy gives, by address where that is nothing", async () => {
       const { request } = setup({ max: 1, keyBy: async (c) => c.req.header("x-user") });
       const ask = async (user?: string): Promise<number> => (await request("/x", user === undefined ? {} : { headers: { "x-user": user } })).status;
@@ -279,8 +289,10 @@ describe("rateLimit", () => {
     });
 
     it("counts in a private store where the adapter has none, and says so once", async () => {
-      const { statuses, events } = setup({ max: 1 }, { adapter: {} });
+      const { statuses, events, clock } = setup({ max: 1 }, { adapter: {} });
       expect(await statuses(3)).toEqual([200, 429, 429]);
+      clock.advance(60_000);
+      expect(await statuses(1)).toEqual([200]);
       expect(events.filter((event) => event.type === "store.missing")).toMatchObject([{ policy: "rate-limit" }]);
       expect(() => setup({ max: 1, failMode: "closed" }, { adapter: {} })).toThrow(expect.objectContaining({ code: "config_error", message: expect.stringMatching(/rateLimitStore/) }) as Error);
     });
