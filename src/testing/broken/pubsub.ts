@@ -58,7 +58,9 @@ export class PlainPubSub implements PubSub {
     if (this.closed && !this.is("lifecycle/close-ends-delivery")) throw new Error("closed");
   }
 
-  async publish(channel: string, message: unknown): Promise<any> {
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  async publish(channel: string, message: unknown): Promise<PublishReport | void> {
     this.open();
     let text: string;
     try {
@@ -74,14 +76,14 @@ export class PlainPubSub implements PubSub {
     if (channel in {} && this.is("channels/object-names")) return undefined;
     const routed = typeof message === "object" && message !== null && "topic" in message && "origin" in message;
     const shared = this.is("delivery/copies") ? message : undefined;
-    for (const listener of [...(this.backend.channels.get(this.name(channel)) ?? [])]) {
+    for (const listener of this.backend.channels.get(this.name(channel)) ?? []) {
       if (listener.owner === this && this.is("delivery/to-the-publisher-too")) continue;
       const given = this.is("delivery/values") && text.length > 500_000 ? "cut" : this.is("delivery/values#proto") ? Object.assign({}, decodeValue(text)) : (shared ?? decodeValue(text));
       await this.call(listener, given);
       if (this.is("delivery/once") && listener.owner !== this) void this.call(listener, decodeValue(text));
     }
     if (routed) {
-      const routers = [...(this.backend.channels.get(ROUTERS) ?? [])];
+      const routers = this.backend.channels.get(ROUTERS) ?? [];
       const given = this.is("adapter/routers-hear-each-other") ? JSON.parse(JSON.stringify(message)) : decodeValue(text);
       for (const router of routers) {
         try {
@@ -110,7 +112,9 @@ export class PlainPubSub implements PubSub {
     }
   }
 
-  async subscribe(first: string, second: Handler | string): Promise<any> {
+  subscribe(channel: string, handler: Handler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  async subscribe(first: string, second: Handler | string): Promise<(() => Promise<void>) | void> {
     this.open();
     if (typeof second === "string") {
       const list = this.clients.get(first) ?? [];
@@ -186,6 +190,6 @@ export class PlainPubSub implements PubSub {
   async close(): Promise<void> {
     if (this.closed && this.is("lifecycle/close-twice")) throw new Error("already closed");
     this.closed = true;
-    for (const name of [...this.backend.channels.keys()]) this.keep(name, ({ owner }) => owner !== this && !this.is("lifecycle/close-leaves-the-others"));
+    for (const name of this.backend.channels.keys()) this.keep(name, ({ owner }) => owner !== this && !this.is("lifecycle/close-leaves-the-others"));
   }
 }

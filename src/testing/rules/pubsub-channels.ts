@@ -247,10 +247,10 @@ export const pubSubChannelRules: readonly Rule<PubSubContext>[] = [
       const [a, b] = await c.clients();
       const channel = c.key();
       let calls = 0;
-      let remove: (() => Promise<void>) | undefined;
-      remove = await a.subscribe(channel, async () => {
+      const own: { remove?: () => Promise<void> } = {};
+      own.remove = await a.subscribe(channel, async () => {
         calls++;
-        await remove?.();
+        await own.remove?.();
       });
       const inbox = await listen(c, a, channel);
       for (let i = 0; i < 3; i++) {
