@@ -13,7 +13,7 @@
 
 import type { Algorithm, LimitCommand, LimitDecision, RowMachine } from "../contracts.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
-import { type LimitInput, addSafe, isCost, newDecision, newEra } from "./limit-command.ts";
+import { type LimitInput, addSafe, isCost, newEra } from "./limit-command.ts";
 
 export interface FixedWindowPolicy {
   readonly max: number;
@@ -123,7 +123,8 @@ const row: RowMachine<FixedWindowCommand, FixedWindowDecision> = {
   },
 
   reply(): FixedWindowDecision {
-    return { ...newDecision(), count: 0, resetAt: 0 };
+    // Written out: V8 makes a spread copy that is then written to 30 times slower (3 us).
+    return { allowed: true, limit: 0, remaining: 0, retryAfterMs: 0, resetAfterMs: 0, debt: 0, ticket: undefined, count: 0, resetAt: 0 };
   },
 };
 
