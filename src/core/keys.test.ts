@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_KEY_BYTES, boundKey, escapeKeyPart, joinKey } from "./keys.ts";
+import { MAX_KEY_BYTES, boundKey, escapeKeyPart, joinKey, utf8Key } from "./keys.ts";
 
 const part = fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.constantFrom(":", "%", "%3a", "a:b", "\ud800", "\udc00", "\ufffd", "{x}", "\u0000"));
 
@@ -14,6 +14,18 @@ describe("keys", () => {
       }),
       { numRuns: 3000 },
     );
+  });
+
+  it("keeps two keys apart in UTF-8, lone surrogates included", () => {
+    fc.assert(
+      fc.property(part, part, (a, b) => {
+        const bytes = (key: string): string => Buffer.from(utf8Key(key), "utf8").toString("hex");
+        expect(bytes(a) === bytes(b)).toBe(a === b);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(utf8Key("plain:key 😀")).toBe("plain:key 😀");
+    expect(utf8Key("~\ud800")).not.toBe(utf8Key("~%ud800"));
   });
 
   it("leaves ordinary text and well-formed emoji alone", () => {

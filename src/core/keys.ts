@@ -13,6 +13,7 @@ export const MAX_KEY_BYTES = 512;
  */
 // eslint-disable-next-line no-control-regex
 const UNSAFE: RegExp = /[%:{}\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const LONE_SURROGATE: RegExp = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 // eslint-disable-next-line no-control-regex
 const MAYBE_UNSAFE: RegExp = /[%:{}\u0000-\u001f\u007f\ud800-\udfff]/;
 
@@ -23,6 +24,14 @@ export function escapeKeyPart(part: string): string {
     const code = char.charCodeAt(0);
     return code < 0x100 ? `%${code.toString(16).padStart(2, "0")}` : `%u${code.toString(16)}`;
   });
+}
+
+/**
+ * A key for a backend that keeps UTF-8, where all lone surrogates would become one character: itself, or marked with `~`
+ * and escaped. A key that begins with the mark is escaped, too, so two keys never become one.
+ */
+export function utf8Key(key: string): string {
+  return key.charCodeAt(0) === 0x7e || LONE_SURROGATE.test(key) ? `~${escapeKeyPart(key)}` : key;
 }
 
 /** Escaped parts joined by `:`. `joinKey("a:b", "c")` and `joinKey("a", "b:c")` differ. */

@@ -4,7 +4,7 @@
  * the histories run the same scripts with the time as an argument.
  */
 import fc from "fast-check";
-import Redis from "ioredis";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha1Hex } from "../../src/core/digest.ts";
 import { nativeLimits } from "../../src/drivers/redis/native/limits.ts";

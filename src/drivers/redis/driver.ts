@@ -1,17 +1,20 @@
 /** The Redis driver: native scripts for the limiter algorithms, compare-and-set for every other one. */
 
-import { checkInteger, checkString } from "../../core/check.ts";
+import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
 import { type Clock, sleep, systemClock } from "../../core/clock.ts";
 import { decodeText, encodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { SluiceError, StoreError } from "../../core/errors.ts";
+import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import { decodeRecord, encodeRecord } from "../../state/record.ts";
+import { type ValueCommand, value } from "../../state/algorithms/value.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
+import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 
 export interface RedisDriverOptions {
   /** In front of every key. @default "sluice:" */
@@ -24,6 +27,9 @@ export interface RedisDriverOptions {
 
 /** Tries of a compare-and-set before `STORE_CONTENTION`. One is in flight per key and process, so more is an anomaly. */
 const MAX_TRIES = 100;
+
+/** Redis refuses TTLs whose end is beyond 64 bits; 400 years from now are as good as never. */
+export const MAX_TTL_MS: number = 400 * 366 * 86_400_000;
 
 const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLimits.map((entry) => [entry.algorithm.name, entry]));
 
@@ -95,7 +101,7 @@ class RedisDriver implements StateDriver {
       maxValueBytes: checkInteger("maxValueBytes", options.maxValueBytes ?? 16 * 2 ** 20, 1),
       shared: true,
       durability: "async",
-      native: [...native.keys()],
+      native: [...native.keys(), value.name],
       lanes: 2,
     });
   }
@@ -106,9 +112,14 @@ class RedisDriver implements StateDriver {
     const replies: Reply[][] = new Array(batch.length);
     const calls: Promise<void>[] = [];
     const byNative = new Map<NativeAlgorithm, { entry: Entry; args: string }[]>();
+    const values: Entry[] = [];
     const others: Entry[] = [];
     batch.forEach((operation, at) => {
-      const entry = { at, operation, key: this.prefix + operation.key };
+      const entry = { at, operation, key: this.physical(operation.key) };
+      if (operation.algorithm.name === value.name) {
+        values.push(entry);
+        return;
+      }
       const found = native.get(operation.algorithm.name);
       const args = found !== undefined && found.algorithm.version === operation.algorithm.version ? groupsOf(found, operation.commands) : undefined;
       if (args === undefined) others.push(entry);
@@ -119,6 +130,7 @@ class RedisDriver implements StateDriver {
       }
     });
     for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
+    for (const part of this.split(values, ({ key }) => key)) calls.push(this.runValues(part, replies));
     for (const part of this.split(others, ({ key }) => key)) calls.push(this.runCompareAndSet(part, replies));
     await Promise.all(calls);
     return replies;
@@ -126,25 +138,30 @@ class RedisDriver implements StateDriver {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     this.open();
-    const text = await this.connection.evaluate(GET, [this.prefix + key], []);
+    const text = await this.connection.evaluate(GET, [this.physical(key)], []);
     return text === null || text === undefined ? undefined : decodeBlob(String(text));
   }
 
   async set(key: string, value: Uint8Array, ttlMs?: number): Promise<void> {
     this.open();
+    const ttl = checkTtlMs("ttlMs", ttlMs);
     if (value.length > this.capabilities.maxValueBytes) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.length} bytes is over the maximum of ${this.capabilities.maxValueBytes}`, { outcome: "not-applied" });
     }
-    await this.connection.evaluate(SET, [this.prefix + key], [encodeBlob(value), ttlMs === undefined ? "" : String(Math.ceil(ttlMs))]);
+    await this.connection.evaluate(SET, [this.physical(key)], [encodeBlob(value), ttl === undefined ? "" : String(Math.min(ttl, MAX_TTL_MS))]);
   }
 
   async delete(key: string): Promise<boolean> {
     this.open();
-    return Number(await this.connection.evaluate(DELETE, [this.prefix + key], [])) > 0;
+    return Number(await this.connection.evaluate(DELETE, [this.physical(key)], [])) > 0;
   }
 
   async close(): Promise<void> {
     this.closed = true;
+  }
+
+  private physical(key: string): string {
+    return this.prefix + utf8Key(boundKey(key));
   }
 
   private open(): void {
@@ -177,6 +194,14 @@ class RedisDriver implements StateDriver {
     });
   }
 
+  private async runValues(list: readonly Entry[], replies: Reply[][]): Promise<void> {
+    const commands = list.flatMap(({ key, operation }) => operation.commands.map((command) => ({ key, args: valueArgs(command as ValueCommand) })));
+    const answer = await this.connection.evaluate(VALUE, commands.map(({ key }) => key), commands.flatMap(({ args }) => args));
+    if (!Array.isArray(answer)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
+    let next = 0;
+    for (const { at, operation } of list) replies[at] = operation.commands.map((command) => valueReply(command as ValueCommand, answer[next++]));
+  }
+
   /** Reads, steps, and writes what changed, if nobody else wrote in between; else again for the keys that lost. */
   private async runCompareAndSet(list: readonly Entry[], replies: Reply[][]): Promise<void> {
     let left = list;
@@ -194,7 +219,7 @@ class RedisDriver implements StateDriver {
             replies[at] = result.replies;
             return;
           }
-          const ttlMs = result.expiresAt === undefined ? 0 : Math.max(1, Math.ceil(result.expiresAt - now)) + 1000;
+          const ttlMs = result.expiresAt === undefined ? 0 : Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(result.expiresAt - now)) + 1000);
           const text = result.state === undefined ? "" : codec !== undefined ? codec.head + codec.toNumbers(result.state as never).join(" ") : toBase64(encodeRecord(operation.algorithm, result.state));
           swaps.push({ entry, text, args: [before, text, String(ttlMs)], replies: result.replies });
         } catch (error) {

@@ -1,0 +1,65 @@
+/** Every contract on a real Redis, through each client. */
+
+import { Redis } from "ioredis";
+import { createClient } from "redis";
+import { createClient as createClient5 } from "redis-5";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
+import { redisDriver } from "../../src/drivers/redis/driver.ts";
+import { redisRateLimiter, redisStore } from "../../src/drivers/redis/store.ts";
+import { createStores } from "../../src/state/stores/stores.ts";
+import { verifyCircuitBreakerStoreContract } from "../../src/testing/verify-circuit-breaker-store.ts";
+import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
+import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
+import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
+import { verifyStoreContract } from "../../src/testing/verify-store.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+
+let server: RedisServer;
+const open: (() => unknown)[] = [];
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(async () => {
+  for (const close of open) await close();
+  await server.stop();
+});
+
+const clients: Record<string, () => Promise<RedisConnection>> = {
+  async ioredis() {
+    const client = new Redis(server.port, "127.0.0.1");
+    open.push(() => client.disconnect());
+    return fromIoredis(client);
+  },
+  async "node-redis 6"() {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    open.push(() => client.destroy());
+    return fromNodeRedis(client);
+  },
+  async "node-redis 5"() {
+    const client = createClient5({ url: server.url });
+    await client.connect();
+    open.push(() => client.destroy());
+    return fromNodeRedis(client);
+  },
+  async "get, set, del, eval"() {
+    const client = new Redis(server.port, "127.0.0.1");
+    open.push(() => client.disconnect());
+    return fromMinimal({ get: (key) => client.get(key), set: (key, value) => client.set(key, value), del: (...keys) => client.del(...keys), eval: (script, count, ...rest) => client.eval(script, count, ...rest) });
+  },
+};
+
+describe.each(Object.entries(clients))("%s", (_, connect) => {
+  const report = async (verify: (connect: () => Promise<RedisConnection>) => Promise<{ violations: readonly unknown[]; passed: readonly string[] }>): Promise<void> => {
+    const { violations, passed } = await verify(connect);
+    expect(violations).toEqual([]);
+    expect(passed.length).toBeGreaterThan(5);
+  };
+
+  it("key-value", () => report((make) => verifyStoreContract(async () => redisStore(await make(), { keyPrefix: "kv:" }), { ttlMs: 200 })));
+  it("rate limits", () => report((make) => verifyRateLimitStoreContract(async () => createStores(redisDriver(await make())).rateLimitStore)));
+  it("rate limiter", () => report((make) => verifyRateLimiterContract(async (policy) => redisRateLimiter(await make(), policy))));
+  it("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(async () => createStores(redisDriver(await make())).circuitBreakerStore)));
+  it("driver", () => report((make) => verifyDriverContract(async () => redisDriver(await make()))));
+});
