@@ -94,8 +94,9 @@ export class InMemoryCacheStore implements CacheStore {
     const now = this.#now();
     const tags = record.tags ?? [];
     if (fillToken !== undefined) {
-      if (!this.#locks.holds(lockedKey, fillToken, tags, now)) return;
-      if (lockedKey === key) this.#locks.void(key);
+      const holds = this.#locks.holds(lockedKey, fillToken, tags, now);
+      if (lockedKey === key || !holds) this.#locks.release(lockedKey, fillToken);
+      if (!holds) return;
     }
     const bytes = sizeOf(key, record);
     if (bytes > this.#maxBytes) {
@@ -103,9 +104,10 @@ export class InMemoryCacheStore implements CacheStore {
     }
     const old = this.#entries.get(key);
     if (old !== undefined) this.#drop(old);
-    if (record.keepUntil <= now) return;
+    const expiresAt = deadline(record, now);
+    if (expiresAt <= now) return;
     this.#makeRoom(bytes, now);
-    const entry: Entry = { key, record: own(record), bytes, expiresAt: record.keepUntil, dropped: false, newer: undefined, older: this.#newest };
+    const entry: Entry = { key, record: own(record), bytes, expiresAt, dropped: false, newer: undefined, older: this.#newest };
     if (this.#newest === undefined) this.#oldest = entry;
     else this.#newest.newer = entry;
     this.#newest = entry;
@@ -253,6 +255,14 @@ export class InMemoryCacheStore implements CacheStore {
     if (keys === key) this.#tags.delete(tag);
     else if (typeof keys === "object" && keys.delete(key) && keys.size === 0) this.#tags.delete(tag);
   }
+}
+
+/** A record that was stamped by a clock which differs this much is kept for its own span of time. */
+const OTHER_CLOCK_MS = 60_000;
+
+/** When this store's clock drops the record: by that clock a deadline of another one may be long over, or years away. */
+function deadline(record: CacheRecord, now: number): number {
+  return Math.abs(now - record.storedAt) <= OTHER_CLOCK_MS ? record.keepUntil : now + (record.keepUntil - record.storedAt);
 }
 
 function closed(): StoreError {

@@ -11,10 +11,11 @@ function source() {
   return { body, send: (text: string) => controller.enqueue(bytes(text)), end: () => controller.close(), fail: (error: Error) => controller.error(error), cancelled: () => cancelled };
 }
 
-function capture(body: ReadableStream<Uint8Array>, over: { maxBytes?: number; length?: number; readOn?: () => boolean } = {}) {
+async function capture(body: ReadableStream<Uint8Array>, over: { maxBytes?: number; length?: number; readOn?: () => boolean } = {}) {
   const ends: Captured[] = [];
-  const stream = captureBody(body, { maxBytes: over.maxBytes ?? 100, length: over.length, done: (captured) => ends.push(captured), readOn: over.readOn ?? (() => false) });
-  return { reader: stream.getReader(), ends };
+  const fed = await captureBody(body, { maxBytes: over.maxBytes ?? 100, length: over.length, done: (captured) => ends.push(captured), readOn: over.readOn ?? (() => false) });
+  const stream = fed instanceof Uint8Array ? (new Response(fed as Uint8Array<ArrayBuffer>).body as ReadableStream<Uint8Array>) : fed;
+  return { reader: stream.getReader(), ends, whole: fed instanceof Uint8Array };
 }
 
 const read = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
@@ -25,7 +26,8 @@ const read = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
 describe("captureBody", () => {
   it("feeds the client chunk by chunk, before the end is known", async () => {
     const from = source();
-    const { reader, ends } = capture(from.body, { length: 4 });
+    const { reader, ends, whole } = await capture(from.body, { length: 4 });
+    expect(whole).toBe(false);
     from.send("ab");
     expect(await read(reader)).toBe("ab");
     expect(ends).toEqual([]);
@@ -36,17 +38,40 @@ describe("captureBody", () => {
     expect(ends).toEqual([bytes("abcd")]);
   });
 
+  it("hands over at once what was in memory", async () => {
+    const { ends, whole } = await capture(new Response("abc").body as ReadableStream<Uint8Array>, { length: 3 });
+    expect([whole, ends]).toEqual([true, [bytes("abc")]]);
+  });
+
   it("keeps bytes of its own", async () => {
-    const { reader, ends } = capture(new Response("abc").body as ReadableStream<Uint8Array>);
+    const from = source();
+    const { reader, ends } = await capture(from.body);
+    from.send("abc");
     const first = await reader.read();
     first.value?.fill(0);
+    from.end();
     await reader.read();
     expect(ends).toEqual([bytes("abc")]);
   });
 
+  it("reads ahead of a client that does not read, up to the limit and no further", async () => {
+    let sent = 0;
+    const endless = new ReadableStream<Uint8Array>({ pull: async (controller) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      sent++;
+      controller.enqueue(bytes("abcd"));
+    } }, { highWaterMark: 0 });
+    const { reader, ends } = await capture(endless, { maxBytes: 10 });
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect([ends, sent]).toEqual([["too-large"], 3]);
+    for (let i = 0; i < 5; i++) expect(await read(reader)).toBe("abcd");
+    expect(sent).toBe(5);
+    await reader.cancel();
+  });
+
   it("gives up above the limit and feeds on", async () => {
     const from = source();
-    const { reader, ends } = capture(from.body, { maxBytes: 3 });
+    const { reader, ends } = await capture(from.body, { maxBytes: 3 });
     from.send("ab");
     from.send("cd");
     expect([await read(reader), await read(reader)]).toEqual(["ab", "cd"]);
@@ -58,15 +83,14 @@ describe("captureBody", () => {
   });
 
   it.each([["shorter", 5], ["longer", 3]])("takes a body that is %s than declared for broken", async (_word, length) => {
-    const { reader, ends } = capture(new Response("abcd").body as ReadableStream<Uint8Array>, { length });
-    await read(reader);
-    await read(reader);
+    const { reader, ends, whole } = await capture(new Response("abcd").body as ReadableStream<Uint8Array>, { length });
+    expect([await read(reader), await read(reader), whole]).toEqual(["abcd", undefined, false]);
     expect(ends).toEqual(["broken"]);
   });
 
   it("passes an error on and stores nothing", async () => {
     const from = source();
-    const { reader, ends } = capture(from.body);
+    const { reader, ends } = await capture(from.body);
     from.send("ab");
     await read(reader);
     from.fail(new Error("reset"));
@@ -76,7 +100,7 @@ describe("captureBody", () => {
 
   it("stops the source when the client leaves and nobody waits", async () => {
     const from = source();
-    const { reader, ends } = capture(from.body);
+    const { reader, ends } = await capture(from.body);
     from.send("ab");
     await read(reader);
     await reader.cancel("gone");
@@ -86,7 +110,7 @@ describe("captureBody", () => {
 
   it("reads on without the client when somebody waits", async () => {
     const from = source();
-    const { reader, ends } = capture(from.body, { readOn: () => true });
+    const { reader, ends } = await capture(from.body, { readOn: () => true });
     from.send("ab");
     await read(reader);
     await reader.cancel("gone");

@@ -48,11 +48,14 @@ export function metaOf(record: CacheRecord): Meta | undefined {
   if (known !== undefined) return known;
   const meta = record.meta as Partial<Meta> | undefined;
   if (!isSound(record) || meta === undefined || meta === null || meta.v !== VERSION) return undefined;
+  if ((meta.kind === "entry") !== (record.status !== NOTE)) return undefined;
   if (meta.kind === "entry" ? !isEntry(meta) : meta.kind === "index" ? !isIndex(meta) : meta.kind !== "pass") return undefined;
   seen.set(record, meta as Meta);
   return meta as Meta;
 }
 
+/** Status of a record that is no response. */
+const NOTE = 0;
 const EMPTY: Uint8Array = new Uint8Array(0);
 
 export function entryRecord(
@@ -80,12 +83,12 @@ export function entryRecord(
 
 export function indexRecord(index: Omit<IndexMeta, "v" | "kind">, storedAt: number, keepUntil: number, tags: readonly string[]): CacheRecord {
   const meta: IndexMeta = { v: VERSION, kind: "index", ...index };
-  return { status: 200, headers: [], body: EMPTY, storedAt, freshUntil: keepUntil, keepUntil, tags, meta: { ...meta } };
+  return { status: NOTE, headers: [], body: EMPTY, storedAt, freshUntil: keepUntil, keepUntil, tags, meta: { ...meta } };
 }
 
 export function passRecord(storedAt: number, keepMs: number): CacheRecord {
   const meta: PassMeta = { v: VERSION, kind: "pass" };
-  return { status: 200, headers: [], body: EMPTY, storedAt, freshUntil: storedAt + keepMs, keepUntil: storedAt + keepMs, meta: { ...meta } };
+  return { status: NOTE, headers: [], body: EMPTY, storedAt, freshUntil: storedAt + keepMs, keepUntil: storedAt + keepMs, meta: { ...meta } };
 }
 
 /** Records checked before: a store in this process gives the same object for every hit. */
@@ -94,8 +97,7 @@ const seen: WeakMap<CacheRecord, Meta> = /* @__PURE__ */ new WeakMap();
 function isSound(record: CacheRecord): boolean {
   return (
     Number.isInteger(record.status) &&
-    record.status >= 200 &&
-    record.status <= 599 &&
+    (record.status === NOTE || (record.status >= 200 && record.status <= 599)) &&
     record.body instanceof Uint8Array &&
     Array.isArray(record.headers) &&
     record.headers.every((field) => Array.isArray(field) && typeof field[0] === "string" && typeof field[1] === "string") &&

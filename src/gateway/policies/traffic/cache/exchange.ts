@@ -50,6 +50,7 @@ export class Exchange {
   port: CachePort;
   #key = "";
   #waits = 0;
+  #joinedLate = false;
   /** Answered by somebody else's fill. */
   #collapsed: FlightEnd | undefined;
 
@@ -122,7 +123,7 @@ export class Exchange {
     const ttl = Math.floor(assessment.leftMs / 1000);
     let report: CacheStatus = status === undefined ? { hit: true, ttl } : { ...status, ttl };
     let word = result;
-    if (this.#collapsed === "stored" && result === "HIT") {
+    if (this.#collapsed === "stored" && result === "HIT" && !this.#joinedLate) {
       word = "MISS";
       report = { fwd: "uri-miss", fwdStatus: record.status, collapsed: true };
     }
@@ -145,6 +146,8 @@ export class Exchange {
     if (joins) {
       const flight = port.flights.get(flightKey);
       if (flight !== undefined) {
+        // Once it is known that the response is going to be stored, waiting for its end is part of a look-up.
+        this.#joinedLate = flight.filling;
         return flight.wait(config.coalesceWaitMs, this.state.site.clock).then((end) => this.#waited(end, found, fwd, assessment));
       }
     }
@@ -271,8 +274,9 @@ export class Exchange {
         fill.end(captured === "too-large" ? "unshared" : "failed");
       }
     };
-    const copy = captureBody(body, { maxBytes: this.config.maxEntryBytes, length, done, readOn: () => fill.awaited });
-    const response = new Response(copy, { status, statusText: res.statusText, headers: res.headers });
+    fill.filling();
+    const copy = await captureBody(body, { maxBytes: this.config.maxEntryBytes, length, done, readOn: () => fill.awaited });
+    const response = new Response(copy as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>, { status, statusText: res.statusText, headers: res.headers });
     // Assigning over an existing response would merge the two.
     c.res = undefined;
     c.res = response;

@@ -51,6 +51,11 @@ export class Fill {
     return this.#flight.waiters > 0;
   }
 
+  /** The response is known to be stored, unless its body breaks. */
+  filling(): void {
+    this.#flight.filling = true;
+  }
+
   plan(status: number, headers: Headers): StoragePlan | NotStored {
     const { request, personal, state } = this.#owner;
     const facts = { authenticated: request.authenticated, personalKey: personal, requestedAt: this.requestedAt, respondedAt: this.respondedAt };
@@ -140,8 +145,9 @@ export class Fill {
   }
 
   #stored(result: void | StoreFailure, plan: StoragePlan): void {
+    const stored = !(result instanceof StoreFailure) && !this.#flight.overtaken;
     // A write under the lock's own key has freed it.
-    if (plan.vary.length === 0 && this.token?.key === this.#found.base && !this.#owner.personal) this.token = undefined;
-    this.end(result instanceof StoreFailure || this.#flight.overtaken ? "failed" : "stored");
+    if (stored && plan.vary.length === 0 && this.token?.key === this.#found.base && !this.#owner.personal) this.token = undefined;
+    this.end(stored ? "stored" : "failed");
   }
 }

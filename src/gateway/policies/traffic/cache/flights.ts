@@ -13,6 +13,8 @@ export class Flight {
   waiters = 0;
   /** A purge or an unsafe request came in between: what it brings is not stored. */
   overtaken = false;
+  /** The response has begun and is being stored. */
+  filling = false;
   /** Tags of the URL it fills, by which an unsafe request finds it. */
   readonly urlTag: string;
   readonly #flights: Flights;

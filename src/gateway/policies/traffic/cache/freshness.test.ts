@@ -86,7 +86,7 @@ describe("responses that may not be shared", () => {
     { "cache-control": "max-age=60", vary: "accept, *" },
     { "cache-control": "max-age=60", "set-cookie": "a=1" },
     { "cache-control": "max-age=60", "content-type": "Text/Event-Stream; charset=utf-8" },
-  ])("%j is not stored", (headers) => expect(plan(headers)).toBe("bypass"));
+  ] as Record<string, string>[])("%j is not stored", (headers) => expect(plan(headers)).toBe("bypass"));
 
   it("to callers with credentials are stored only on the response's word or under a key of their own", () => {
     const facts = { authenticated: true };
