@@ -14,7 +14,8 @@ const MAX_RELATIVE_ERROR = 1_000_000_000n;
  * enough. The first of these that fits:
  *
  * 1. the exact decimal fraction that the number prints as, reduced: 2.5 is 5/2;
- * 2. the simplest fraction that is the same double: what was written as 1/3 is 1/3, not 0.3333333333333333;
+ * 2. the first convergent of its continued fraction that is the same double: what was written as 1/3 is 1/3, not
+ *    0.3333333333333333;
  * 3. the best fraction not above it (Stern 1858, Brocot 1861), when it is less than 10^-9 of it too low.
  */
 export function rateFraction(value: number, perMs: number, maxP: number, maxQ: number): RateFraction | undefined {
