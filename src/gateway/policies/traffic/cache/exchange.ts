@@ -246,7 +246,7 @@ export class Exchange {
     if (typeof plan === "string" || this.request.head) {
       const kept = typeof plan === "string" && record !== undefined && status < 500 && status !== 304 && !this.request.head;
       if (kept) await fill.drop();
-      fill.end(typeof plan === "string" && status >= 500 ? "error" : "unshared");
+      fill.end(status < 500 ? "unshared" : this.#clientLeft ? "failed" : "error");
       const result = fwd === "bypass" && typeof plan === "string" ? "BYPASS" : plan === "status" ? "SKIP" : plan === "bypass" ? "BYPASS" : "MISS";
       this.#report(result, { fwd, fwdStatus: status });
       return undefined;
@@ -289,6 +289,11 @@ export class Exchange {
     drop(this.c);
     const assessment = { use: "fresh", fwd, ageMs: refreshed.ageMs, leftMs: refreshed.record.freshUntil - this.now } as const;
     return this.#answer(refreshed.record, assessment, "REVALIDATED", { fwd, fwdStatus: 304, stored: refreshed.stored });
+  }
+
+  /** The upstream's call failed because its client left: that says nothing about the next one. */
+  get #clientLeft(): boolean {
+    return this.gateway.upstreamError !== undefined && this.c.req.raw.signal.aborted;
   }
 
   #standsIn(record: CacheRecord, meta: EntryMeta): boolean {
