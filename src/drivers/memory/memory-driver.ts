@@ -26,6 +26,8 @@ export interface MemoryDriver extends StateDriver {
   delete(key: string, options?: RunOptions): boolean;
   /** Live keys. */
   readonly size: number;
+  /** Records in memory: the live ones, and expired ones that no call has dropped yet. */
+  readonly held: number;
   /** `close` without a promise. */
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -83,6 +85,10 @@ class Driver implements MemoryDriver {
 
   get size(): number {
     return this.#records.size;
+  }
+
+  get held(): number {
+    return this.#records.held;
   }
 
   runSync<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R {

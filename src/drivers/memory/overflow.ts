@@ -13,8 +13,9 @@ const MAX_MEMBERS = 8;
 /** Largest cost every limiter counts. */
 const MAX_COST: number = 2 ** 31 - 1;
 
-/** A charge under one policy, or under several at once. */
-type Charge = { readonly cost: number; readonly policy: object } | { readonly cost: number; readonly policies: readonly unknown[] };
+/** One policy, or several at once. */
+type Under = { readonly policy: object } | { readonly policies: readonly unknown[] };
+type Charge = Under & { readonly cost: number };
 
 interface Composite {
   allowed: boolean;
@@ -27,8 +28,7 @@ type Limiter = Algorithm<unknown, unknown, LimitDecision | Composite>;
 
 interface Member {
   readonly algorithm: Limiter;
-  /** `policy` or `policies`. */
-  readonly under: object;
+  readonly under: Under;
   readonly limit: number;
   /** Units per ms in the long run. */
   readonly rate: number;
@@ -38,16 +38,19 @@ interface Member {
 
 export class Overflow {
   readonly #members = new Map<string, Member>();
+  readonly #texts = new WeakMap<object, string>();
 
   /** The decision on a charge, or `undefined` when the command is none: then the store is simply full. */
   run(algorithm: Algorithm, command: unknown, now: number): unknown {
     if (!isCharge(command)) return undefined;
     const { cost } = command;
-    const under = "policy" in command ? { policy: command.policy } : { policies: command.policies };
+    const under: Under = "policy" in command ? { policy: command.policy } : { policies: command.policies };
     const own = this.#member(algorithm as Limiter, under, now);
     if (own === undefined) return undefined;
     // A policy without a limit only counts: it refuses nobody, and nobody's limit refuses it.
     const members = own.limit >= Number.MAX_SAFE_INTEGER ? [own] : this.#inForce(own);
+    // Alone it is all or nothing by itself.
+    if (members.length === 1) return charge(own, { cost, ...under }, now);
     const tests = members.map((member) => member.algorithm.step(member.state, { cost, ...member.under, dry: true }, now).reply);
     const refusal = tests.flatMap(decisionsOf).filter(({ allowed }) => !allowed).reduce<LimitDecision | undefined>(longer, undefined);
     if (refusal !== undefined) return refused(own.algorithm.step(own.state, { cost, ...under, dry: true }, now).reply, refusal);
@@ -58,14 +61,25 @@ export class Overflow {
     return reply;
   }
 
+  /** Compiled policies are frozen and come again and again: their text is kept. */
+  #text(under: Under): string {
+    const policy = "policy" in under ? under.policy : under.policies;
+    let text = this.#texts.get(policy);
+    if (text === undefined) {
+      text = JSON.stringify(under);
+      if (Object.isFrozen(policy)) this.#texts.set(policy, text);
+    }
+    return text;
+  }
+
   #inForce(own: Member): Member[] {
     const members = [...this.#members.values()].filter((member) => member !== own && member.limit < Number.MAX_SAFE_INTEGER);
     return [own, ...members];
   }
 
-  #member(algorithm: Limiter, under: object, now: number): Member | undefined {
+  #member(algorithm: Limiter, under: Under, now: number): Member | undefined {
     for (const [id, member] of this.#members) if (member.expiresAt <= now) this.#members.delete(id);
-    const id = `${algorithm.name} ${JSON.stringify(under)}`;
+    const id = `${algorithm.name} ${this.#text(under)}`;
     const known = this.#members.get(id);
     if (known !== undefined) return known;
     const fresh = measure(algorithm, under, now);
@@ -95,7 +109,7 @@ function charge(member: Member, command: object, now: number): LimitDecision | C
 }
 
 /** A policy's limit and rate, found by spending all of it once: that works for a limiter of the user's own, too. */
-function measure(algorithm: Limiter, under: object, now: number): Member | undefined {
+function measure(algorithm: Limiter, under: Under, now: number): Member | undefined {
   const limits = decisionsOf(algorithm.step(undefined, { cost: 0, ...under }, now).reply).map(({ limit }) => limit);
   if (limits.length === 0 || limits.some((limit) => typeof limit !== "number")) return undefined;
   const limit = Math.min(...limits);

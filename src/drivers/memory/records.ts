@@ -71,6 +71,10 @@ export class Records {
     return this.#slab.size;
   }
 
+  get held(): number {
+    return this.#slab.size;
+  }
+
   /** Drops expired records, looking at `budget` of those whose time has come. Returns whether that was all of them. */
   sweep(budget: number): boolean {
     const now = this.#now();
