@@ -277,7 +277,7 @@ test("random histories: the same answers as the algorithm, call by call", () => 
       const { clock, breaker } = make({ ...policy, random: seededRandom(1) });
       const jitter = seededRandom(1);
       const full = { windowMs: 1000, resetTimeoutMs: 500, ...policy };
-      let state: Float64Array | undefined;
+      let state: ReturnType<typeof circuit.decode> | undefined;
       const run = (command: Parameters<typeof circuit.step>[1]): CircuitReply => {
         const result = circuit.step(state, command, clock.now());
         state = result.state;

@@ -20,13 +20,13 @@
  * The idea is M. Nygard's ("Release It!", 2007); window, leases and epochs are what makes it hold for a fleet.
  */
 
-import { StoreError } from "../../core/errors.ts";
-import { decodeText, encodeText } from "../../core/codec.ts";
 import type { Algorithm, CircuitPolicy, CircuitState, RowMachine, Step } from "../contracts.ts";
+import type { Row } from "../define-algorithm.ts";
+import { decode, encode } from "./circuit-encoding.ts";
 import {
   advance, ATTEMPT, BASE, CHANGED_AT, CLOSED, clearProbes, count, DISABLED, EPOCH, EPOCHS_PER_MS, failuresAt, FAILS, GOOD, HALF_OPEN, INSTANCE, INSTANCES,
-  INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, LIVE_UNTIL, OPEN, OPEN_UNTIL, PHASE, POSITION, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES, reanchor, restart, SEEN,
-  settle, SLOTS, SLOW, successesAt, WIDTH, WINDOW_MS,
+  INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, LIVE_UNTIL, OPEN, OPEN_UNTIL, PHASE, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES, reanchor, restart, SEEN,
+  settle, SLOW, successesAt, WIDTH, WINDOW_MS,
 } from "./circuit-row.ts";
 
 /** What a driver runs on the record of one circuit. */
@@ -100,7 +100,7 @@ const row: RowMachine<CircuitCommand, CircuitReply> = {
   reply: newReply,
 };
 
-export const circuit: Algorithm<Float64Array, CircuitCommand, CircuitReply> & { readonly row: RowMachine<CircuitCommand, CircuitReply> } = {
+export const circuit: Algorithm<Row, CircuitCommand, CircuitReply> & { readonly row: RowMachine<CircuitCommand, CircuitReply> } = {
   name: "circuit",
   version: 1,
   maxStateBytes: 2048,
@@ -117,11 +117,12 @@ function newReply(): CircuitReply {
   };
 }
 
-function step(state: Float64Array | undefined, command: CircuitCommand, now: number): Step<Float64Array, CircuitReply> {
-  const cells = state === undefined ? new Float64Array(WIDTH) : state.slice();
+function step(state: Row | undefined, command: CircuitCommand, now: number): Step<Row, CircuitReply> {
+  const cells = new Float64Array(WIDTH);
+  if (state !== undefined) cells.set(state);
   const reply = newReply();
-  const next = apply(cells, 0, command, now, reply) ? cells : state;
-  return { state: next, reply, expiresAt: next === undefined ? undefined : next[LIVE_UNTIL] };
+  const next = apply(cells, 0, command, now, reply) ? Array.from(cells) : state;
+  return { state: next, reply, expiresAt: next?.[LIVE_UNTIL] };
 }
 
 function apply(cells: Float64Array, at: number, command: CircuitCommand, now: number, reply: CircuitReply): boolean {
@@ -375,29 +376,4 @@ function view(cells: Float64Array, at: number, now: number, reply: CircuitReply,
   reply.lastFailureAt = live ? (cells[at + LAST_FAILURE_AT] as number) : 0;
   reply.changedAt = live ? (cells[at + CHANGED_AT] as number) : 0;
   if (phase === OPEN) reply.retryAfterMs = Math.max(0, Math.ceil((cells[at + OPEN_UNTIL] as number) - now));
-}
-
-// ---------------------------------------------------------------------------------------------------------- encoding
-
-/** Cells joined by commas, a zero is nothing, zeros at the end are left out: about 100 bytes for a circuit with failures. */
-function encode(state: Float64Array): Uint8Array {
-  let end = WIDTH;
-  while (end > 0 && state[end - 1] === 0) end--;
-  let text = "";
-  for (let i = 0; i < end; i++) text += `${i === 0 ? "" : ","}${state[i] === 0 ? "" : state[i]}`;
-  return encodeText(text);
-}
-
-function decode(bytes: Uint8Array): Float64Array {
-  const parts = decodeText(bytes).split(",");
-  const cells = new Float64Array(WIDTH);
-  let fits = parts.length <= WIDTH;
-  for (let i = 0; fits && i < parts.length; i++) {
-    cells[i] = Number(parts[i]);
-    fits = Number.isSafeInteger(cells[i]) && (cells[i] as number) >= 0;
-  }
-  if (!fits || cells[EPOCH] === 0 || cells[LIVE_UNTIL] === 0 || (cells[PHASE] as number) > DISABLED || (cells[POSITION] as number) >= SLOTS || cells[WINDOW_MS] === 0) {
-    throw new StoreError("STORE_CORRUPT", "the stored state of a circuit is damaged and cannot be decoded");
-  }
-  return cells;
 }
