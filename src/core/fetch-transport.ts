@@ -99,7 +99,7 @@ function tooLong(headers: Headers, request: TransportRequest): boolean {
   return maxResponseBytes !== undefined && method !== "HEAD" && Number(headers.get("content-length") ?? 0) > maxResponseBytes;
 }
 
-function responseHeaders(response: Response, { method, editFields }: TransportRequest): Headers {
+function responseHeaders(response: Response, { method, editHeaders }: TransportRequest): Headers {
   const headers = new Headers(response.headers);
   for (const name of nominatedFields(headers.get("connection"))) headers.delete(name);
   for (const name of CONNECTION_FIELDS) headers.delete(name);
@@ -110,18 +110,8 @@ function responseHeaders(response: Response, { method, editFields }: TransportRe
     headers.delete("content-encoding");
     headers.delete("content-length");
   }
-  return editFields === undefined ? headers : edited(headers, editFields);
-}
-
-function edited(headers: Headers, edit: (fields: Record<string, string>) => void): Headers {
-  const fields: Record<string, string> = Object.create(null);
-  headers.forEach((value, name) => {
-    if (name !== "set-cookie") fields[name] = value;
-  });
-  edit(fields);
-  const result = new Headers(fields);
-  for (const cookie of headers.getSetCookie()) result.append("set-cookie", cookie);
-  return result;
+  editHeaders?.(headers);
+  return headers;
 }
 
 function guarded(

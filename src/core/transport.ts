@@ -41,8 +41,8 @@ export interface TransportRequest {
   readonly idleBodyTimeoutMs?: number;
   /** A longer response body is broken off. */
   readonly maxResponseBytes?: number;
-  /** Changes the response fields before the response is made: names in lower case, without `set-cookie`. */
-  readonly editFields?: (fields: Record<string, string>) => void;
+  /** Changes the response's header fields before the response is made. */
+  readonly editHeaders?: (headers: Headers) => void;
 }
 
 /**

@@ -7,7 +7,7 @@ import { RequestState } from "./context.ts";
 import { GatewayError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { runPipeline } from "./pipeline.ts";
-import { copyResponse } from "./response.ts";
+import { mutable } from "./response.ts";
 
 /** Serves a request that matched `route`. */
 export function serveRoute(snapshot: Snapshot, route: CompiledRoute, c: Context, path: string): MaybePromise<Response> {
@@ -52,14 +52,9 @@ function requestId(snapshot: Snapshot, c: Context): string {
 /** Adds the gateway's own fields and lets go of what the request held. */
 function finish(state: RequestState, answer: Response): Response {
   const { snapshot, c } = state;
-  let response = answer;
+  let response = mutable(answer);
   if (c.req.method === "HEAD" && response.body !== null) response = new Response(null, response);
-  try {
-    response.headers.set(snapshot.requestIdHeader, state.requestId);
-  } catch {
-    response = copyResponse(response);
-    response.headers.set(snapshot.requestIdHeader, state.requestId);
-  }
+  response.headers.set(snapshot.requestIdHeader, state.requestId);
   const watchers = state.bodyEnd;
   if (watchers !== undefined) {
     response = watchBodyEnd(c, response, (end) => {

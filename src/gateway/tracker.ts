@@ -1,6 +1,7 @@
 /** Counts what is in flight and keeps background work, so that `close()` can wait for both. */
 
 import type { Clock } from "../core/clock.ts";
+import { createSlots } from "../core/slots.ts";
 
 export interface Tracker {
   /** One more request, body or connection in flight. */
@@ -19,8 +20,8 @@ export interface Tracker {
 
 export function createTracker(): Tracker {
   let inFlight = 0;
-  const tasks = new Set<Promise<unknown>>();
-  const aborts = new Set<(reason: unknown) => void>();
+  const tasks = createSlots<true>();
+  const aborts = createSlots<(reason: unknown) => void>();
   let idle: (() => void) | undefined;
   const check = (): void => {
     if (idle !== undefined && inFlight === 0 && tasks.size === 0) idle();
@@ -37,18 +38,24 @@ export function createTracker(): Tracker {
       return inFlight;
     },
     track(promise, onError) {
-      const task: Promise<unknown> = Promise.resolve(promise).then(
-        () => void tasks.delete(task),
-        (error: unknown) => {
-          tasks.delete(task);
-          onError(error);
-        },
-      ).then(check);
-      tasks.add(task);
+      const place = tasks.add(true);
+      const done = (): void => {
+        tasks.remove(place);
+        check();
+      };
+      Promise.resolve(promise).then(done, (error: unknown) => {
+        done();
+        onError(error);
+      });
     },
     onAbort(abort) {
-      aborts.add(abort);
-      return () => void aborts.delete(abort);
+      const place = aborts.add(abort);
+      let held = true;
+      return () => {
+        // Once only: the place may be somebody else's by now.
+        if (held) aborts.remove(place);
+        held = false;
+      };
     },
     drain(graceMs, clock) {
       return new Promise((resolve) => {
@@ -68,9 +75,7 @@ export function createTracker(): Tracker {
       });
     },
     abort(reason) {
-      const all = [...aborts];
-      aborts.clear();
-      for (const abort of all) abort(reason);
+      for (const abort of aborts.items()) abort(reason);
     },
   };
 }

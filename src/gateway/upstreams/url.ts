@@ -107,17 +107,17 @@ function send(state: RequestState, settings: Settings, target: Target, { body, o
           core.tracker.end();
         };
       },
-      editFields: (fields) => editResponse(fields, state, settings, target),
+      editHeaders: (headers) => editResponse(headers, state, settings, target),
     })
     .catch((error: unknown) => {
       throw upstreamFailure(state, error);
     });
 }
 
-function editResponse(fields: Record<string, string>, state: RequestState, settings: Settings, target: Target): void {
-  if (settings.fields.via) fields.via = fields.via === undefined ? `1.1 ${PSEUDONYM}` : `${fields.via}, 1.1 ${PSEUDONYM}`;
-  const { location } = fields;
-  if (settings.rewriteLocation && location !== undefined) fields.location = rewriteLocation(location, state, target);
+function editResponse(headers: Headers, state: RequestState, settings: Settings, target: Target): void {
+  if (settings.fields.via) headers.append("via", `1.1 ${PSEUDONYM}`);
+  const location = settings.rewriteLocation ? headers.get("location") : null;
+  if (location !== null) headers.set("location", rewriteLocation(location, state, target));
 }
 
 /** A `Location` on the target becomes one on the gateway; anything else passes. */

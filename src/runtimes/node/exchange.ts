@@ -2,6 +2,7 @@
 
 import { util } from "undici";
 import { systemClock, type TimerHandle } from "../../core/clock.ts";
+import { createFieldHeaders } from "../../core/field-headers.ts";
 import { CONNECTION_FIELDS, TransportError, isBodylessStatus, nominatedFields, type TransportErrorCode, type TransportRequest } from "../../core/transport.ts";
 
 /** Response bytes held before the reader asks for more: about what a socket delivers at once. */
@@ -31,7 +32,6 @@ export class Exchange {
   #activeAt = 0;
   /** Waiting for the reader, not for the peer. */
   #paused = false;
-  #eventStream = false;
 
   constructor(request: TransportRequest, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
     this.#request = request;
@@ -136,30 +136,24 @@ export class Exchange {
   }
 
   #readHeaders(status: number, raw: readonly Buffer[], statusText: string): ResponseInit {
-    const fields: Record<string, string> = Object.create(null);
-    let cookies: string[] | undefined;
+    const headers = createFieldHeaders();
     let nominated: string | undefined;
     for (let i = 0; i < raw.length; i += 2) {
       const name = util.headerNameToString(raw[i] as Buffer);
-      const value = (raw[i + 1] as Buffer).toString("latin1");
-      if (name === "connection") nominated = nominated === undefined ? value : `${nominated},${value}`;
-      if (CONNECTION_FIELDS.has(name)) continue;
-      const known = fields[name];
-      if (known === undefined) fields[name] = value;
-      else if (name === "set-cookie") (cookies ??= [known]).push(value);
-      else fields[name] = `${known}, ${value}`;
+      if (CONNECTION_FIELDS.has(name)) {
+        if (name === "connection") nominated = `${nominated ?? ""},${(raw[i + 1] as Buffer).toString("latin1")}`;
+        continue;
+      }
+      headers.receive(name, (raw[i + 1] as Buffer).toString("latin1"));
     }
-    if (nominated !== undefined) for (const name of nominatedFields(nominated)) if (!END_TO_END.has(name)) delete fields[name];
-    const { maxResponseBytes, editFields, method } = this.#request;
-    if (maxResponseBytes !== undefined && method !== "HEAD" && Number(fields["content-length"] ?? 0) > maxResponseBytes) {
+    if (nominated !== undefined && nominated !== ",keep-alive") {
+      for (const name of nominatedFields(nominated)) if (!END_TO_END.has(name) && headers.has(name)) headers.delete(name);
+    }
+    const { maxResponseBytes, editHeaders, method } = this.#request;
+    if (maxResponseBytes !== undefined && method !== "HEAD" && Number(headers.get("content-length") ?? 0) > maxResponseBytes) {
       throw new TransportError("BODY_TOO_LONG", `the response body is longer than ${maxResponseBytes} bytes`);
     }
-    editFields?.(fields);
-    this.#eventStream = fields["content-type"]?.toLowerCase().startsWith("text/event-stream") === true;
-    if (cookies === undefined) return { status, statusText, headers: fields };
-    delete fields["set-cookie"];
-    const headers = new Headers(fields as HeadersInit);
-    for (const cookie of cookies) headers.append("set-cookie", cookie);
+    editHeaders?.(headers);
     return { status, statusText, headers };
   }
 
@@ -189,7 +183,8 @@ export class Exchange {
   }
 
   #stream(): ReadableStream<Uint8Array> {
-    if (!this.#eventStream) this.#startWatch();
+    const type = (this.#init?.headers as Headers).get("content-type");
+    if (type === null || !type.toLowerCase().startsWith("text/event-stream")) this.#startWatch();
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
