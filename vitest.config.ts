@@ -9,7 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts"] } },
-      { extends: true, test: { name: "suites", include: ["test/**/*.test.ts"], fileParallelism: false } },
+      { extends: true, test: { name: "suites", include: ["test/**/*.test.ts"], fileParallelism: false, globalSetup: "test/build.ts" } },
     ],
   },
 });

@@ -1,25 +1,67 @@
-/** Builds `dist/` from `src/`: one file per module, plain ESM and declarations. */
+/** Builds `dist/` from `src/`: one file per module, plain ESM and declarations. Does nothing when `dist/` is current. */
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+const stamp = join(dist, ".sources");
 
-/** A process of its own builds beside and swaps at the end, so two runs side by side never see half a `dist`. */
-export function build() {
-  const fresh = join(root, `dist.${process.pid}`);
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh);
+/** Two runs side by side share one `dist`: one builds, the other waits and finds it current. */
+export async function build() {
+  const release = await lock(join(root, "node_modules/.sluice-build"));
   try {
-    execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json", "--outDir", fresh], { cwd: root, stdio: "inherit" });
-    for (const file of walk(fresh)) if (file.endsWith(".d.ts")) rewriteSpecifiers(file);
-    const cli = join(fresh, "cli/main.js");
-    if (existsSync(cli)) chmodSync(cli, 0o755);
-    rmSync(join(root, "dist"), { recursive: true, force: true });
-    renameSync(fresh, join(root, "dist"));
+    const sources = digest();
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === sources) return "current";
+    const fresh = `${dist}.${process.pid}`;
+    try {
+      execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json", "--outDir", fresh], { cwd: root, stdio: "pipe" });
+      for (const file of walk(fresh)) if (file.endsWith(".d.ts")) rewriteSpecifiers(file);
+      chmodSync(join(fresh, "cli/main.js"), 0o755);
+      writeFileSync(join(fresh, ".sources"), sources);
+      rmSync(dist, { recursive: true, force: true });
+      renameSync(fresh, dist);
+    } finally {
+      rmSync(fresh, { recursive: true, force: true });
+    }
+    return "built";
   } finally {
-    rmSync(fresh, { recursive: true, force: true });
+    release();
+  }
+}
+
+function digest() {
+  const hash = createHash("sha256");
+  for (const file of [...walk(join(root, "src")), ...["package.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.js"].map((name) => join(root, name))].sort()) {
+    hash.update(file.slice(root.length)).update("\0").update(readFileSync(file)).update("\0");
+  }
+  return hash.digest("hex");
+}
+
+/** A folder as a lock: making it is atomic. One whose owner is gone is taken over. */
+async function lock(path) {
+  for (;;) {
+    try {
+      mkdirSync(path);
+      writeFileSync(join(path, "pid"), String(process.pid));
+      return () => rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+      const owner = existsSync(join(path, "pid")) ? Number(readFileSync(join(path, "pid"), "utf8")) : undefined;
+      if (owner !== undefined && owner > 0 && !isAlive(owner)) rmSync(path, { recursive: true, force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
   }
 }
 
@@ -37,4 +79,11 @@ function* walk(folder) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) build();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await build();
+  } catch (error) {
+    console.error(error.stdout?.toString() ?? error);
+    process.exit(1);
+  }
+}

@@ -14,6 +14,9 @@ export interface ServeFileOptions {
   readonly watch: boolean;
 }
 
+/** The watcher drops a change within 50 ms of another (a formatter after a save), so loading waits longer than that. */
+const SETTLE_MS = 100;
+
 export async function serveFile(path: string, options: ServeFileOptions): Promise<void> {
   const file = resolve(path);
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -28,19 +31,25 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
   print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}`);
 
   const watcher = options.watch ? watch(dirname(file), { ignoreInitial: true, ignored: (name) => /[/\\](node_modules|\.git|dist)([/\\]|$)/.test(name) }) : undefined;
+  let pending = false;
   let reload = Promise.resolve();
   watcher?.on("all", (_, changed) => {
-    if (!/\.(?:[cm]?[jt]s|json)$/.test(changed)) return;
-    // One after the other, and each sees the newest file.
-    reload = reload.then(async () => {
-      try {
-        await current.replace(await load(file));
-        print(`reloaded after a change of ${changed}`);
-      } catch (error) {
-        print(`${error instanceof Error ? error.message : String(error)}\nnot reloaded: the last good gateway keeps serving`);
-      }
-    });
+    if (pending || !/\.(?:[cm]?[jt]s|json)$/.test(changed)) return;
+    pending = true;
+    setTimeout(() => {
+      pending = false;
+      // One after the other, and each sees the newest file.
+      reload = reload.then(() => apply(changed));
+    }, SETTLE_MS);
   });
+  const apply = async (changed: string): Promise<void> => {
+    try {
+      await current.replace(await load(file));
+      print(`reloaded after a change of ${changed}`);
+    } catch (error) {
+      print(`${error instanceof Error ? error.message : String(error)}\nnot reloaded: the last good gateway keeps serving`);
+    }
+  };
 
   let closing = false;
   const stop = (): void => {

@@ -1,0 +1,132 @@
+/** The command line as a user has it: built, in a process of its own, on a file in a folder where nothing is installed. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../servers/process.ts";
+
+const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+let folder: string;
+let file: string;
+const running: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sluice-cli-"));
+  file = join(folder, "gateway.ts");
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((child) => end(child)));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A gateway file whose answer and limit can be chosen. */
+const source = (text: string, max = "2"): string => `import { rateLimit } from "sluice/gateway";
+import type { GatewayConfig } from "sluice/gateway";
+
+const max: number = ${max};
+export default {
+  routes: [{ path: "/a", pipeline: { policies: [rateLimit({ max, windowSeconds: 60 })], upstream: { type: "handler", handler: (c) => c.text("${text}") } } }],
+} satisfies GatewayConfig;
+`;
+
+interface Command {
+  readonly child: ChildProcess;
+  output: string;
+}
+
+function sluice(...args: string[]): Command {
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  running.push(child);
+  const command: Command = { child, output: "" };
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (command.output += chunk.toString()));
+  return command;
+}
+
+function exit(child: ChildProcess): Promise<number | null> {
+  return child.exitCode !== null ? Promise.resolve(child.exitCode) : new Promise((resolve) => child.once("exit", resolve));
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  await exit(child);
+}
+
+async function listening(command: Command): Promise<string> {
+  await until(`listening, said: ${command.output}`, () => command.output.includes("listening on "));
+  return /listening on (\S+?),?\s/.exec(command.output)?.[1] as string;
+}
+
+const ask = async (url: string): Promise<[number, string]> => {
+  const response = await fetch(`${url}/a`);
+  return [response.status, response.status === 200 ? await response.text() : ((await response.json()) as { code: string }).code];
+};
+
+describe("sluice run", () => {
+  it("serves a TypeScript file, logs each request, and ends gracefully", async () => {
+    writeFileSync(file, source("one"));
+    const command = sluice("run", "gateway.ts", "--port", "0");
+    const url = await listening(command);
+    expect(await ask(url)).toEqual([200, "one"]);
+    await until("a log line", () => /GET\s+\/a\s+200/.test(command.output));
+    command.child.kill("SIGTERM");
+    expect(await exit(command.child)).toBe(0);
+  });
+
+  it.each([
+    ["a syntax error", "export default {\n  routes: [,;\n};\n", /gateway\.ts:2:\d+: syntax error/],
+    ["a thrown error", 'const a: number = 1;\nthrow new Error("boom");\n', /gateway\.ts:2:\d+: boom/],
+    ["a bad option", source("x", "0 / 0"), /gateway\.ts:6:\d+: .*max must be an integer.*NaN/],
+    ["a missing package", 'import x from "not-installed";\nexport default x;\n', /cannot find "not-installed"\n {2}run `npm install not-installed`/],
+    ["no default export", "export const a = 1;\n", /there is no default export\n {2}export a config/],
+    ["no routes", "export default { routes: [] };\n", /route/],
+  ])("says where and what is wrong with %s, and exits with 1", async (_, text, message) => {
+    writeFileSync(file, text);
+    const command = sluice("run", "gateway.ts", "-p", "0");
+    expect(await exit(command.child)).toBe(1);
+    expect(command.output).toMatch(message);
+    expect(command.output).not.toMatch(/node_modules|at async/);
+  });
+
+  it("says in one line that a file is missing, a port is taken, an option or a command unknown", async () => {
+    writeFileSync(file, source("one"));
+    const first = sluice("run", "gateway.ts", "-p", "0");
+    const { port } = new URL(await listening(first));
+    for (const [args, message] of [
+      [["run", "nope.ts"], /^sluice: .*nope\.ts: no such file\n$/],
+      [["run", "gateway.ts", "-p", port], /^sluice: port \d+ is in use; .*\n$/],
+      [["run", "gateway.ts", "-p", "abc"], /^sluice: --port must be .*"abc"\n$/],
+      [["run", "gateway.ts", "--prot", "1"], /^sluice: Unknown option `--prot`\n$/],
+      [["serve"], /^sluice: unknown command "serve"\n$/],
+    ] as const) {
+      const command = sluice(...args);
+      expect(await exit(command.child)).toBe(1);
+      expect(command.output).toMatch(message);
+    }
+  });
+});
+
+describe("sluice dev", () => {
+  it("applies a saved edit without losing counts, and keeps the last good gateway after a broken one", async () => {
+    writeFileSync(file, source("one"));
+    const command = sluice("dev", "gateway.ts", "-p", "0");
+    const url = await listening(command);
+    expect(await ask(url)).toEqual([200, "one"]);
+
+    writeFileSync(file, source("two"));
+    await until("a reload", () => command.output.includes("reloaded after a change"));
+    expect(await ask(url)).toEqual([200, "two"]);
+    expect(await ask(url)).toEqual([429, "rate_limited"]);
+
+    writeFileSync(file, source("three", ";"));
+    await until("a refusal", () => /gateway\.ts:4:\d+: syntax error[\s\S]*not reloaded/.test(command.output)).catch((error: unknown) => {
+      throw new Error(command.output, { cause: error });
+    });
+    expect(await ask(url)).toEqual([429, "rate_limited"]);
+
+    writeFileSync(file, source("four", "50"));
+    await until("another reload", () => command.output.split("reloaded after a change").length === 3);
+    expect(await ask(url)).toEqual([200, "four"]);
+  });
+});
