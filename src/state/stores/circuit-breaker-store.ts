@@ -9,8 +9,9 @@ import { circuit, type CircuitCommand, type CircuitReply } from "../algorithms/c
 import { circuitPolicy } from "../algorithms/circuit-policy.ts";
 import type {
   CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-  Reply, StateDriver, SyncTable,
+  StateDriver, SyncTable,
 } from "../contracts.ts";
+import { type Run, runnerOn } from "./runner.ts";
 
 export interface CircuitBreakerStoreOptions {
   /** Prefixed to every key. @default "circuit:" */
@@ -21,6 +22,8 @@ export interface CircuitBreakerStoreOptions {
    */
   readonly policy?: Partial<CircuitPolicy>;
   readonly random?: Random;
+  /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
+  readonly run?: Run;
 }
 
 /** A circuit breaker store on a driver: all verbs, and what an administrator needs. */
@@ -57,7 +60,7 @@ const KEYS_REMEMBERED = 1024;
 
 class DriverStore implements DriverCircuitBreakerStore {
   readonly capabilities: DriverCapabilities;
-  readonly #driver: StateDriver;
+  readonly #send: Run;
   readonly #table: SyncTable<CircuitCommand, CircuitReply> | undefined;
   readonly #prefix: string;
   readonly #policy: CircuitPolicy;
@@ -75,7 +78,7 @@ class DriverStore implements DriverCircuitBreakerStore {
       throw new StoreError("STORE_CAPABILITY", `the driver "${driver.name}" cannot run a circuit breaker: its steps are not atomic; use one whose are, such as a Durable Object or memory`);
     }
     this.capabilities = driver.capabilities;
-    this.#driver = driver;
+    this.#send = runnerOn(driver, options.run);
     this.#prefix = options.prefix ?? "circuit:";
     this.#table = driver.table?.(circuit, this.#prefix);
     this.#policy = circuitPolicy(options.policy);
@@ -154,8 +157,7 @@ class DriverStore implements DriverCircuitBreakerStore {
   #run(key: string, command: CircuitCommand): MaybePromise<CircuitReply> {
     if (this.#table !== undefined) return this.#table.run(key, command);
     const physical = this.#keys.get(key) ?? this.#physical(key);
-    if (this.#driver.runSync !== undefined) return this.#driver.runSync(circuit, physical, command);
-    return chain(this.#driver.run([{ algorithm: circuit, key: physical, commands: [command] }]), firstReply);
+    return this.#send(circuit, physical, command);
   }
 
   #physical(key: string): string {
@@ -183,10 +185,4 @@ function snapshotOf(reply: CircuitReply): CircuitBreakerSnapshot {
     lastFailureTime: reply.lastFailureAt,
     lastStateChange: reply.changedAt,
   };
-}
-
-function firstReply(replies: Reply[][]): CircuitReply {
-  const reply = replies[0]?.[0];
-  if (reply instanceof Error) throw reply;
-  return reply as CircuitReply;
 }

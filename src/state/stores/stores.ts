@@ -15,7 +15,7 @@ export interface StoresOptions {
   /** Bounds and deadline of the batches to a driver behind a wire. */
   readonly combiner?: CombinerOptions;
   /** For breakers whose verbs carry no policy. */
-  readonly circuit?: Omit<CircuitBreakerStoreOptions, "prefix">;
+  readonly circuit?: Omit<CircuitBreakerStoreOptions, "prefix" | "run">;
 }
 
 export interface Stores {
@@ -46,7 +46,7 @@ export function createStores(driver: StateDriver, options: StoresOptions = {}): 
   let closed: Promise<void> | undefined;
   return {
     rateLimitStore,
-    circuitBreakerStore: circuitBreakerStoreOn(driver, { ...options.circuit, prefix: `${prefix}circuit:` }),
+    circuitBreakerStore: circuitBreakerStoreOn(driver, { ...options.circuit, prefix: `${prefix}circuit:`, run }),
     store,
     rateLimiter: (policy) => rateLimiterOn(driver, policy, { prefix, run }),
     close: () => (closed ??= close()),
