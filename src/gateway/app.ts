@@ -7,8 +7,8 @@ import type { MaybePromise } from "../core/maybe-promise.ts";
 import { GatewayError } from "./errors.ts";
 import { serveRoute, serveUnmatched } from "./exchange.ts";
 import type { BoundUpstream, Snapshot } from "./internals.ts";
-import { canonicalPath } from "./path.ts";
-import { createRouteTable, KNOWN_METHODS, type MatchResult, type RouteTable } from "./routing.ts";
+import { canonicalPath, queryOf } from "./path.ts";
+import { createRouteTable, KNOWN_METHODS, withoutSlash, type MatchResult, type RouteTable } from "./routing.ts";
 
 /** Holds the configuration that new requests run on. */
 export interface Switch {
@@ -60,8 +60,13 @@ function createGatewayRouter(active: Switch): GatewayRouter {
     if (path === MALFORMED) return only((c) => serveUnmatched(snapshot, c, "/", snapshot.unmatched, badPath));
     const routes = currentTable();
     const found = routes.match(method, path);
-    if (found[0].length === 1) return found;
-    if (found[0].length > 1) return [[found[0][0] as never], found[1]];
+    if (found[0].length > 0) {
+      if (snapshot.config.trailingSlash === "redirect" && path !== "/") {
+        const other = misplacedSlash(found, path);
+        if (other !== undefined) return other === "redirect" ? only((c) => serveUnmatched(snapshot, c, path, snapshot.unmatched, toOtherForm)) : [[other], found[1]];
+      }
+      return found[0].length === 1 ? found : [[found[0][0] as never], found[1]];
+    }
     if (method === "OPTIONS") {
       const preflight = routes.preflight(path);
       if (preflight !== undefined) return only((c) => serveUnmatched(snapshot, c, path, preflight, missing(snapshot, routes, path)));
@@ -126,6 +131,30 @@ function belowMount(c: Context, path: string): string {
   const depth = pattern.split("/").length - 1;
   const rest = path.split("/").slice(depth + 1).join("/");
   return `/${rest}`;
+}
+
+/** In `redirect` mode both forms of a path find its route; which form is the configured one is decided here. */
+function misplacedSlash(found: MatchResult<Entry>, path: string): "redirect" | (readonly [Entry, Record<string, unknown>]) | undefined {
+  const first = configuredPath(found[0][0] as readonly [Entry, unknown]);
+  if (fits(first, path)) return undefined;
+  return found[0].find(([entry]) => fits(configuredPath([entry, undefined]), path) && withoutSlash(configuredPath([entry, undefined])) === withoutSlash(first)) ?? "redirect";
+}
+
+function configuredPath([entry]: readonly [Entry, unknown]): string {
+  return (entry[1] as { path: string }).path;
+}
+
+function fits(configured: string, path: string): boolean {
+  return configured.endsWith("*") || configured.endsWith("/") === path.endsWith("/");
+}
+
+/** 308 keeps method and body (RFC 9110 15.4.9). */
+function toOtherForm(c: Context): Response {
+  const { url } = c.req.raw;
+  const path = canonicalPath(url) ?? "/";
+  const other = path.endsWith("/") ? withoutSlash(path) : `${path}/`;
+  // "//host" would send the client to another origin; "/.//host" is the same path and does not (RFC 3986 4.2).
+  return new Response(null, { status: 308, headers: { location: (other.startsWith("//") ? `/.${other}` : other) + queryOf(url) } });
 }
 
 function badPath(): never {

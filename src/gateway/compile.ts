@@ -40,7 +40,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   const routes = config.routes.map((route) => compileRoute(route));
 
   function compileRoute(route: RouteConfig): CompiledRoute {
-    const path = joinPath(config.basePath ?? "", route.path);
+    const path = canonicalPattern(joinPath(config.basePath ?? "", route.path));
     const methods = Object.freeze([...new Set<string>(route.methods ?? defaultMethods)]);
     const label = upstreamLabel(route.pipeline.upstream);
     const { layers, own } = splitLayers(route);
@@ -73,6 +73,11 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
     purges: binder.purges,
     dispose: () => binder.dispose(),
   };
+}
+
+/** Literal characters as the canonical path of a request spells them; regular expressions in braces stay. */
+function canonicalPattern(path: string): string {
+  return path.replace(/\{[^}]*\}|[^\x21-\x7e]+/g, (part) => (part.startsWith("{") ? part : encodeURIComponent(part)));
 }
 
 /** The scopes of a route and its own policies. A list that was changed after `scope()` counts as the route's own. */

@@ -7,6 +7,7 @@ import { RequestState } from "./context.ts";
 import { GatewayError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { runPipeline } from "./pipeline.ts";
+import { withoutBody } from "./head.ts";
 import { mutable } from "./response.ts";
 
 /** Serves a request that matched `route`. */
@@ -50,10 +51,13 @@ function requestId(snapshot: Snapshot, c: Context): string {
 }
 
 /** Adds the gateway's own fields and lets go of what the request held. */
-function finish(state: RequestState, answer: Response): Response {
+function finish(state: RequestState, answer: Response): MaybePromise<Response> {
+  return state.c.req.method === "HEAD" && answer.body !== null ? withoutBody(answer).then((head) => complete(state, head)) : complete(state, answer);
+}
+
+function complete(state: RequestState, answer: Response): Response {
   const { snapshot, c } = state;
   let response = mutable(answer);
-  if (c.req.method === "HEAD" && response.body !== null) response = new Response(null, response);
   response.headers.set(snapshot.requestIdHeader, state.requestId);
   const watchers = state.bodyEnd;
   if (watchers !== undefined) {

@@ -7,7 +7,8 @@
  * - `%41`, `%7e`: unreserved characters (RFC 3986 2.3) are decoded; every other escape stays as received.
  * - `.` and `..` segments are resolved, also when written `%2e`; nothing leaves the root.
  * - `%2F`, `%5C` and `\` are never separators; a raw `\` becomes `%5C`.
- * - Raw control characters, spaces and non-ASCII are percent-encoded as UTF-8.
+ * - Raw control characters, spaces, non-ASCII and `"<>^\`{}` are percent-encoded as UTF-8, as WHATWG URL does; not every
+ *   runtime has parsed the URL when it hands over the request.
  *
  * It is idempotent, and free for a path that is canonical already.
  */
@@ -19,7 +20,7 @@ export function canonicalPath(url: string): string | undefined {
   for (; end < url.length; end++) {
     const code = url.charCodeAt(end);
     if (code === 63 || code === 35) break;
-    if (code === 37 || code === 92 || code <= 32 || code >= 127 || (code === 46 && afterSlash)) plain = false;
+    if (code >= 127 || SPECIAL[code] === 1 || (code === 46 && afterSlash)) plain = false;
     afterSlash = code === 47;
   }
   const raw = url.slice(start, end);
@@ -51,9 +52,12 @@ export function queryOf(url: string): string {
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 // eslint-disable-next-line no-control-regex
-const TO_ENCODE = /[\\\u0000-\u0020\u007f-\uffff]/;
+const TO_ENCODE = /[\\"<>^`{}\u0000-\u0020\u007f-\uffff]/;
 // eslint-disable-next-line no-control-regex
-const RUNS_TO_ENCODE = /[\\\u0000-\u0020\u007f-\uffff]+/g;
+const RUNS_TO_ENCODE = /[\\"<>^`{}\u0000-\u0020\u007f-\uffff]+/g;
+
+/** ASCII that makes a path go through the slow way: what is encoded, and `%`. */
+const SPECIAL: Uint8Array = /* @__PURE__ */ Uint8Array.from({ length: 127 }, (_, code) => (code === 37 || TO_ENCODE.test(String.fromCharCode(code)) ? 1 : 0));
 
 function canonicalise(raw: string): string | undefined {
   let text = raw;
