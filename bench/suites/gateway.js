@@ -2,7 +2,7 @@
  * The gateway on Node, CPU of the server process per request. The load and the upstream are processes of their own.
  * Peers: bare Hono, a `fetch` proxy, @fastify/http-proxy, and @homegrower-club/stoma with the same policies.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -46,12 +46,14 @@ const sluice = (policies, { target } = {}) => async () => {
 async function stoma() {
   const { rolldown } = await import("rolldown");
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  const bundle = await rolldown({ input: new URL("../../node_modules/@homegrower-club/stoma/dist/index.js", import.meta.url).pathname, platform: "node", logLevel: "silent" });
+  const dist = new URL("../../node_modules/@homegrower-club/stoma/dist/", import.meta.url).pathname;
+  writeFileSync(join(folder, "entry.js"), `export * from ${JSON.stringify(`${dist}index.js`)};\nexport { memoryAdapter } from ${JSON.stringify(`${dist}adapters/memory.js`)};\n`);
+  const bundle = await rolldown({ input: join(folder, "entry.js"), platform: "node", logLevel: "silent" });
   await bundle.write({ file: join(folder, "stoma.mjs"), format: "esm", codeSplitting: false });
-  const { createGateway, rateLimit, circuitBreaker, cache, InMemoryRateLimitStore, InMemoryCacheStore, InMemoryCircuitBreakerStore } = await import(pathToFileURL(join(folder, "stoma.mjs")).href);
+  const { createGateway, rateLimit, circuitBreaker, cache, memoryAdapter } = await import(pathToFileURL(join(folder, "stoma.mjs")).href);
   rmSync(folder, { recursive: true });
   const gateway = createGateway({
-    adapter: { rateLimitStore: new InMemoryRateLimitStore(), circuitBreakerStore: new InMemoryCircuitBreakerStore(), cacheStore: new InMemoryCacheStore() },
+    adapter: memoryAdapter(),
     routes: [{ path: "/bench", methods: ["GET"], pipeline: { policies: [rateLimit(limits), circuitBreaker(), cache({ ttlSeconds: 300 })], upstream: { type: "handler", handler: (c) => c.json(json) } } }],
   });
   const { serve } = await import("@hono/node-server");
@@ -89,6 +91,7 @@ const three = ({ rateLimit, circuitBreaker, cache }) => [rateLimit(limits), circ
 export default {
   name: "gateway",
   description: "requests per second and CPU of the server, 64 connections",
+  warmup: 20_000,
   cells: [
     { name: "bare Hono", setup: () => cell(bareHono) },
     { name: "gateway, no policy", setup: () => cell(sluice(() => [])) },
