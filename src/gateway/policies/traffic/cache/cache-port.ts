@@ -56,7 +56,9 @@ export class CachePort {
   write(key: string, record: CacheRecord, now: number, fillToken?: string, lockedKey?: string): MaybePromise<void | StoreFailure> {
     return this.#writes.call("put", (store) => {
       if (store.write !== undefined) return store.write(key, record, fillToken, lockedKey);
-      return store.put(key, toResponse(record), Math.max(1, Math.ceil((record.keepUntil - now) / 1000)));
+      const meta = metaOf(record);
+      const until = meta?.kind === "entry" ? meta.until : record.keepUntil;
+      return store.put(key, toResponse(record), Math.max(1, Math.ceil((until - now) / 1000)));
     });
   }
 

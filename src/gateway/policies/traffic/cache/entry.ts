@@ -13,6 +13,8 @@ export interface EntryMeta {
   readonly kind: "entry";
   /** Age at `storedAt`. */
   readonly age: number;
+  /** Until when a store that knows only a TTL keeps it, epoch ms. */
+  readonly until: number;
   readonly shared: boolean;
   readonly revalidate: boolean;
   readonly strict: boolean;
@@ -70,6 +72,7 @@ export function entryRecord(
     v: VERSION,
     kind: "entry",
     age: plan.initialAgeMs,
+    until: plan.usefulUntil,
     shared: plan.shared,
     revalidate: plan.revalidate,
     strict: plan.strict,
@@ -109,7 +112,8 @@ function isSound(record: CacheRecord): boolean {
 
 function isEntry(meta: Partial<EntryMeta>): boolean {
   return (
-    typeof meta.age === "number" &&
+    Number.isFinite(meta.age) &&
+    Number.isFinite(meta.until) &&
     typeof meta.shared === "boolean" &&
     typeof meta.revalidate === "boolean" &&
     typeof meta.strict === "boolean" &&

@@ -88,6 +88,14 @@ describe("responses that may not be shared", () => {
     { "cache-control": "max-age=60", "content-type": "Text/Event-Stream; charset=utf-8" },
   ] as Record<string, string>[])("%j is not stored", (headers) => expect(plan(headers)).toBe("bypass"));
 
+  it("heeds no-store beside must-understand, unless told that it knows better", () => {
+    const headers = { "cache-control": "no-store, must-understand, max-age=60" };
+    expect(plan(headers)).toBe("bypass");
+    expect(lifetime(headers, { rules: { bypassDirectives: [] } })).toBe(60);
+    expect(plan(headers, { status: 400, rules: { bypassDirectives: [] } })).toBe("bypass");
+    expect(plan({ "cache-control": "no-store, max-age=60" }, { rules: { bypassDirectives: [] } })).toBe("bypass");
+  });
+
   it("to callers with credentials are stored only on the response's word or under a key of their own", () => {
     const facts = { authenticated: true };
     expect(plan({ "cache-control": "max-age=60" }, { facts })).toBe("bypass");

@@ -46,6 +46,8 @@ export interface StoragePlan {
   readonly initialAgeMs: number;
   readonly freshUntil: number;
   readonly keepUntil: number;
+  /** Until when it is of use to callers who ask for nothing special. */
+  readonly usefulUntil: number;
   /** May answer callers with credentials: the response said so. */
   readonly shared: boolean;
   /** Each use needs validation. */
@@ -62,6 +64,8 @@ export interface StoragePlan {
 
 /** How long a stale response with a validator is kept to be revalidated. */
 const VALIDATOR_KEEP_MS = 3_600_000;
+/** How long any other one is kept for callers who take stale answers: as long again as it was fresh, within these bounds. */
+const STALE_KEEP_MS: readonly [least: number, most: number] = [60_000, 3_600_000];
 
 /** Decides whether and how a response is stored. */
 export function planStorage(status: number, headers: Headers, facts: ExchangeFacts, rules: StorageRules): StoragePlan | NotStored {
@@ -74,7 +78,10 @@ export function planStorage(status: number, headers: Headers, facts: ExchangeFac
 
   const vary = varyNames(headers);
   const shared = directives.public || directives.sMaxage !== undefined || directives.mustRevalidate;
-  if (directives.noStore || directives.private || vary === undefined) return "bypass";
+  // Beside `must-understand`, `no-store` is for caches that do not know the status (RFC 9111 5.2.2.3). It is heeded all
+  // the same unless the options say otherwise.
+  const lifted = directives.mustUnderstand && rules.respectCacheControl && !rules.bypassDirectives.includes("no-store");
+  if ((directives.noStore && !lifted) || directives.private || vary === undefined) return "bypass";
   if (!rules.storeSetCookie && headers.has("set-cookie")) return "bypass";
   if (facts.authenticated && !shared && !facts.personalKey) return "bypass";
   if (rules.respectCacheControl && rules.bypassDirectives.some((name) => directives.names.has(name))) return "bypass";
@@ -93,14 +100,16 @@ export function planStorage(status: number, headers: Headers, facts: ExchangeFac
   const freshUntil = facts.respondedAt + lifetimeMs - initialAgeMs;
   const swr = strict ? 0 : (staleWhileRevalidateMs ?? (optionStale ? rules.staleWhileRevalidateMs : 0));
   const sie = strict ? 0 : (staleIfErrorMs ?? (optionStale ? rules.staleIfErrorMs : 0));
-  const keepUntil = Math.max(freshUntil + Math.max(swr, sie), validator ? Math.max(freshUntil, facts.respondedAt) + VALIDATOR_KEEP_MS : freshUntil);
+  const usefulUntil = Math.max(freshUntil + Math.max(swr, sie), validator ? Math.max(freshUntil, facts.respondedAt) + VALIDATOR_KEEP_MS : freshUntil);
   const revalidate = respect && directives.noCache;
-  if (keepUntil <= facts.respondedAt || (revalidate && !validator)) return "useless";
+  if (usefulUntil <= facts.respondedAt || (revalidate && !validator)) return "useless";
+  const keepUntil = optionStale ? Math.max(usefulUntil, freshUntil + Math.min(Math.max(lifetimeMs, STALE_KEEP_MS[0]), STALE_KEEP_MS[1])) : usefulUntil;
   return {
     lifetimeMs,
     initialAgeMs,
     freshUntil,
     keepUntil,
+    usefulUntil,
     shared,
     revalidate,
     strict,
