@@ -9,6 +9,7 @@ const SLOT_MS = 16;
 const STALL_MS = 25;
 /** A timer this late was dropped by the platform (workerd ends a request's timers with the request): it is set again. */
 const LOST_MS = 250;
+const MIN_DELAY_MS = 0.001;
 /** Slots of entries that are in no list: at rest, or taken out and about to expire. */
 const IDLE = -1;
 const FIRING = -2;
@@ -98,7 +99,8 @@ export class Deadlines {
   private wake(at: number, now: number): void {
     if (this.wakeAt !== Infinity) this.clock.clearTimeout(this.timer);
     this.wakeAt = at;
-    this.timer = this.clock.setTimeout(this.onTimer, Math.max(0, at - now));
+    // A timer may come a hair early; the rest of the way is not made in steps too small to move a double.
+    this.timer = this.clock.setTimeout(this.onTimer, at <= now ? 0 : Math.max(MIN_DELAY_MS, at - now));
   }
 
   private stop(): void {

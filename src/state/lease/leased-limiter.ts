@@ -1,0 +1,359 @@
+/**
+ * The strict lease: a limiter that spends units debited in the store beforehand, so that most decisions need no round
+ * trip and the fleet still never admits more than the limit. What fails costs refusals, at most the unspent part of a
+ * lease, never an admission too many.
+ *
+ * Bounds, while the store keeps its debits and clocks run within `drift` of its own: fixed window, never more than
+ * `max` in a window; token bucket, never more than `capacity + rate * L` in any interval `L`, since the store works with
+ * a capacity smaller by the refill of one lifetime; sliding window, never more than `max` in any interval of the window,
+ * since a debit stands in the bucket in which the lease ends. At most `instances * max(1, limit / divisor)` units of a
+ * window that ran out are leased and unspent.
+ */
+
+import { checkInteger, checkOneOf, checkPositive } from "../../core/check.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { StoreError, isSluiceError } from "../../core/errors.ts";
+import type { EventSource } from "../../core/events.ts";
+import { type MaybePromise, chain } from "../../core/maybe-promise.ts";
+import { type Combiner, createCombiner } from "../combiner.ts";
+import type { LimitDecision, LimitPolicy } from "../contracts.ts";
+import { type Deadlines, deadlinesOf } from "../deadlines.ts";
+import { type CompiledLimit, checkCost } from "../limit-policy.ts";
+import { Demand, IDLE_TARGETS } from "./demand.ts";
+import { type Denial, DenyCache } from "./deny-cache.ts";
+import { type AskEnd, type LeaseDriver, LeaseExchange } from "./exchange.ts";
+import type { HeldLease } from "./held-lease.ts";
+import { KeyLease, type KeyOwner, type LeaseWaiter } from "./key-lease.ts";
+import { type LeaseOptions, type LeaseTerms, leaseTerms } from "./lease-limit.ts";
+import type { LeaseEvent, LeaseStats, LeasedDecision } from "./leased-decision.ts";
+import { LocalTwin } from "./local-twin.ts";
+
+export interface LeasedLimiterOptions {
+  /** A shared store with atomic steps. */
+  readonly driver: LeaseDriver;
+  readonly limit: LimitPolicy | CompiledLimit;
+  readonly lease?: true | LeaseOptions;
+  /** Carries the requests; give it a guard to bound what a dead store costs. @default one of its own, closed with the limiter */
+  readonly combiner?: Combiner;
+  /** What a caller gets when the store fails and no units are left: this instance's part of the limit, everything, or the error. @default "local" */
+  readonly failMode?: "local" | "open" | "closed";
+  /** Instances that share the limit; each takes its part of it in fail mode `local`. @default 1 */
+  readonly instances?: number;
+  /** Largest cost of a call on a bucket. @default 1 */
+  readonly maxCost?: number;
+  /** Keys with leases or a remembered rate; above it the oldest give theirs back. @default 65536 */
+  readonly maxKeys?: number;
+  /** Callers that wait for a lease; one more meets the fail mode. @default 100000 */
+  readonly maxWaiting?: number;
+  readonly clock?: Clock;
+}
+
+export interface LeasedLimiter {
+  /** What is leased; its `keySuffix` belongs to the key. */
+  readonly limit: CompiledLimit;
+  readonly events: EventSource<LeaseEvent>;
+  /**
+   * Charges `cost`, or refuses. A plain value while units are held or a refusal still holds; else a promise.
+   * `key` is the key in the store, as it is. Throws `OptionError` for a cost outside its domain.
+   */
+  check(key: string, cost?: number, signal?: AbortSignal): MaybePromise<LeasedDecision>;
+  stats(): LeaseStats;
+  /** Refuses new work, gives back what is held, and resolves when that has been sent. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Throws at construction for what cannot be leased; see {@link leaseTerms}. */
+export function createLeasedLimiter(options: LeasedLimiterOptions): LeasedLimiter {
+  return new Limiter(options);
+}
+
+/** Requests whose units came when their lifetime was over, before the callers are refused. */
+const LATE_TRIES = 3;
+
+class Limiter implements LeasedLimiter, KeyOwner {
+  readonly limit: CompiledLimit;
+  private readonly storeName: string;
+  private readonly combiner: Combiner;
+  private readonly ownsCombiner: boolean;
+  private readonly terms: LeaseTerms;
+  private readonly failMode: "local" | "open" | "closed";
+  private readonly maxKeys: number;
+  private readonly maxWaiting: number;
+  private readonly clock: Clock;
+  private readonly deadlines: Deadlines;
+  private readonly keys = new Map<string, KeyLease>();
+  private readonly exchange: LeaseExchange;
+  private readonly denials: DenyCache;
+  private readonly twin: LocalTwin;
+  private closing: Promise<void> | undefined;
+  private waiting = 0;
+  private spent = 0;
+  private expiredUnits = 0;
+  private deniedCached = 0;
+  private degraded = 0;
+
+  constructor(options: LeasedLimiterOptions) {
+    const { driver } = options;
+    this.terms = leaseTerms(driver, options.limit, options.lease === true ? {} : options.lease, checkPositive("maxCost", options.maxCost ?? 1));
+    this.limit = this.terms.limit;
+    this.storeName = driver.name;
+    this.failMode = checkOneOf("failMode", options.failMode ?? "local", ["local", "open", "closed"]);
+    this.maxKeys = checkInteger("maxKeys", options.maxKeys ?? 65_536, 1);
+    this.maxWaiting = checkInteger("maxWaiting", options.maxWaiting ?? 100_000, 1);
+    this.clock = options.clock ?? systemClock;
+    this.deadlines = deadlinesOf(this.clock);
+    this.denials = new DenyCache(this.terms.denyCacheMs);
+    this.twin = new LocalTwin(this.limit, checkInteger("instances", options.instances ?? 1, 1));
+    this.ownsCombiner = options.combiner === undefined;
+    this.combiner = options.combiner ?? createCombiner(driver, { clock: this.clock });
+    this.exchange = new LeaseExchange(driver, this.combiner, this.terms, this.clock, this.keys);
+  }
+
+  get events(): EventSource<LeaseEvent> {
+    return this.exchange.events;
+  }
+
+  check(key: string, cost = 1, signal?: AbortSignal): MaybePromise<LeasedDecision> {
+    checkCost(this.limit, cost);
+    if (this.closing !== undefined) return Promise.reject(this.closedError());
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const now = this.clock.monotonic();
+    let held = this.keys.get(key);
+    let available = 0;
+    if (held !== undefined) {
+      held.wanted(cost, now);
+      available = held.available(now, this.clock.now());
+      if (available >= cost && held.waiters.first === undefined) return this.spend(held, cost, now);
+    } else if (cost === 0) return this.peek(key);
+    const denial = this.denials.find(key, cost - available, now);
+    if (denial !== undefined) {
+      this.deniedCached++;
+      return this.refused(held, denial, available, now, "lease");
+    }
+    if (held === undefined) held = this.addKey(key, cost, now);
+    const quarantine = Math.max(this.exchange.quarantinedUntil, held.quarantinedUntil);
+    if (now < quarantine) return this.withheld(held, quarantine - now, now);
+    return this.join(held, cost, signal);
+  }
+
+  stats(): LeaseStats {
+    const { granted, returned, inFlight, roundTrips, epochChanges } = this.exchange;
+    let held = 0;
+    for (const key of this.keys.values()) held += key.held;
+    const { spent, expiredUnits: expired, deniedCached, degraded } = this;
+    return { granted, spent, returned, expired, held, inFlight, roundTrips, deniedCached, degraded, epochChanges };
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  died(held: KeyLease, lease: HeldLease, lost: boolean): void {
+    if (this.terms.refundDead && !lost) this.exchange.refund(held.key, lease.ticket, lease.left);
+    else this.expiredUnits += lease.left;
+  }
+
+  /** Unspent units go back when they were idle, and the key is forgotten after eight idle targets. */
+  idle(held: KeyLease): void {
+    const now = this.clock.monotonic();
+    const { targetMs, useMs, returnUnspent } = this.terms;
+    const idleMs = now - held.usedAt;
+    const available = held.available(now, this.clock.now());
+    let againMs = Math.max(held.wantedAt + IDLE_TARGETS * targetMs - now, held.quarantinedUntil - now);
+    if (held.asking || held.waiters.first !== undefined) againMs = targetMs;
+    else if (idleMs < useMs) againMs = useMs - idleMs;
+    else if (available > 0 && !returnUnspent) againMs = held.endsAt - now;
+    else if (available > 0) this.exchange.giveBack(held);
+    // At least 1 ms: a rest too small to move the clock would come round for ever.
+    if (againMs > 0) this.deadlines.arm(held, Math.max(1, againMs), now);
+    else this.keys.delete(held.key);
+  }
+
+  private spend(held: KeyLease, cost: number, now: number): LeasedDecision {
+    held.spend(cost, now);
+    this.spent += cost;
+    if (held.low && !held.asking && now >= held.restUntil && held.demand.steady(now)) this.exchange.ask(held, 1, this.asked);
+    return this.decision(held, true, 0, held.held, now, "lease");
+  }
+
+  /** What is left, asked of the store: nobody here knows the key. */
+  private peek(key: string): MaybePromise<LeasedDecision> {
+    const decision = this.combiner.run(this.terms.algorithm, key, { cost: 0, policy: this.terms.policy }) as MaybePromise<LimitDecision>;
+    return chain(decision, (found) => ({ ...found, source: "store" as const, degraded: false }));
+  }
+
+  private join(held: KeyLease, cost: number, signal: AbortSignal | undefined): Promise<LeasedDecision> {
+    return new Promise((resolve, reject) => {
+      const waiter: LeaseWaiter = { cost, resolve, reject, gone: false };
+      if (this.waiting >= this.maxWaiting) {
+        this.fail(held, waiter, new StoreError("STORE_OVERLOADED", `${this.storeName}: ${this.maxWaiting} callers wait for a lease already`, { outcome: "not-applied" }));
+        return;
+      }
+      this.waiting++;
+      held.waiters.push(waiter);
+      if (signal !== undefined) this.leaveOnAbort(held, waiter, signal);
+      if (!held.asking) this.serve(held);
+    });
+  }
+
+  private leaveOnAbort(held: KeyLease, waiter: LeaseWaiter, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      this.take(held, waiter);
+      waiter.reject(signal.reason);
+    };
+    waiter.stop = () => signal.removeEventListener("abort", onAbort);
+    signal.addEventListener("abort", onAbort);
+  }
+
+  private take(held: KeyLease, waiter: LeaseWaiter): void {
+    held.waiters.remove(waiter);
+    waiter.stop?.();
+    this.waiting--;
+  }
+
+  /** Serves the callers in order, as far as units and refusals go; asks for the first one left. */
+  private serve(held: KeyLease, denial?: Denial): void {
+    const now = this.clock.monotonic();
+    const wall = this.clock.now();
+    for (let waiter = held.waiters.first; waiter !== undefined; waiter = held.waiters.first) {
+      const available = held.available(now, wall);
+      const lacking = waiter.cost - available;
+      if (lacking <= 0) {
+        this.take(held, waiter);
+        waiter.resolve(this.spend(held, waiter.cost, now));
+      } else if (denial !== undefined && lacking >= denial.cost) {
+        this.take(held, waiter);
+        waiter.resolve(this.refused(held, denial, available, now, "store"));
+      } else {
+        if (!held.asking) this.exchange.ask(held, Math.ceil(lacking), this.asked);
+        return;
+      }
+    }
+  }
+
+  private readonly asked = (held: KeyLease, end: AskEnd): void => {
+    if (end.kind !== "failed") this.twin.forget(held.key);
+    const now = this.clock.monotonic();
+    switch (end.kind) {
+      case "granted":
+        this.denials.delete(held.key);
+        this.serve(held);
+        return;
+      case "refused": {
+        const { least, sentAt, retryAfterMs } = end;
+        this.denials.add(held.key, least, sentAt, retryAfterMs, now);
+        held.restUntil = sentAt + Math.min(this.terms.denyCacheMs, retryAfterMs ?? Infinity);
+        this.serve(held, { cost: least, untilAt: 0, retryAt: retryAfterMs === null ? undefined : sentAt + retryAfterMs });
+        return;
+      }
+      case "late":
+        // Once may be a cold connection; a store that stays too far away for the lease costs refusals, never a wait without end.
+        held.restUntil = now + this.terms.targetMs;
+        if (++held.lateInRow < LATE_TRIES) this.serve(held);
+        else this.eachWaiter(held, (waiter) => waiter.resolve(this.withheld(held, this.terms.targetMs, now)));
+        return;
+      case "epoch":
+        this.eachWaiter(held, (waiter) => waiter.resolve(this.withheld(held, Math.max(this.exchange.quarantinedUntil, held.quarantinedUntil) - now, now)));
+        return;
+      case "failed":
+        held.restUntil = now + Math.max(this.terms.targetMs, (isSluiceError(end.error) ? end.error.retryAfterMs : undefined) ?? 0);
+        this.eachWaiter(held, (waiter) => this.fail(held, waiter, end.error));
+    }
+  };
+
+  /** Ends everybody who waits: with units where there are some, else by `refuse`. */
+  private eachWaiter(held: KeyLease, refuse: (waiter: LeaseWaiter) => void): void {
+    const now = this.clock.monotonic();
+    for (let waiter = held.waiters.first; waiter !== undefined; waiter = held.waiters.first) {
+      this.take(held, waiter);
+      if (held.available(now, this.clock.now()) >= waiter.cost) waiter.resolve(this.spend(held, waiter.cost, now));
+      else refuse(waiter);
+    }
+  }
+
+  /** The store failed and no units are left. */
+  private fail(held: KeyLease, waiter: LeaseWaiter, error: unknown): void {
+    if (this.failMode === "closed" || error instanceof RangeError) {
+      waiter.reject(error);
+      return;
+    }
+    this.degraded++;
+    const now = this.clock.monotonic();
+    if (this.failMode === "open") {
+      waiter.resolve(this.decision(held, true, 0, 0, now, "local", true));
+      return;
+    }
+    const known = held.remaining !== undefined && now - held.heardAt < this.limit.horizonMs ? held.remaining : undefined;
+    waiter.resolve({ ...this.twin.check(held.key, waiter.cost, now, known), source: "local", degraded: true });
+  }
+
+  private addKey(key: string, cost: number, now: number): KeyLease {
+    if (this.keys.size >= this.maxKeys) this.dropOldest();
+    const held = new KeyLease(this, key, new Demand(this.terms.targetMs, this.terms.useMs, this.terms.maxTokens, now), now);
+    held.wanted(cost, now);
+    this.keys.set(key, held);
+    this.deadlines.arm(held, this.terms.useMs, now);
+    return held;
+  }
+
+  private dropOldest(): void {
+    let looked = 0;
+    for (const [key, held] of this.keys) {
+      if (!held.asking && held.waiters.first === undefined) {
+        held.available(this.clock.monotonic(), this.clock.now());
+        this.exchange.giveBack(held);
+        this.deadlines.disarm(held);
+        this.keys.delete(key);
+        return;
+      }
+      if (++looked === 16) return;
+    }
+  }
+
+  private decision(
+    held: KeyLease | undefined, allowed: boolean, retryAfterMs: number | null, available: number, now: number, source: LeasedDecision["source"], degraded = false,
+  ): LeasedDecision {
+    const { limit } = this.limit;
+    const remaining = Math.min(limit, Math.floor((held?.remaining ?? 0) + available));
+    return { allowed, limit, remaining, retryAfterMs, resetAfterMs: Math.max(0, Math.ceil((held?.resetAt ?? now) - now)), debt: 0, source, degraded };
+  }
+
+  private refused(held: KeyLease | undefined, denial: Denial, available: number, now: number, source: LeasedDecision["source"]): LeasedDecision {
+    const retryAfterMs = denial.retryAt === undefined ? null : Math.max(1, Math.ceil(denial.retryAt - now));
+    return this.decision(held, false, retryAfterMs, available, now, source);
+  }
+
+  /** A refusal that is no word of the store on the limit: it lost its records, or is too slow for the lease. */
+  private withheld(held: KeyLease, waitMs: number, now: number): LeasedDecision {
+    this.degraded++;
+    return this.decision(held, false, Math.max(1, Math.ceil(waitMs)), 0, now, "store", true);
+  }
+
+  private async end(): Promise<void> {
+    this.exchange.closed = true;
+    const error = this.closedError();
+    for (const held of this.keys.values()) {
+      this.deadlines.disarm(held);
+      for (let waiter = held.waiters.first; waiter !== undefined; waiter = held.waiters.first) {
+        this.take(held, waiter);
+        waiter.reject(error);
+      }
+      held.available(this.clock.monotonic(), this.clock.now());
+      this.exchange.giveBack(held);
+    }
+    this.denials.clear();
+    // A request that was on its way gives back what it brings.
+    await this.exchange.settled();
+    this.keys.clear();
+    if (this.ownsCombiner) await this.combiner.close();
+  }
+
+  private closedError(): StoreError {
+    return new StoreError("STORE_CLOSED", `${this.storeName}: the limiter is closed`, { outcome: "not-applied" });
+  }
+}
