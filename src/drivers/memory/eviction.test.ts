@@ -5,6 +5,7 @@ import { circuitPolicy } from "../../state/algorithms/circuit-policy.ts";
 import { fixedWindow } from "../../state/algorithms/fixed-window.ts";
 import { leaseSet } from "../../state/algorithms/lease-set.ts";
 import { tokenBucket } from "../../state/algorithms/token-bucket.ts";
+import { defineAlgorithm } from "../../state/define-algorithm.ts";
 import { compileLimit } from "../../state/limit-policy.ts";
 import type { LimitDecision, LimitPolicy } from "../../state/contracts.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
@@ -42,7 +43,7 @@ describe("a full memory driver", () => {
       fc.record({ type: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 3000 }) }),
     );
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 200 }), (events) => {
+      fc.property(fc.array(event, { maxLength: 200, size: "max" }), (events) => {
         const clock = manualClock();
         const driver = memoryDriver({ clock, maxKeys: 5 });
         // Keys in the order of use, with their ends.
@@ -85,14 +86,35 @@ describe("a full memory driver", () => {
     expect([charge("a", HOUR).allowed, charge("b", HOUR).allowed]).toEqual([true, false]);
   });
 
-  it("takes an idle bucket for a new key, and leaves those that owe", () => {
+  it("takes idle buckets for new keys, in order of use, and leaves those that owe", () => {
     const clock = manualClock();
-    const driver = memoryDriver({ clock, maxKeys: 3 });
+    const driver = memoryDriver({ clock, maxKeys: 2000 });
     const { policy } = compileLimit({ algorithm: "token-bucket", capacity: 2, max: 2, windowMs: HOUR });
-    for (const key of ["a", "b", "c"]) driver.runSync(tokenBucket, key, { cost: 2, policy });
-    driver.runSync(tokenBucket, "b", { reset: true, policy });
-    expect(driver.runSync(tokenBucket, "d", { cost: 2, policy }).allowed).toBe(true);
-    for (const key of ["a", "c", "d"]) expect(driver.runSync(tokenBucket, key, { cost: 1, policy }).allowed).toBe(false);
+    const charge = (key: string): LimitDecision => driver.runSync(tokenBucket, key, { cost: 2, policy });
+    for (let i = 0; i < 2000; i++) charge(`k${i}`);
+    for (const i of [1500, 700]) driver.runSync(tokenBucket, `k${i}`, { reset: true, policy });
+    expect([charge("a").allowed, charge("b").allowed, charge("a").allowed, charge("b").allowed]).toEqual([true, true, false, false]);
+    for (let i = 0; i < 2000; i++) if (i !== 1500 && i !== 700) expect(charge(`k${i}`).allowed).toBe(false);
+    // The places are taken: one of two more gets the shared one.
+    expect([charge("c").allowed, charge("d").allowed]).toEqual([true, false]);
+  });
+
+  it("keeps what stops being idle as time goes by", () => {
+    const clock = manualClock();
+    const wakes = defineAlgorithm<number, "start", number>({
+      name: "wakes",
+      version: 1,
+      maxStateBytes: 8,
+      step: (state, _, now) => ({ state: state ?? now, reply: state ?? now, expiresAt: undefined }),
+      limiting: (state, now) => now >= state + 1000,
+      encode: () => new Uint8Array(0),
+      decode: () => 0,
+    });
+    const driver = memoryDriver({ clock, maxKeys: 3 });
+    const first = ["a", "b", "c"].map((key) => driver.runSync(wakes, key, "start"));
+    clock.advance(1000);
+    expect(() => driver.runSync(wakes, "d", "start")).toThrowError(expect.objectContaining({ code: "STORE_FULL" }));
+    expect(["a", "b", "c"].map((key) => driver.runSync(wakes, key, "start"))).toEqual(first);
   });
 
   it("keeps leases and open circuits, and says that it is full", () => {

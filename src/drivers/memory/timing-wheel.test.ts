@@ -22,7 +22,7 @@ describe("timing wheel", () => {
       fc.record({ type: fc.constant("pass" as const), span }),
     );
     fc.assert(
-      fc.property(fc.constantFrom(0, 63, 1_700_000_000_000), fc.array(event, { maxLength: 80 }), (start, events) => {
+      fc.property(fc.constantFrom(0, 63, 1_700_000_000_000), fc.array(event, { maxLength: 80, size: "max" }), (start, events) => {
         let now = start;
         const wheel = new TimingWheel(links(), now);
         const model = new Map<number, number>();
