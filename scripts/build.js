@@ -17,7 +17,7 @@ export async function build() {
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === sources) return "current";
     const fresh = `${dist}.${process.pid}`;
     try {
-      execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json", "--outDir", fresh], { cwd: root, stdio: "pipe" });
+      compile(fresh);
       for (const file of walk(fresh)) if (file.endsWith(".d.ts")) rewriteSpecifiers(file);
       chmodSync(join(fresh, "cli/main.js"), 0o755);
       writeFileSync(join(fresh, ".sources"), sources);
@@ -29,6 +29,14 @@ export async function build() {
     return "built";
   } finally {
     release();
+  }
+}
+
+function compile(folder) {
+  try {
+    execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json", "--outDir", folder], { cwd: root, stdio: "pipe" });
+  } catch (error) {
+    throw new Error(`the build failed:\n${error.stdout}`);
   }
 }
 
@@ -83,7 +91,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     await build();
   } catch (error) {
-    console.error(error.stdout?.toString() ?? error);
+    console.error(error.message);
     process.exit(1);
   }
 }
