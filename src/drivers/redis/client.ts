@@ -4,6 +4,7 @@
  */
 
 import { OptionError } from "../../core/errors.ts";
+import { type RedisSubscriber, bunSubscriber, ioredisSubscriber, nodeRedisSubscriber } from "./subscriber.ts";
 
 /** A script and its digest (SHA-1 in hex, the name `EVALSHA` knows it by). */
 export interface Script {
@@ -15,38 +16,23 @@ export interface Script {
 export interface RedisConnection {
   /** The client's name, for events and messages. */
   readonly client: string;
+  /** The client itself. */
+  readonly raw?: unknown;
   /** Keys are spread over nodes: one call holds keys of one hash slot. */
   readonly cluster: boolean;
   /** Runs a script by digest, loading it when the server does not know it. Bulk replies are text. */
   evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
-  /** A connection of its own for subscriptions, where the client can make one. */
-  readonly subscriber?: () => Promise<RedisSubscriber>;
+  /** Listens: on a connection of its own, or (`own: false`) on this client, which then can do nothing else. */
+  readonly subscriber?: (own: boolean) => Promise<RedisSubscriber>;
   publish?(channel: string, message: string): Promise<unknown>;
-}
-
-/** A connection that does nothing but listen. */
-export interface RedisSubscriber {
-  subscribe(channel: string, handler: (message: string) => void): Promise<void>;
-  unsubscribe(channel: string): Promise<void>;
-  /** Calls back after a lost connection is back and its subscriptions are in place again. */
-  onReconnect(callback: () => void): void;
-  close(): Promise<void>;
 }
 
 /** ioredis (single, Sentinel, Cluster), version 5 or later. */
 export interface IoredisLike {
   call(command: string, ...args: string[]): Promise<unknown>;
-  duplicate?(): IoredisLike & EventedClient;
+  duplicate?(...options: never[]): unknown;
   publish?(channel: string, message: string): Promise<unknown>;
   readonly isCluster?: boolean;
-}
-
-interface EventedClient {
-  on(event: string, listener: (...args: string[]) => void): unknown;
-  subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(...channels: string[]): Promise<unknown>;
-  quit(): Promise<unknown>;
-  disconnect?(): void;
 }
 
 /** node-redis (client or cluster), version 4 or later. */
@@ -84,7 +70,7 @@ export type RedisClient = RedisConnection | IoredisLike | NodeRedisLike | Upstas
 export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
   const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
-  return connection("ioredis", client.isCluster === true, byWords(call), client, () => ioredisSubscriber(client));
+  return connection("ioredis", client.isCluster === true, byWords(call), client, (own) => ioredisSubscriber(client, own));
 }
 
 export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
@@ -95,7 +81,7 @@ export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
       () => client.eval(script.source, { keys: keys as string[], arguments: args as string[] }),
     );
   // A cluster has `nodeClient`, a client has not.
-  return connection("node-redis", "nodeClient" in client, evaluate, client, () => nodeRedisSubscriber(client));
+  return connection("node-redis", "nodeClient" in client, evaluate, client, (own) => nodeRedisSubscriber(client, own));
 }
 
 export function fromUpstash(client: UpstashLike): RedisConnection {
@@ -111,7 +97,7 @@ export function fromUpstash(client: UpstashLike): RedisConnection {
 export function fromBunRedis(client: BunRedisLike): RedisConnection {
   requireMethods("fromBunRedis", client, ["send"]);
   const send = (words: readonly string[]): Promise<unknown> => client.send(words[0] as string, words.slice(1));
-  return connection("Bun.RedisClient", false, byWords(send), client, () => bunSubscriber(client));
+  return connection("Bun.RedisClient", false, byWords(send), client, (own) => bunSubscriber(client, own));
 }
 
 /** A client with `get`, `set`, `del` and an ioredis-style `eval`. Scripts travel whole with each call. */
@@ -136,8 +122,9 @@ export function recogniseClient(client: unknown): RedisConnection {
 
 type Evaluate = RedisConnection["evaluate"];
 
-function connection(name: string, cluster: boolean, evaluate: Evaluate, client: { publish?(channel: string, message: string): Promise<unknown>; duplicate?: unknown }, subscriber: () => Promise<RedisSubscriber>): RedisConnection {
+function connection(name: string, cluster: boolean, evaluate: Evaluate, client: { publish?(channel: string, message: string): Promise<unknown>; duplicate?: unknown }, subscriber: (own: boolean) => Promise<RedisSubscriber>): RedisConnection {
   return {
+    raw: client,
     client: name,
     cluster,
     evaluate,
@@ -163,85 +150,6 @@ async function withReload(bySha: () => Promise<unknown>, bySource: () => Promise
     if (error instanceof Error && error.message.includes("NOSCRIPT")) return await bySource();
     throw error;
   }
-}
-
-async function ioredisSubscriber(client: IoredisLike): Promise<RedisSubscriber> {
-  const own = client.duplicate!();
-  const handlers = new Map<string, (message: string) => void>();
-  own.on("error", () => undefined);
-  own.on("message", (channel, message) => handlers.get(channel as string)?.(message as string));
-  return {
-    async subscribe(channel, handler) {
-      handlers.set(channel, handler);
-      await own.subscribe(channel);
-    },
-    async unsubscribe(channel) {
-      handlers.delete(channel);
-      await own.unsubscribe(channel);
-    },
-    onReconnect(callback) {
-      let ready = 0;
-      own.on("ready", () => void (ready++ > 0 && callback()));
-    },
-    async close() {
-      handlers.clear();
-      own.disconnect?.();
-    },
-  };
-}
-
-interface NodeRedisSubscriberLike {
-  connect(): Promise<unknown>;
-  on(event: string, listener: () => void): unknown;
-  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
-  unsubscribe(channel: string): Promise<void>;
-  destroy?(): void;
-  disconnect?(): Promise<void>;
-}
-
-async function nodeRedisSubscriber(client: NodeRedisLike): Promise<RedisSubscriber> {
-  const own = client.duplicate!() as NodeRedisSubscriberLike;
-  own.on("error", () => undefined);
-  await own.connect();
-  return {
-    subscribe: (channel, handler) => own.subscribe(channel, handler),
-    unsubscribe: (channel) => own.unsubscribe(channel),
-    onReconnect: (callback) => void own.on("ready", callback),
-    async close() {
-      if (own.destroy !== undefined) own.destroy();
-      else await own.disconnect?.();
-    },
-  };
-}
-
-interface BunSubscriberLike {
-  onconnect?: () => void;
-  connect?(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
-  close(): void;
-}
-
-async function bunSubscriber(client: BunRedisLike): Promise<RedisSubscriber> {
-  const own = (await client.duplicate!()) as BunSubscriberLike;
-  await own.connect?.();
-  const channels = new Map<string, (message: string) => void>();
-  return {
-    async subscribe(channel, handler) {
-      channels.set(channel, handler);
-      await own.subscribe(channel, handler);
-    },
-    async unsubscribe(channel) {
-      channels.delete(channel);
-      await own.unsubscribe(channel);
-    },
-    onReconnect(callback) {
-      own.onconnect = callback;
-    },
-    async close() {
-      own.close();
-    },
-  };
 }
 
 function requireMethods(option: string, client: unknown, names: readonly string[]): void {

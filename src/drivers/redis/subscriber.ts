@@ -1,0 +1,174 @@
+/** Connections that listen, one form for every client. Closing one closes only what was opened here. */
+
+import type { BunRedisLike, IoredisLike, NodeRedisLike } from "./client.ts";
+
+/** A connection that does nothing but listen. */
+export interface RedisSubscriber {
+  /** Resolves when the server has confirmed. Called once per channel. */
+  subscribe(channel: string, handler: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  /** `lost` when the connection breaks; `back` when all channels are listened to again. */
+  onChange(lost: () => void, back: () => void): void;
+  close(): Promise<void>;
+}
+
+interface IoredisListener {
+  on(event: string, listener: (...args: string[]) => void): unknown;
+  off(event: string, listener: (...args: string[]) => void): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+export async function ioredisSubscriber(client: IoredisLike, own: boolean): Promise<RedisSubscriber> {
+  const listener = (own ? duplicateIoredis(client) : client) as unknown as IoredisListener;
+  const handlers = new Map<string, (message: string) => void>();
+  const listeners: [string, (...args: string[]) => void][] = [];
+  const on = (event: string, handler: (...args: string[]) => void): void => {
+    listeners.push([event, handler]);
+    listener.on(event, handler);
+  };
+  if (own) on("error", () => undefined);
+  on("message", (channel, message) => handlers.get(channel as string)?.(message as string));
+  return {
+    async subscribe(channel, handler) {
+      handlers.set(channel, handler);
+      await listener.subscribe(channel);
+    },
+    async unsubscribe(channel) {
+      handlers.delete(channel);
+      await listener.unsubscribe(channel);
+    },
+    onChange(lost, back) {
+      let broken = false;
+      on("close", () => {
+        broken = true;
+        lost();
+      });
+      on("ready", () => {
+        if (!broken) return;
+        broken = false;
+        // The client subscribes again by itself, but does not say when that is confirmed.
+        const channels = [...handlers.keys()];
+        if (channels.length === 0) back();
+        else void listener.subscribe(...channels).then(back, () => undefined);
+      });
+    },
+    async close() {
+      for (const [event, handler] of listeners) if (!own || event !== "error") listener.off(event, handler);
+      if (own) listener.disconnect();
+      else if (handlers.size > 0) await listener.unsubscribe(...handlers.keys());
+      handlers.clear();
+    },
+  };
+}
+
+/** A listener waits for its server as long as it takes, whatever the client's own commands do. */
+function duplicateIoredis(client: IoredisLike): unknown {
+  const duplicate = client.duplicate as (...options: unknown[]) => unknown;
+  return client.isCluster === true ? duplicate.call(client) : duplicate.call(client, { enableOfflineQueue: true, maxRetriesPerRequest: null });
+}
+
+interface NodeRedisListener {
+  connect(): Promise<unknown>;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener?: (message: string) => void): Promise<void>;
+  destroy?(): void;
+  disconnect?(): Promise<void>;
+}
+
+export async function nodeRedisSubscriber(client: NodeRedisLike, own: boolean): Promise<RedisSubscriber> {
+  const listener = (own ? client.duplicate!() : client) as NodeRedisListener;
+  const listeners: [string, () => void][] = [];
+  const handlers = new Map<string, (message: string) => void>();
+  const on = (event: string, handler: () => void): void => {
+    listeners.push([event, handler]);
+    listener.on(event, handler);
+  };
+  const end = async (): Promise<void> => {
+    if (listener.destroy !== undefined) listener.destroy();
+    else await listener.disconnect?.();
+  };
+  if (own) {
+    // An "error" nobody listens to ends the process.
+    listener.on("error", () => undefined);
+    try {
+      await listener.connect();
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  }
+  return {
+    async subscribe(channel, handler) {
+      handlers.set(channel, handler);
+      await listener.subscribe(channel, handler);
+    },
+    async unsubscribe(channel) {
+      const handler = handlers.get(channel);
+      handlers.delete(channel);
+      await listener.unsubscribe(channel, handler);
+    },
+    onChange(lost, back) {
+      let broken = false;
+      const breaks = (): void => {
+        if (broken) return;
+        broken = true;
+        lost();
+      };
+      on("error", breaks);
+      on("reconnecting", breaks);
+      on("ready", () => {
+        if (!broken) return;
+        broken = false;
+        back();
+      });
+    },
+    async close() {
+      for (const [event, handler] of listeners) listener.off(event, handler);
+      if (own) await end();
+      else for (const [channel, handler] of handlers) await listener.unsubscribe(channel, handler);
+      handlers.clear();
+    },
+  };
+}
+
+interface BunListener {
+  onconnect?: (() => void) | null;
+  onclose?: (() => void) | null;
+  connect?(): Promise<unknown>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  close(): void;
+}
+
+export async function bunSubscriber(client: BunRedisLike, own: boolean): Promise<RedisSubscriber> {
+  const listener = (own ? await client.duplicate!() : client) as BunListener;
+  if (own) await listener.connect?.();
+  const handlers = new Map<string, (message: string) => void>();
+  return {
+    async subscribe(channel, handler) {
+      handlers.set(channel, handler);
+      await listener.subscribe(channel, handler);
+    },
+    async unsubscribe(channel) {
+      handlers.delete(channel);
+      await listener.unsubscribe(channel);
+    },
+    onChange(lost, back) {
+      listener.onclose = lost;
+      listener.onconnect = () => {
+        void Promise.all([...handlers].map(([channel, handler]) => listener.subscribe(channel, handler))).then(back, () => undefined);
+      };
+    },
+    async close() {
+      listener.onclose = null;
+      listener.onconnect = null;
+      if (own) listener.close();
+      else for (const channel of handlers.keys()) await listener.unsubscribe(channel);
+      handlers.clear();
+    },
+  };
+}
