@@ -236,16 +236,16 @@ describe("memoryDriver time", () => {
     expect(driver.runSync(fixedWindow, "k", { cost: 1, policy: { max: 1, windowMs: 60_000 } }).allowed).toBe(false);
   });
 
-  it("keeps evicting after the clock went back for days", () => {
+  it("finds what expires after the clock went back for days", () => {
     const clock = manualClock();
-    const driver = memoryDriver({ clock, maxKeys: 10 });
-    for (let i = 0; i < 10; i++) driver.runSync(fixedWindow, `a${i}`, { cost: 1, policy: window });
+    const driver = memoryDriver({ clock, maxKeys: 3000 });
+    const charge = (key: string, windowMs: number): boolean => driver.runSync(fixedWindow, key, { cost: 1, policy: { max: 1, windowMs } }).allowed;
+    for (let i = 0; i < 2000; i++) charge(`a${i}`, 86_400_000);
     clock.step(-5 * 86_400_000);
-    clock.advance(500);
-    for (let i = 0; i < 10; i++) driver.runSync(fixedWindow, `a${i}`, { cost: 1, policy: window });
+    for (let i = 2000; i < 3000; i++) charge(`a${i}`, i === 2500 ? 1000 : 86_400_000);
     clock.advance(1000);
-    for (let i = 0; i < 10; i++) expect(driver.runSync(fixedWindow, `b${i}`, { cost: 3, policy: window }).allowed).toBe(true);
-    expect(driver.size).toBe(10);
+    expect([charge("b", 86_400_000), charge("b", 86_400_000), charge("c", 86_400_000), charge("d", 86_400_000)]).toEqual([true, false, true, false]);
+    expect(driver.size).toBe(3000);
   });
 });
 
