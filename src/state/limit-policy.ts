@@ -12,8 +12,9 @@ import type { Algorithm, LimitCommand, LimitDecision, LimitPolicy } from "./cont
 import { rateFraction } from "./rate-fraction.ts";
 
 /** A limit as the state layer runs it: give `algorithm` commands that carry `policy`, on `key` and `keySuffix`. */
+// oxlint-disable-next-line typescript/no-explicit-any -- algorithm and policy travel together, whichever they are
 export interface CompiledLimit<Policy = any> {
-  readonly algorithm: Algorithm<any, LimitCommand<Policy>, LimitDecision>;
+  readonly algorithm: Algorithm<unknown, LimitCommand<Policy>, LimitDecision>;
   /** What travels in the command. Frozen. */
   readonly policy: Policy;
   /**
@@ -29,7 +30,7 @@ export interface CompiledLimit<Policy = any> {
 
 /** Several limits on one subject, for one record. */
 export interface CompiledLimits {
-  readonly algorithm: Algorithm<any, AllOfCommand, AllOfDecision>;
+  readonly algorithm: Algorithm<unknown, AllOfCommand, AllOfDecision>;
   readonly policies: readonly unknown[];
   readonly members: readonly CompiledLimit[];
   readonly keySuffix: string;

@@ -27,7 +27,7 @@ export interface StateRecord<State> {
  *
  * @throws StoreError `STORE_VALUE_TOO_LARGE` when the algorithm exceeds its own `maxStateBytes`.
  */
-export function encodeRecord<State>(algorithm: Algorithm<State, any, any>, state: State, expiresAt?: number, stamp?: number): Uint8Array {
+export function encodeRecord<State>(algorithm: Algorithm<State>, state: State, expiresAt?: number, stamp?: number): Uint8Array {
   const encoded = algorithm.encode(state);
   if (encoded.length > algorithm.maxStateBytes) {
     throw new StoreError("STORE_VALUE_TOO_LARGE", `a state of ${algorithm.name} takes ${encoded.length} bytes, and its maxStateBytes is ${algorithm.maxStateBytes}`, { outcome: "not-applied" });
@@ -50,7 +50,7 @@ export function encodeRecord<State>(algorithm: Algorithm<State, any, any>, state
  * @throws StoreError `STORE_WRONG_TYPE` when the record is a plain value or another algorithm's, `STORE_CORRUPT` when it is
  * damaged or of a version that is not known: a record is never taken for absent.
  */
-export function decodeRecord<State>(algorithm: Algorithm<State, any, any>, bytes: Uint8Array): StateRecord<State> {
+export function decodeRecord<State>(algorithm: Algorithm<State>, bytes: Uint8Array): StateRecord<State> {
   if (bytes[0] === PLAIN_VALUE) throw new StoreError("STORE_WRONG_TYPE", `the key holds a plain value, not the state of ${algorithm.name}`, { outcome: "not-applied" });
   if (bytes[0] !== VERSION) throw corrupt(bytes.length === 0 ? "it is empty" : `version ${bytes[0]} is unknown; was it written by a newer release?`);
   const flags = bytes[1] ?? 0xff;
@@ -69,7 +69,7 @@ export function decodeRecord<State>(algorithm: Algorithm<State, any, any>, bytes
   return { state: decodeState(algorithm, encoded), expiresAt, stamp };
 }
 
-function decodeState<State>(algorithm: Algorithm<State, any, any>, encoded: Uint8Array): State {
+function decodeState<State>(algorithm: Algorithm<State>, encoded: Uint8Array): State {
   try {
     return algorithm.decode(encoded);
   } catch (cause) {

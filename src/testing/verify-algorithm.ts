@@ -198,7 +198,7 @@ function pure(context: Context): void {
 
 /** Runs `call` while the platform's clocks and generators raise an error. It is synchronous, so nobody else sees them. */
 function withoutSources<T>(call: () => T, where: string): T {
-  const sources: readonly (readonly [object, string])[] = [[Date, "now"], [Math, "random"], [performance, "now"], [crypto, "getRandomValues"], [crypto, "randomUUID"]];
+  const sources: readonly (readonly [object, string])[] = [[Date, "now"], [Math, "random"], [globalThis.performance, "now"], [crypto, "getRandomValues"], [crypto, "randomUUID"]];
   const originals = sources.map(([owner, name]) => Object.getOwnPropertyDescriptor(owner, name));
   let asked: string | undefined;
   try {
@@ -352,9 +352,10 @@ function inPlace(context: Context): void {
   const { row } = algorithm;
   if (row === undefined) return skipRule("the state is no row of numbers");
   const at = row.width + 1;
+  const blank = Array.from({ length: row.width }, () => 0);
   play(context, 0.1, ({ before, command, now, step, where }) => {
     const cells = new Float64Array(3 * row.width + 2).fill(7);
-    cells.set((before as readonly number[] | undefined) ?? new Array<number>(row.width).fill(0), at);
+    cells.set((before as readonly number[] | undefined) ?? blank, at);
     const was = cells.slice();
     const reply = row.reply();
     const changed = row.apply(cells, at, command, now, reply);
@@ -362,7 +363,7 @@ function inPlace(context: Context): void {
     expect(changed === (step.state !== before), () => `${where}: in place it says ${changed ? "changed" : "unchanged"}, by step it is the other`);
     const after = Array.from(cells.subarray(at, at + row.width));
     if (!changed) expect(sameValue(after, Array.from(was.subarray(at, at + row.width))), () => `${where}: it says unchanged and wrote ${show(after)}`);
-    else expect(sameValue(after, step.state ?? new Array<number>(row.width).fill(0)), () => `${where}: ${show(after)} in place, ${show(step.state)} by step`);
+    else expect(sameValue(after, step.state ?? blank), () => `${where}: ${show(after)} in place, ${show(step.state)} by step`);
     for (let i = 0; i < cells.length; i++) if (i < at || i >= at + row.width) expect(cells[i] === 7, `${where}: wrote outside its row`);
     if (step.state !== undefined) {
       expect(row.expiresAt(cells, at, command) === step.expiresAt, () => `${where}: expiresAt differs in place`);

@@ -42,6 +42,9 @@ describe("all-of", () => {
 
   it("puts for ever above every wait", () => {
     expect(new Several(SECOND, NEVER, MINUTE).run({ cost: 1 }, START)).toMatchObject({ allowed: false, binding: 1 });
+    const first = new Several(SECOND, MINUTE);
+    first.run({ cost: 3 }, START);
+    expect(first.run({ cost: 4 }, START)).toMatchObject({ binding: 0, decisions: [{ retryAfterMs: null }, { retryAfterMs: 60_000 }] });
     const several = new Several(MINUTE, SECOND);
     several.run({ cost: 3 }, START);
     expect(several.run({ cost: 4 }, START)).toMatchObject({ binding: 1, decisions: [{ retryAfterMs: 60_000 }, { retryAfterMs: null }] });

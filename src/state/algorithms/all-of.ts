@@ -31,7 +31,7 @@ export interface AllOfDecision {
   ticket?: AllOfTicket;
 }
 
-type Member = Algorithm<any, LimitCommand<any>, LimitDecision>;
+type Member = Algorithm<unknown, LimitCommand<unknown>, LimitDecision>;
 type State = readonly unknown[];
 
 /** The algorithm for these members; the same members in the same order give the same object. */
@@ -81,7 +81,7 @@ function isCharge(command: AllOfCommand): command is Charge {
   return refund === undefined && settle === undefined && reset === undefined;
 }
 
-function run(members: readonly Member[], state: State | undefined, commandOf: (i: number) => LimitCommand<unknown> | undefined, now: number): Step<State, AllOfDecision> {
+function run(members: readonly Member[], state: State | undefined, commandOf: (i: number) => LimitCommand<unknown>, now: number): Step<State, AllOfDecision> {
   const decisions: LimitDecision[] = [];
   const states: unknown[] = [];
   let binding = -1;
@@ -91,7 +91,7 @@ function run(members: readonly Member[], state: State | undefined, commandOf: (i
   for (let i = 0; i < members.length; i++) {
     const member = members[i] as Member;
     const old = state?.[i];
-    const command = commandOf(i) as LimitCommand<any>;
+    const command = commandOf(i);
     const next = member.step(old, command, now);
     decisions.push(next.reply);
     states.push(next.state);

@@ -49,6 +49,21 @@ describe("fixed-window", () => {
     expect(subject.peek(START - 9000)).toMatchObject({ remaining: 5 });
   });
 
+  it("begins a new window after a reset", () => {
+    const subject = new Subject(fixedWindowLimit({ max: 5, windowMs: 1000 }));
+    subject.charge(3, START);
+    subject.reset(START + 400);
+    expect(subject.charge(1, START + 500)).toMatchObject({ resetAt: START + 1500, remaining: 4 });
+  });
+
+  it("ignores a ticket of an earlier window, also where stepping clocks gave both one era", () => {
+    const subject = new Subject(fixedWindowLimit({ max: 5, windowMs: 5 }));
+    subject.charge(1, START);
+    const { ticket } = subject.charge(2, START - 100);
+    expect(subject.charge(3, START - 90)).toMatchObject({ remaining: 2, ticket: { era: ticket!.era } });
+    expect(subject.refund(ticket, START - 90).remaining).toBe(2);
+  });
+
   it("keeps its window when everything in it was refunded", () => {
     const subject = new Subject(fixedWindowLimit({ max: 5, windowMs: 1000 }));
     const { ticket } = subject.charge(3, START);

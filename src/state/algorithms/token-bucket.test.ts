@@ -157,6 +157,20 @@ describe("token-bucket over time", () => {
     expect(subject.charge(2, START).retryAfterMs).toBe(6000);
   });
 
+  it("counts in whole milliseconds, those that have begun", () => {
+    const subject = new Subject(tokenBucketLimit({ capacity: 1, max: 1, windowMs: 1000 }));
+    subject.charge(1, START + 0.9);
+    expect(subject.charge(1, START + 999.9)).toMatchObject({ allowed: false, retryAfterMs: 1 });
+    expect(subject.charge(1, START + 1000).allowed).toBe(true);
+  });
+
+  it("ignores a ticket from before a step of the clock, also after the clock has passed it again", () => {
+    const subject = new Subject(tokenBucketLimit({ capacity: 10, max: 1, windowMs: 1000 }));
+    const { ticket } = subject.charge(4, START);
+    subject.peek(START - 1);
+    expect(subject.refund(ticket, START).remaining).toBe(6);
+  });
+
   it("gives back by a refund only what has not drained meanwhile", () => {
     const subject = new Subject(tokenBucketLimit({ capacity: 10, max: 1, windowMs: 1000 }));
     const { ticket } = subject.charge(4, START);
