@@ -18,7 +18,7 @@ export async function build() {
     const fresh = `${dist}.${process.pid}`;
     try {
       compile(fresh);
-      for (const file of walk(fresh)) if (file.endsWith(".d.ts")) rewriteSpecifiers(file);
+      for (const file of walk(fresh)) if (file.endsWith(".d.ts")) finishDeclaration(file);
       chmodSync(join(fresh, "cli/main.js"), 0o755);
       writeFileSync(join(fresh, ".sources"), sources);
       rmSync(dist, { recursive: true, force: true });
@@ -73,10 +73,13 @@ function isAlive(pid) {
   }
 }
 
-/** tsc rewrites `.ts` specifiers in code, not in declarations. */
-function rewriteSpecifiers(file) {
-  const text = readFileSync(file, "utf8");
-  writeFileSync(file, text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
+/**
+ * tsc rewrites `.ts` specifiers in code, not in declarations. A declaration that names `Symbol.asyncDispose` asks for its
+ * library itself, so that a project with an older `target` can read it.
+ */
+function finishDeclaration(file) {
+  const text = readFileSync(file, "utf8").replace(/((?:from|import\()\s*"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"');
+  writeFileSync(file, /Symbol\.(asyncD|d)ispose|AsyncDisposable/.test(text) ? `/// <reference lib="esnext.disposable" />\n${text}` : text);
 }
 
 function* walk(folder) {

@@ -65,6 +65,7 @@ export const config = {
     "typescript/no-explicit-any": "error",
     "typescript/consistent-type-imports": "error",
     "unicorn/no-thenable": "off",
+    "unicorn/no-new-array": "off",
     "unicorn/no-await-in-promise-methods": "error",
     "eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
     "eslint/eqeqeq": "error",
