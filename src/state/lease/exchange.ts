@@ -62,8 +62,9 @@ export class LeaseExchange {
     const sentAt = this.clock.monotonic();
     const sentWall = this.clock.now();
     // What callers wait for is spent on arrival, so slow start does not bound it.
-    const want = Math.min(maxTokens, Math.max(key.demand.want(sentAt), Math.ceil(key.waiters.wanted)));
-    const command = { lease: Math.max(least, want), least, divisor, ttlMs, policy };
+    const waiting = Math.ceil(key.waiters.wanted);
+    const want = Math.min(maxTokens, Math.max(key.demand.want(sentAt), waiting));
+    const command = { lease: Math.max(least, want), least, waiting, divisor, ttlMs, policy };
     key.asking = true;
     this.inFlight++;
     this.roundTrips++;

@@ -126,7 +126,6 @@ async function runFleet(options: FleetOptions): Promise<Audit> {
     const { granted, spent, returned, expired, held } = limiter.stats();
     expect(granted).toBe(spent + returned + expired + held);
   }
-  if (globalThis.process.env.AUDIT !== undefined) console.log(limiters.map((limiter) => JSON.stringify(limiter.stats())).join("\n"), admitted.reduce((a, b) => a + b.cost, 0) / options.seconds, calls / options.seconds);
   return { admitted, windows: [...windows].sort((a, b) => a - b), calls, roundTrips: limiters.reduce((sum, limiter) => sum + limiter.stats().roundTrips, 0) };
 }
 
@@ -198,7 +197,7 @@ describe("lease audit: fixed window", () => {
   const limit = { algorithm: "fixed-window", max: 1000, windowMs: 1000 } as const;
 
   it("never admits more than the limit in a window, and nearly all of it", async () => {
-    const audit = await runFleet({ limit, rates: RATES, seconds: 300, seed: 1, ...CALM });
+    const audit = await runFleet({ limit, rates: RATES, seconds: 600, seed: 1, ...CALM });
     const windows = perWindow(audit, 1000);
     expect(Math.max(...windows)).toBeLessThanOrEqual(1000);
     const whole = windows.slice(0, -1);
@@ -233,10 +232,10 @@ describe("lease audit: sliding window", () => {
   const limit = { algorithm: "sliding-window", max: 1000, windowMs: 1000 } as const;
 
   it("never admits more than the limit in any interval of the window, and nearly what an unleased ring would", async () => {
-    const audit = await runFleet({ limit, rates: RATES, seconds: 300, seed: 2, ...CALM });
+    const audit = await runFleet({ limit, rates: RATES, seconds: 600, seed: 2, ...CALM });
     expect(worstInterval(audit.admitted, 1000)).toBeLessThanOrEqual(1000);
-    // The ring gives 1000/1024 of an ideal log; the lease costs up to one bucket more, and what its holders do not spend.
-    expect(total(audit)).toBeGreaterThanOrEqual(0.93 * 300 * 1000);
+    // The ring gives 1000/1024 of an ideal log, a debit at the end of its lease 1000/1040; the rest is what holders do not spend.
+    expect(total(audit)).toBeGreaterThanOrEqual(0.95 * 600 * 1000);
   });
 
   it("holds with lost messages, delays, killed and suspended processes, for small limits too", async () => {
@@ -264,10 +263,10 @@ describe("lease audit: token bucket", () => {
   const limit = { algorithm: "token-bucket", capacity: 300, max: 1000, windowMs: 1000 } as const;
 
   it("never admits more than the burst and the refill of any interval, and nearly all of the refill", async () => {
-    const audit = await runFleet({ limit, rates: RATES, seconds: 300, seed: 3, ...CALM });
+    const audit = await runFleet({ limit, rates: RATES, seconds: 600, seed: 3, ...CALM });
     // In finer time than whole ms: the refill of one ms more.
     expect(worstLevel(audit.admitted, 1)).toBeLessThanOrEqual(300 + 1);
-    expect(total(audit)).toBeGreaterThanOrEqual(0.97 * 300 * 1000);
+    expect(total(audit)).toBeGreaterThanOrEqual(0.97 * 600 * 1000);
   });
 
   it("holds with costs, lost messages, delays, killed and suspended processes", async () => {

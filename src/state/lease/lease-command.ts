@@ -10,7 +10,9 @@ export interface LeaseCommand<Policy = unknown> {
   readonly lease: number;
   /** Fewest units that are of use: with fewer free nothing is granted. @default 1 */
   readonly least?: number;
-  /** At most this part of what is free, so that a window that runs out is shared. */
+  /** Units that callers wait for at this moment, and so will spend at once. @default 0 */
+  readonly waiting?: number;
+  /** Units in reserve are at most this part of what is free, and those for waiting callers this part of the limit: a window that runs out is shared. */
   readonly divisor: number;
   /** Longest lifetime, in ms; a fixed window's ends with the window whatever it says. */
   readonly ttlMs: number;
@@ -36,8 +38,8 @@ export interface LeaseGrant {
 export type LeasedAlgorithm<State = unknown, Policy = unknown> = Algorithm<State, LimitCommand<Policy> | LeaseCommand<Policy>, LimitDecision | LeaseGrant>;
 
 /**
- * Adds the lease command to a limiter: `R` units are free now; `g = min(want, max(least, floor(R / divisor)), R)` are
- * debited at once. Records are those of the algorithm itself, so holders of leases and others share a limit exactly.
+ * Adds the lease command to a limiter: `R` units are free now; `g = min(want, max(least, floor(R / divisor),
+ * min(waiting, floor(limit / divisor))), R)` are debited at once. Records are those of the algorithm itself, so holders of leases and others share a limit exactly.
  * `settleIn` gives the lifetime of a grant, and the state with the debit where it has to stand for that lifetime.
  */
 function leased<State, Policy>(base: Algorithm<State, LimitCommand<Policy>, LimitDecision>, settleIn: Settle<State, Policy>): LeasedAlgorithm<State, Policy> {
@@ -50,7 +52,9 @@ function leased<State, Policy>(base: Algorithm<State, LimitCommand<Policy>, Limi
     if (!allowed || !(command.lease >= 1)) {
       return { state: peek.state, reply: { granted: 0, ttlMs: 0, limit, remaining, retryAfterMs, resetAfterMs }, expiresAt: peek.expiresAt };
     }
-    const granted = Math.min(Math.max(least, Math.floor(command.lease)), Math.max(least, Math.floor(remaining / command.divisor)), remaining);
+    const { divisor, waiting = 0 } = command;
+    const share = Math.max(least, Math.floor(remaining / divisor), Math.min(Math.ceil(waiting), Math.floor(limit / divisor)));
+    const granted = Math.min(Math.max(least, Math.floor(command.lease)), share, remaining);
     const charged = base.step(peek.state, { cost: granted, policy, ticket: true }, now);
     return settleIn(charged as Step<State, LimitDecision>, command, granted, now);
   }

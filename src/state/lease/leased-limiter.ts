@@ -197,7 +197,13 @@ class Limiter implements LeasedLimiter, KeyOwner {
       this.waiting++;
       held.waiters.push(waiter);
       if (signal !== undefined) this.leaveOnAbort(held, waiter, signal);
-      if (!held.asking) this.serve(held);
+      if (held.asking) return;
+      // Callers of the same turn go into one request.
+      held.asking = true;
+      queueMicrotask(() => {
+        held.asking = false;
+        this.serve(held);
+      });
     });
   }
 
