@@ -1,0 +1,215 @@
+/**
+ * The clients of users, as one connection. All of Sluice's work on Postgres is single statements, so one verb is enough:
+ * a statement with text parameters, and rows back. Types are structural: no client's types appear here.
+ */
+
+import { OptionError } from "../../core/errors.ts";
+
+/** A statement that is sent many times. `name` is what a client prepares it under. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** What the driver needs of a client. `fromPg` and its kin make one; any object of this shape is taken as it is. */
+export interface PostgresConnection {
+  /** The client's name, for events and messages. */
+  readonly client: string;
+  /** Runs one statement. Parameters are text or `null`. */
+  execute(statement: Statement, params: readonly (string | null)[]): Promise<readonly Row[]>;
+  /** A session of its own for `LISTEN`, where the client can make one. */
+  readonly listener?: () => Promise<PostgresListener>;
+}
+
+/** A session that listens. Ours alone: closing it closes no connection of the caller's. */
+export interface PostgresListener {
+  listen(channel: string): Promise<void>;
+  unlisten(channel: string): Promise<void>;
+  /** Both are set once, before the first `listen`. `onLost`: the session is gone, and nothing of it will come again. */
+  onMessage(callback: (channel: string, payload: string) => void): void;
+  onLost(callback: () => void): void;
+  close(): Promise<void>;
+}
+
+export interface PostgresClientOptions {
+  /** Prepare statements by name. `false` behind a pooler in transaction mode that does not track them. @default true */
+  readonly prepare?: boolean;
+}
+
+/** `Pool` or `Client` of `pg`, version 8. */
+export interface PgLike {
+  query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: unknown[] }>;
+  connect(...args: never[]): Promise<unknown>;
+}
+
+/** `postgres` (postgres.js), version 3, or an object like it, such as Bun's SQL client. */
+export interface PostgresJsLike {
+  unsafe(query: string, params?: never[], options?: { prepare?: boolean }): PromiseLike<unknown>;
+}
+
+/** Anything that runs a statement: PGlite, serverless drivers, wrappers of one's own. */
+export interface QueryLike {
+  query(text: string, params?: any[]): PromiseLike<unknown>;
+}
+
+export type PostgresClient = PostgresConnection | PgLike | PostgresJsLike | QueryLike;
+
+export function fromPg(client: PgLike, options: PostgresClientOptions = {}): PostgresConnection {
+  requireMethods("fromPg", client, ["query", "connect"]);
+  const named = options.prepare !== false;
+  return {
+    client: "pg",
+    async execute({ name, text }, params) {
+      const { rows } = await client.query(named ? { name, text, values: params as unknown[] } : { text, values: params as unknown[] });
+      return rows as Row[];
+    },
+    // A `Client` is one session, and its owner's: only a pool can hand out another.
+    ...(isPool(client) ? { listener: () => pgListener(client) } : {}),
+  };
+}
+
+export function fromPostgresJs(sql: PostgresJsLike, options: PostgresClientOptions = {}): PostgresConnection {
+  requireMethods("fromPostgresJs", sql, ["unsafe"]);
+  const prepare = options.prepare !== false;
+  return {
+    client: "postgres.js",
+    execute: async ({ text }, params) => (await sql.unsafe(text, params as never[], { prepare })) as readonly Row[],
+    ...(hasMethod(sql, "listen") ? { listener: async () => postgresJsListener(sql as unknown as ListeningSql) } : {}),
+  };
+}
+
+/** Any `query(text, params)` that resolves with rows, or with an object that has `rows`. */
+export function fromQuery(client: QueryLike): PostgresConnection {
+  requireMethods("client", client, ["query"]);
+  return {
+    client: hasMethod(client, "execProtocolRaw") ? "pglite" : "query",
+    async execute({ text }, params) {
+      const result = (await client.query(text, params as unknown[])) as readonly Row[] | { readonly rows: readonly Row[] };
+      return Array.isArray(result) ? (result as readonly Row[]) : (result as { rows: readonly Row[] }).rows;
+    },
+    ...(hasMethod(client, "listen") && hasMethod(client, "execProtocolRaw") ? { listener: async () => pgliteListener(client as unknown as ListeningPglite) } : {}),
+  };
+}
+
+/** Recognises a client by its shape. Throws {@link OptionError} that says what is missing. */
+export function recogniseClient(client: unknown, options: PostgresClientOptions = {}): PostgresConnection {
+  if ((typeof client !== "object" && typeof client !== "function") || client === null) throw new OptionError("client", client, "a Postgres client");
+  if (hasMethod(client, "execute") && typeof (client as { client?: unknown }).client === "string") return client as PostgresConnection;
+  if (hasMethod(client, "unsafe")) return fromPostgresJs(client as PostgresJsLike, options);
+  // Only pg takes an object as its one argument, which is how a statement gets a name.
+  if (hasMethod(client, "query") && hasMethod(client, "connect") && (isPool(client) || hasMethod(client, "escapeIdentifier"))) return fromPg(client as PgLike, options);
+  if (hasMethod(client, "query")) return fromQuery(client as QueryLike);
+  throw new OptionError("client", client, "a Pool or Client of pg, postgres.js, PGlite, or an object with query(text, params); query is missing");
+}
+
+interface PgPool {
+  connect(): Promise<PgSession>;
+}
+
+interface PgSession {
+  query(text: string): Promise<unknown>;
+  on(event: string, listener: (event: { channel: string; payload?: string }) => void): unknown;
+  release(destroy?: boolean): void;
+}
+
+function isPool(client: object): client is PgPool {
+  return typeof (client as { totalCount?: unknown }).totalCount === "number";
+}
+
+/** One session out of the pool for as long as anybody listens. */
+async function pgListener(pool: PgPool): Promise<PostgresListener> {
+  const session = await pool.connect();
+  let released = false;
+  let lost: (() => void) | undefined;
+  const end = (): void => {
+    if (released) return;
+    released = true;
+    session.release(true);
+    lost?.();
+  };
+  session.on("error", end);
+  session.on("end", end);
+  return {
+    listen: async (channel) => void (await session.query(`LISTEN ${quoteIdentifier(channel)}`)),
+    unlisten: async (channel) => void (await session.query(`UNLISTEN ${quoteIdentifier(channel)}`)),
+    onMessage: (callback) => void session.on("notification", ({ channel, payload }) => callback(channel, payload ?? "")),
+    onLost: (callback) => void (lost = callback),
+    async close() {
+      lost = undefined;
+      end();
+    },
+  };
+}
+
+interface ListeningSql {
+  listen(channel: string, onNotify: (payload: string) => void, onListen?: () => void): Promise<{ unlisten(): Promise<void> }>;
+}
+
+/** postgres.js keeps one session for all listeners and brings it back itself; that it was away shows in a second `onListen`. */
+function postgresJsListener(sql: ListeningSql): PostgresListener {
+  const channels = new Map<string, Promise<{ unlisten(): Promise<void> }>>();
+  let message: ((channel: string, payload: string) => void) | undefined;
+  let lost: (() => void) | undefined;
+  const unlisten = async (channel: string): Promise<void> => {
+    const subscription = channels.get(channel);
+    channels.delete(channel);
+    await (await subscription)?.unlisten();
+  };
+  return {
+    async listen(channel) {
+      let listening = 0;
+      const subscription = sql.listen(channel, (payload) => message?.(channel, payload), () => void (listening++ > 0 && lost?.()));
+      channels.set(channel, subscription);
+      await subscription;
+    },
+    unlisten,
+    onMessage: (callback) => void (message = callback),
+    onLost: (callback) => void (lost = callback),
+    async close() {
+      lost = message = undefined;
+      await Promise.allSettled([...channels.keys()].map(unlisten));
+    },
+  };
+}
+
+interface ListeningPglite {
+  listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>;
+}
+
+function pgliteListener(db: ListeningPglite): PostgresListener {
+  const channels = new Map<string, () => Promise<void>>();
+  let message: ((channel: string, payload: string) => void) | undefined;
+  const unlisten = async (channel: string): Promise<void> => {
+    const remove = channels.get(channel);
+    channels.delete(channel);
+    await remove?.();
+  };
+  return {
+    async listen(channel) {
+      // PGlite folds a bare name to lower case, so it is given as a quoted identifier.
+      channels.set(channel, await db.listen(quoteIdentifier(channel), (payload) => message?.(channel, payload)));
+    },
+    unlisten,
+    onMessage: (callback) => void (message = callback),
+    onLost: () => undefined,
+    async close() {
+      message = undefined;
+      await Promise.allSettled([...channels.keys()].map(unlisten));
+    },
+  };
+}
+
+function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function hasMethod(client: object, name: string): boolean {
+  return typeof (client as Record<string, unknown>)[name] === "function";
+}
+
+function requireMethods(option: string, client: unknown, names: readonly string[]): void {
+  const missing = names.filter((name) => typeof (client as Record<string, unknown> | null | undefined)?.[name] !== "function");
+  if (missing.length > 0) throw new OptionError(option, client, `a client with ${names.join(", ")}; ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`);
+}

@@ -1,0 +1,35 @@
+/** What the server or the client said, as an error of the state layer. */
+
+import { type Outcome, SluiceError, StoreError } from "../../core/errors.ts";
+
+/** Missing table, missing column. */
+const SCHEMA: ReadonlySet<string> = /* @__PURE__ */ new Set(["42P01", "42703"]);
+
+/** The writer lost against another one: serialization failure, deadlock, lock not available. */
+const LOST: ReadonlySet<string> = /* @__PURE__ */ new Set(["40001", "40P01", "55P03"]);
+
+/** The server ended the statement, so nothing of it holds; classes of SQLSTATE (PostgreSQL manual, appendix A). */
+const ROLLED_BACK: RegExp = /^(?:0A|2[0-9A-Z]|3[0-9A-Z]|4[0-9A-Z]|5[34]|57014)/;
+
+/** Where a call stands: a read that failed changed nothing, whatever happened. */
+export type Phase = "read" | "write";
+
+export function postgresError(error: unknown, phase: Phase): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const { code, message } = describe(error);
+  if (SCHEMA.has(code)) {
+    return new StoreError("STORE_SCHEMA", `the tables of Sluice are missing or older than this release (${message}): run POSTGRES_SCHEMA_SQL, or postgresSchemaSql({ tablePrefix }) for a prefix of your own, once on this database`, { cause: error, outcome: "not-applied" });
+  }
+  const outcome: Outcome = phase === "read" || ROLLED_BACK.test(code) || code === "ECONNREFUSED" ? "not-applied" : "unknown";
+  return new StoreError("STORE_UNAVAILABLE", `postgres: ${message}`, { cause: error, outcome });
+}
+
+/** Whether nothing was written only because another writer was there. */
+export function isLostRace(error: unknown): boolean {
+  return LOST.has(describe(error).code);
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  const { code, message } = (typeof error === "object" && error !== null ? error : {}) as { code?: unknown; message?: unknown };
+  return { code: typeof code === "string" ? code : "", message: typeof message === "string" && message !== "" ? message : "the statement failed" };
+}

@@ -1,0 +1,81 @@
+/** The key-value store and the limiter on Postgres, one factory each, for those who need no adapter. */
+
+import { createCombiner } from "../../state/combiner.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
+import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import type { PostgresClient } from "./client.ts";
+import { type PostgresDriverOptions, postgresDriver } from "./driver.ts";
+
+export interface PostgresStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+  /** In front of every key. @default "" */
+  readonly keyPrefix?: string;
+}
+
+/** A key-value store in Postgres. */
+export interface PostgresStore extends KeyValueStore {
+  /** Deletes expired rows, 1,000 per statement; gives how many. */
+  cleanup(): Promise<number>;
+}
+
+/**
+ * A key-value store on Postgres, in the table `<tablePrefix>entries`. Calls made at the same time share their round trips. The
+ * client stays the caller's; `close()` does not close it.
+ *
+ * @throws OptionError for a client of no known shape and a bad `tablePrefix`.
+ *
+ * @example
+ * const store = postgresStore(new Pool({ connectionString: process.env.DATABASE_URL }), { keyPrefix: "myapp:" });
+ */
+export function postgresStore(client: PostgresClient, options: PostgresStoreOptions = {}): PostgresStore {
+  const { keyPrefix, ...rest } = options;
+  const driver = postgresDriver(client, rest);
+  const combiner = createCombiner(driver, { clock: rest.clock });
+  const store = keyValueStoreOn(driver, {
+    keyPrefix,
+    run: (algorithm, key, command) => combiner.run(algorithm, key, command),
+    onClose: async () => {
+      await combiner.close();
+      await driver.close();
+    },
+  });
+  return Object.assign(store, { cleanup: () => driver.cleanup("entries") });
+}
+
+export interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
+  /** In front of every key, before the policy's own prefix. @default "" */
+  readonly prefix?: string;
+}
+
+/** A limiter in Postgres. */
+export interface PostgresRateLimiter extends RateLimiter {
+  dispose(): void;
+  /** Deletes the rows of buckets that are full again, 1,000 per statement; gives how many. */
+  cleanup(): Promise<number>;
+}
+
+/**
+ * A token bucket per key, shared by everybody on this database who uses the same prefix and policy. The server's time decides.
+ *
+ * @throws OptionError for a client of no known shape, a bad policy, a bad `tablePrefix`.
+ *
+ * @example
+ * const limiter = postgresRateLimiter(pool, { capacity: 20, tokensPerSecond: 5 });
+ * const decision = await limiter.consume("user-7", 1);
+ */
+export function postgresRateLimiter(client: PostgresClient, policy: TokenBucketPolicy, options: PostgresRateLimiterOptions = {}): PostgresRateLimiter {
+  const { prefix, ...rest } = options;
+  const driver = postgresDriver(client, rest);
+  const combiner = createCombiner(driver, { clock: rest.clock });
+  const limiter = rateLimiterOn(driver, policy, {
+    prefix,
+    run: (algorithm, key, command) => combiner.run(algorithm, key, command),
+    onDispose: () => void combiner.close().then(() => driver.close()),
+  });
+  return {
+    consume: (key, cost) => limiter.consume(key, cost),
+    getPolicy: () => limiter.getPolicy(),
+    dispose: () => limiter.dispose?.(),
+    cleanup: () => driver.cleanup("rate_limits"),
+  };
+}

@@ -1,0 +1,31 @@
+/** The commands of one key on a state that a backend gave: what drivers do that ship state to this process. */
+
+import { SluiceError, StoreError } from "../core/errors.ts";
+import type { Operation, Reply } from "./contracts.ts";
+
+export interface Replay {
+  /** The same object as before when nothing changed. */
+  readonly state: unknown;
+  readonly replies: Reply[];
+  readonly expiresAt: number | undefined;
+}
+
+/** Steps through the commands of `operation` from the state `before`, all at one `now`. */
+export function replay({ algorithm, commands }: Operation, before: unknown, now: number): Replay {
+  let state = before;
+  let expiresAt: number | undefined;
+  const replies: Reply[] = new Array(commands.length);
+  for (let i = 0; i < commands.length; i++) {
+    const step = algorithm.step(state, commands[i], now);
+    state = step.state;
+    expiresAt = step.expiresAt;
+    replies[i] = step.reply;
+  }
+  return { state, replies, expiresAt };
+}
+
+/** One error in the place of each reply of `operation`: that key failed, and nothing of it was applied. */
+export function failedReplies({ commands }: Operation, error: unknown): Reply[] {
+  const typed = error instanceof SluiceError ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
+  return commands.map(() => typed);
+}

@@ -1,0 +1,78 @@
+/** Every contract on a real Postgres, through each client. */
+
+import { PGlite } from "@electric-sql/pglite";
+import pg from "pg";
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type PostgresConnection, fromPg, fromPostgresJs, fromQuery } from "../../src/drivers/postgres/client.ts";
+import { postgresDriver } from "../../src/drivers/postgres/driver.ts";
+import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
+import { postgresRateLimiter, postgresStore } from "../../src/drivers/postgres/store.ts";
+import { createStores } from "../../src/state/stores/stores.ts";
+import { verifyCircuitBreakerStoreContract } from "../../src/testing/verify-circuit-breaker-store.ts";
+import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
+import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
+import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
+import { verifyStoreContract } from "../../src/testing/verify-store.ts";
+import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
+
+let server: PostgresServer;
+let lite: PGlite;
+const open: (() => unknown)[] = [];
+beforeAll(async () => {
+  server = await startPostgres();
+  const client = new pg.Client(server.url);
+  await client.connect();
+  await client.query(POSTGRES_SCHEMA_SQL);
+  await client.query(POSTGRES_SCHEMA_SQL);
+  await client.end();
+  lite = new PGlite();
+  await lite.exec(POSTGRES_SCHEMA_SQL);
+});
+afterAll(async () => {
+  for (const close of open) await close();
+  await lite.close();
+  await server.stop();
+});
+
+const clients: Record<string, () => PostgresConnection> = {
+  "pg Pool"() {
+    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
+    open.push(() => pool.end());
+    return fromPg(pool);
+  },
+  "pg Pool, nothing prepared"() {
+    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
+    open.push(() => pool.end());
+    return fromPg(pool, { prepare: false });
+  },
+  "postgres.js"() {
+    const sql = postgres(server.url, { max: 4, onnotice: () => undefined });
+    open.push(() => sql.end({ timeout: 1 }));
+    return fromPostgresJs(sql);
+  },
+  "query(text, params)"() {
+    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
+    open.push(() => pool.end());
+    return fromQuery({ query: async (text, params) => (await pool.query(text, params)).rows });
+  },
+  PGlite: () => fromQuery(lite),
+};
+
+describe.each(Object.entries(clients))("%s", (_, connect) => {
+  // Two clients stand for two processes; a suite makes many objects on them.
+  const made: PostgresConnection[] = [];
+  let next = 0;
+  const pair = (): PostgresConnection => (made[next++ % 2] ??= connect());
+  const report = async (verify: (connect: () => PostgresConnection) => Promise<{ violations: readonly unknown[]; passed: readonly string[] }>): Promise<void> => {
+    const { violations, passed } = await verify(pair);
+    expect(violations).toEqual([]);
+    expect(passed.length).toBeGreaterThan(5);
+  };
+
+  it.concurrent("driver", () => report((make) => verifyDriverContract(() => postgresDriver(make()))));
+  it.concurrent("key-value", () => report((make) => verifyStoreContract(() => postgresStore(make(), { keyPrefix: "kv:" }), { ttlMs: 200 })));
+  it.concurrent("rate limits", () => report((make) => verifyRateLimitStoreContract(() => createStores(postgresDriver(make())).rateLimitStore)));
+  it.concurrent("rate limiter", () => report((make) => verifyRateLimiterContract((policy) => postgresRateLimiter(make(), policy))));
+  it.concurrent("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(() => createStores(postgresDriver(make())).circuitBreakerStore)));
+});
