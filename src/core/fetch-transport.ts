@@ -75,7 +75,7 @@ function knownCodings(value: string): string {
   return kept.length === 0 ? "identity" : kept.join(", ");
 }
 
-function requestBody(request: TransportRequest, touch: () => void): unknown {
+function requestBody(request: TransportRequest, touch: (ended: boolean) => void): unknown {
   const { body } = request;
   if (body === null || body instanceof Uint8Array || request.method === "GET" || request.method === "HEAD") return body;
   const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator];
@@ -84,7 +84,7 @@ function requestBody(request: TransportRequest, touch: () => void): unknown {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await chunks.next();
-      touch();
+      touch(done === true);
       if (done === true) controller.close();
       else controller.enqueue(value);
     },
@@ -160,7 +160,8 @@ function guarded(
 }
 
 interface Watch {
-  readonly touch: () => void;
+  /** A chunk of the request body was taken, or its end. */
+  readonly touch: (ended: boolean) => void;
   readonly stop: () => void;
 }
 
@@ -178,9 +179,20 @@ function createWatch(request: TransportRequest, expire: (error: TransportError) 
     if (delayMs > 0) timer = systemClock.setTimeout(() => expire(new TransportError(code, `no ${what} within ${delayMs} ms`)), delayMs);
   };
   const streams = body !== null && !(body instanceof Uint8Array);
-  if (streams && idleBodyTimeoutMs > 0) arm(idleBodyTimeoutMs + connectTimeoutMs, "BODY_TIMEOUT", "body chunk");
+  let stopped = false;
+  if (streams) arm(idleBodyTimeoutMs, "BODY_TIMEOUT", "body chunk");
   else arm(total, "HEADERS_TIMEOUT", "response headers");
-  return { stop, touch: () => arm(headersTimeoutMs, "HEADERS_TIMEOUT", "response headers") };
+  return {
+    stop() {
+      stopped = true;
+      stop();
+    },
+    touch(ended) {
+      if (stopped) return;
+      if (ended) arm(headersTimeoutMs, "HEADERS_TIMEOUT", "response headers");
+      else arm(idleBodyTimeoutMs, "BODY_TIMEOUT", "body chunk");
+    },
+  };
 }
 
 const CONNECT_CODES: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ConnectionRefused"]);

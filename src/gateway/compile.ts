@@ -42,6 +42,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   function compileRoute(route: RouteConfig): CompiledRoute {
     const path = canonicalPattern(joinPath(config.basePath ?? "", route.path));
     const methods = Object.freeze([...new Set<string>(route.methods ?? defaultMethods)]);
+    const upstream = bindUpstream(route.pipeline.upstream, `route ${quote(path)}`);
     const label = upstreamLabel(route.pipeline.upstream);
     const { layers, own } = splitLayers(route);
     const here = `${methods.join(",")} ${path}`;
@@ -59,7 +60,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
       metadata: Object.freeze({ ...route.metadata }),
       policies,
       preflight: preflightAt === -1 ? undefined : policies.slice(0, preflightAt + 1),
-      upstream: bindUpstream(route.pipeline.upstream, `route ${quote(path)}`),
+      upstream,
       upstreamLabel: label,
     };
   }

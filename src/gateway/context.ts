@@ -183,15 +183,14 @@ export class RequestState implements PolicyContext {
 
   /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
   private onGone(cancel: Cancel): () => void {
-    let forgetClient: (() => void) | undefined;
     const forgetClose = this.snapshot.core.tracker.onAbort(cancel);
-    forgetClient = onClientLeft(this.c, (reason) => {
+    const forgetClient = onClientLeft(this.c, (reason) => {
       forgetClose();
       cancel(reason);
     });
     return () => {
       forgetClose();
-      forgetClient?.();
+      forgetClient();
     };
   }
 

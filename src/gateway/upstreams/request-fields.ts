@@ -81,7 +81,7 @@ export function requestFields(state: RequestState, options: FieldOptions, keepLe
     }
     if (CONNECTION_FIELDS.has(name) || (!trusted && FORWARDING.has(name))) return;
     if (nominated.length > 0 && nominated.includes(name) && !NOT_NOMINABLE.has(name)) return;
-    if (overridden.length > 0 && overridden.some(([own]) => own === name)) return;
+    if (overridden.some(([own]) => own === name)) return;
     fields.push(name, value);
   });
   addForwarding(fields, state, options, received, trusted);

@@ -21,6 +21,9 @@ export class Exchange {
   #forget: (() => void) | undefined;
   #status = 0;
   #init: ResponseInit | undefined;
+  #eventStream = false;
+  /** The headers are there, and the response is about to be made. */
+  #delivering = false;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #complete = false;
@@ -93,6 +96,7 @@ export class Exchange {
     this.#status = status;
     this.#resume = resume;
     this.#init = this.#readHeaders(status, raw, statusText);
+    this.#delivering = true;
     queueMicrotask(() => this.#deliver());
     return true;
   }
@@ -124,7 +128,7 @@ export class Exchange {
     this.#failure = reason;
     this.#release();
     if (this.#controller !== undefined) this.#controller.error(reason);
-    else if (!this.#settled && this.#status === 0) {
+    else if (!this.#settled && !this.#delivering) {
       this.#settled = true;
       this.#reject(reason);
     }
@@ -153,6 +157,7 @@ export class Exchange {
     if (maxResponseBytes !== undefined && method !== "HEAD" && Number(headers.get("content-length") ?? 0) > maxResponseBytes) {
       throw new TransportError("BODY_TOO_LONG", `the response body is longer than ${maxResponseBytes} bytes`);
     }
+    this.#eventStream = headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") === true;
     editHeaders?.(headers);
     return { status, statusText, headers };
   }
@@ -183,8 +188,7 @@ export class Exchange {
   }
 
   #stream(): ReadableStream<Uint8Array> {
-    const type = (this.#init?.headers as Headers).get("content-type");
-    if (type === null || !type.toLowerCase().startsWith("text/event-stream")) this.#startWatch();
+    if (!this.#eventStream) this.#startWatch();
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
