@@ -1,9 +1,9 @@
 /**
- * Writes `.oxlintrc.json` from the layer table below. `npm run check` fails when the file and the table differ.
- *
- * Each folder of `src` may import itself and the folders listed; everything else is an error that names the rule.
+ * The lint configuration, made from the layer table below: `npm run check` writes it to `.oxlintrc.json`, where editors
+ * find it, and lints with it. Each folder of `src` may import itself and the folders listed; everything else is an error
+ * that names the rule.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 
 /** Folder -> what it may import beside itself. */
 export const layers = {
@@ -19,6 +19,7 @@ export const layers = {
   cli: ["core", "entries"],
 };
 
+const drivers = ["memory", "redis", "postgres", "nats", "cloudflare", "deno"];
 const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets", "sockets-client", "sockets-zod", "sockets-valibot", "state", "memory", "redis", "postgres", "cloudflare", "deno", "bun", "node", "nats", "testing"];
 
 /** Third-party and platform modules, and the folders that may use them. */
@@ -33,10 +34,12 @@ const modules = {
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
 
+const depths = [1, 2, 3, 4, 5];
 const up = "^(\\.\\./)+";
 const forbid = (regex, message) => ({ regex, message });
 
-function rulesOf(folder) {
+/** What files of `folder` may not import, `depth` folders below `src`. */
+function rulesOf(folder, depth) {
   const allowed = layers[folder];
   const patterns = [];
   for (const other of Object.keys(layers)) {
@@ -45,7 +48,7 @@ function rulesOf(folder) {
       patterns.push(forbid(`${up}drivers/([a-ln-z]|m[^e])`, `${folder} may import no driver but drivers/memory`));
     } else patterns.push(forbid(`${up}${other}/`, `${folder} may not import ${other}`));
   }
-  if (!allowed.includes("entries")) patterns.push(forbid(`${up}(${entries.join("|")})\\.ts$`, `${folder} may not import a public entry`));
+  if (!allowed.includes("entries")) patterns.push(forbid(`^(\\.\\./){${depth}}(${entries.join("|")})\\.ts$`, `${folder} may not import a public entry`));
   for (const [module, folders] of Object.entries(modules)) {
     if (!folders.includes(folder)) patterns.push(forbid(module, `${folder} may not import this module: only ${folders.join(", ")} may`));
   }
@@ -73,8 +76,14 @@ export const config = {
     "eslint/prefer-const": "error",
   },
   overrides: [
-    ...Object.keys(layers).map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: { "eslint/no-restricted-imports": restricted(rulesOf(folder)) } })),
-    { files: ["src/drivers/*/*.ts"], rules: { "eslint/no-restricted-imports": restricted([...rulesOf("drivers"), forbid("^\\.\\./[a-z]", "a driver may not import another driver")]) } },
+    // `*` stays in one folder, so a pattern per depth.
+    ...Object.keys(layers).flatMap((folder) => depths.map((depth) => ({ files: [`src/${folder}${"/*".repeat(depth)}.ts`], rules: { "eslint/no-restricted-imports": restricted(rulesOf(folder, depth)) } }))),
+    ...drivers.flatMap((driver) =>
+      depths.slice(1).map((depth) => ({
+        files: [`src/drivers/${driver}${"/*".repeat(depth - 1)}.ts`],
+        rules: { "eslint/no-restricted-imports": restricted([...rulesOf("drivers", depth), forbid(`${up}(${drivers.filter((other) => other !== driver).join("|")})/`, "a driver may not import another driver")]) },
+      })),
+    ),
     { files: ["src/*.ts"], rules: { "eslint/no-restricted-imports": restricted([forbid("^[^.]", "an entry only re-exports files of src")]) } },
     {
       files: ["src/{state,drivers,resilience,gateway,client,sockets,testing}/**/*.ts"],
@@ -87,11 +96,7 @@ export const config = {
   ],
 };
 
-const file = new URL("../.oxlintrc.json", import.meta.url);
-const text = `${JSON.stringify(config, null, 2)}\n`;
-if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(file, text);
-
-/** True when the file on disk is the one this table gives. */
-export function configIsCurrent() {
-  return readFileSync(file, "utf8") === text;
+/** Writes the configuration into a folder. */
+export function writeConfig(folder) {
+  writeFileSync(new URL(".oxlintrc.json", folder), `${JSON.stringify(config, null, 2)}\n`);
 }

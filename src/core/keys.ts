@@ -1,7 +1,7 @@
 /** Keys of stores: parts that cannot reach another key, and a bound on their length. */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { encodeText } from "./codec.ts";
+import { sha256Hex } from "./digest.ts";
 import { OptionError } from "./errors.ts";
 
 /** Longest key, in UTF-8 bytes, that is stored as it is; a longer one is stored under its SHA-256. */
@@ -49,6 +49,6 @@ export function boundKey(key: unknown, option = "key"): string {
   if (typeof key !== "string" || key.length === 0) throw new OptionError(option, key, "a non-empty string");
   // A UTF-16 unit takes at most three bytes, so short strings need no measuring.
   if (key.length * 3 <= MAX_KEY_BYTES) return key;
-  const bytes = utf8ToBytes(key);
-  return bytes.length <= MAX_KEY_BYTES ? key : `sha256=${bytesToHex(sha256(bytes))}`;
+  const bytes = encodeText(key);
+  return bytes.length <= MAX_KEY_BYTES ? key : `sha256=${sha256Hex(bytes)}`;
 }

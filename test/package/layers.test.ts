@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { writeConfig } from "../../scripts/oxlint-config.js";
 
 const root = new URL("../../", import.meta.url).pathname;
 const tree = mkdtempSync(join(tmpdir(), "sluice-layers-"));
@@ -12,7 +14,7 @@ afterAll(() => rmSync(tree, { recursive: true, force: true }));
 function lint(files: Record<string, string>): string {
   rmSync(tree, { recursive: true, force: true });
   mkdirSync(tree, { recursive: true });
-  cpSync(join(root, ".oxlintrc.json"), join(tree, ".oxlintrc.json"));
+  writeConfig(pathToFileURL(`${tree}/`));
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(tree, name)), { recursive: true });
     writeFileSync(join(tree, name), text);
@@ -30,6 +32,8 @@ const breaches: [rule: string, file: string, text: string, message: string][] = 
   ["core imports nothing of ours", "src/core/a.ts", reach("../state/b.ts"), "core may not import state"],
   ["state imports no driver", "src/state/deep/a.ts", reach("../../drivers/memory/b.ts"), "state may not import drivers"],
   ["state imports no entry", "src/state/a.ts", reach("../memory.ts"), "state may not import a public entry"],
+  ["nothing deep in a folder imports an entry", "src/state/algorithms/deep/a.ts", reach("../../../memory.ts"), "state may not import a public entry"],
+  ["no part of a driver imports another driver", "src/drivers/redis/native/a.ts", reach("../../postgres/b.ts"), "a driver may not import another driver"],
   ["a driver imports no surface", "src/drivers/redis/a.ts", reach("../../gateway/b.ts"), "drivers may not import gateway"],
   ["a driver imports no other driver", "src/drivers/redis/a.ts", reach("../memory/b.ts"), "a driver may not import another driver"],
   ["resilience imports no driver", "src/resilience/a.ts", reach("../drivers/memory/b.ts"), "resilience may not import drivers"],

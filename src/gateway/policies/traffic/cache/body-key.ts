@@ -1,8 +1,7 @@
 /** The body of a request as part of a key (RFC 10008 does so for `QUERY`). */
 
 import type { Context } from "hono";
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../../../../core/digest.ts";
 import { readBody } from "./capture.ts";
 
 /**
@@ -16,7 +15,7 @@ export async function bodyKey(c: Context, maxBytes: number): Promise<string | un
   if (declared !== null && Number(declared) > maxBytes) return undefined;
   const bytes = raw.bodyUsed ? new Uint8Array(await c.req.arrayBuffer()) : await copyOf(raw, maxBytes);
   if (bytes === undefined || bytes.byteLength > maxBytes) return undefined;
-  return `${bytesToHex(sha256(bytes))}${type.length}.${type}`;
+  return `${sha256Hex(bytes)}${type.length}.${type}`;
 }
 
 async function copyOf(raw: Request, maxBytes: number): Promise<Uint8Array | undefined> {

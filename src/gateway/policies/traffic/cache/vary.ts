@@ -1,7 +1,6 @@
 /** Which stored variant a request selects (RFC 9111 4.1). */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../../../../core/digest.ts";
 import { listMembers } from "./directives.ts";
 
 /** The field names of `Vary`, lower-case, sorted, once each; `undefined` when it holds `*`. */
@@ -62,5 +61,5 @@ function keyValue(name: string, value: string): string {
 
 /** SHA-256 in hex. */
 export function digest(text: string): string {
-  return bytesToHex(sha256(utf8ToBytes(text)));
+  return sha256Hex(text);
 }

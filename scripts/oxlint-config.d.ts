@@ -1,0 +1,1 @@
+export function writeConfig(folder: URL): void;
