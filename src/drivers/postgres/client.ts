@@ -51,7 +51,7 @@ export interface PostgresJsLike {
 
 /** Anything that runs a statement: PGlite, serverless drivers, wrappers of one's own. */
 export interface QueryLike {
-  query(text: string, params?: any[]): PromiseLike<unknown>;
+  query(text: string, params: string[]): PromiseLike<unknown>;
 }
 
 export type PostgresClient = PostgresConnection | PgLike | PostgresJsLike | QueryLike;
@@ -86,7 +86,7 @@ export function fromQuery(client: QueryLike): PostgresConnection {
   return {
     client: hasMethod(client, "execProtocolRaw") ? "pglite" : "query",
     async execute({ text }, params) {
-      const result = (await client.query(text, params as unknown[])) as readonly Row[] | { readonly rows: readonly Row[] };
+      const result = (await client.query(text, params as string[])) as readonly Row[] | { readonly rows: readonly Row[] };
       return Array.isArray(result) ? (result as readonly Row[]) : (result as { rows: readonly Row[] }).rows;
     },
     ...(hasMethod(client, "listen") && hasMethod(client, "execProtocolRaw") ? { listener: async () => pgliteListener(client as unknown as ListeningPglite) } : {}),
