@@ -1,6 +1,6 @@
 /** A bound on retries as a share of first tries, so that a failing upstream is not buried under its own retries. */
 
-import { checkNonNegative, checkWindowMs } from "../core/check.ts";
+import { checkNonNegative, checkOneOf, checkWindowMs } from "../core/check.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 
 export interface RetryBudgetOptions {
@@ -8,7 +8,9 @@ export interface RetryBudgetOptions {
   readonly ratio?: number;
   /** Retries allowed whatever the traffic, so that a quiet client can retry at all. @default 1 */
   readonly minPerSecond?: number;
-  /** @default 10000 */
+  /** Whether the minimum comes on top of the share, or counts only where the share is less. @default "sum" */
+  readonly combine?: "sum" | "max";
+  /** Length of the rolling window, ms. @default 10000 */
   readonly windowMs?: number;
   readonly clock?: Clock;
 }
@@ -23,19 +25,23 @@ export interface RetryBudget {
 const SLOTS = 11;
 
 /**
- * In every rolling window: retries `<= ratio * first tries + minPerSecond * window`, first tries and retries counted over the ten
- * whole tenths of a window and the current one. Integers and one ring, no timer.
+ * In every rolling window: retries `<= ratio * first tries + minPerSecond * window`, or `<=` the greater of the two with `combine: "max"`.
+ * First tries and retries are counted over the ten whole tenths of a window and the current one. Integers and one ring, no timer.
+ *
+ * @throws OptionError for an option outside its domain.
  */
 export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const ratio = checkNonNegative("ratio", options.ratio ?? 0.2);
   const windowMs = checkWindowMs("windowMs", options.windowMs ?? 10_000);
   const floor = (checkNonNegative("minPerSecond", options.minPerSecond ?? 1) * windowMs) / 1000;
-  return new Ring(ratio, floor, windowMs, options.clock ?? systemClock);
+  const combine = checkOneOf("combine", options.combine ?? "sum", ["sum", "max"]);
+  return new Ring(ratio, floor, combine === "max", windowMs, options.clock ?? systemClock);
 }
 
 class Ring implements RetryBudget {
   readonly #ratio: number;
   readonly #floor: number;
+  readonly #greater: boolean;
   readonly #slotMs: number;
   readonly #clock: Clock;
   /** First tries and retries per slot. */
@@ -44,9 +50,10 @@ class Ring implements RetryBudget {
   #retries = 0;
   #head = 0;
 
-  constructor(ratio: number, floor: number, windowMs: number, clock: Clock) {
+  constructor(ratio: number, floor: number, greater: boolean, windowMs: number, clock: Clock) {
     this.#ratio = ratio;
     this.#floor = floor;
+    this.#greater = greater;
     this.#slotMs = windowMs / 10;
     this.#clock = clock;
   }
@@ -59,8 +66,10 @@ class Ring implements RetryBudget {
 
   take(): boolean {
     const i = this.#slot() + 1;
+    const share = this.#ratio * this.#firsts;
+    const most = this.#greater ? Math.max(share, this.#floor) : share + this.#floor;
     // A ratio such as 0.1 is not exact: without the addend the tenth of ten tries could be refused.
-    if (this.#retries + 1 > this.#ratio * this.#firsts + this.#floor + 1e-9) return false;
+    if (this.#retries + 1 > most + 1e-9) return false;
     this.#ring[i] = (this.#ring[i] as number) + 1;
     this.#retries++;
     return true;

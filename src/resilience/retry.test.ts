@@ -87,6 +87,23 @@ describe("the budget", () => {
     expect(n).toBe(10);
   });
 
+  test("the greater of share and minimum, where asked for", () => {
+    const clock = manualClock();
+    const budget = createRetryBudget({ combine: "max", clock });
+    const taken = (): number => {
+      let n = 0;
+      while (n < 1000 && budget.take()) n++;
+      return n;
+    };
+    for (let i = 0; i < 50; i++) budget.first();
+    expect(taken()).toBe(10);
+    for (let i = 0; i < 50; i++) budget.first();
+    expect(taken(), "a fifth of a hundred, ten of them taken").toBe(10);
+    clock.advance(11_000);
+    expect(taken(), "the minimum alone").toBe(10);
+    expect(() => createRetryBudget({ combine: "min" as "max" })).toThrow(/combine.*min/);
+  });
+
   test("never above the bound in any window", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(3000)), { maxLength: 200 }), (steps) => {

@@ -5,7 +5,6 @@ import { GatewayError } from "../../errors.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import type { UpstreamConfig } from "../../types.ts";
 import { retry, type RetryConfig } from "./retry.ts";
-import { RetryBudget } from "./retry/budget.ts";
 import { timeout } from "./timeout.ts";
 
 type Handler = Extract<UpstreamConfig, { type: "handler" }>["handler"];
@@ -171,31 +170,18 @@ describe("retry", () => {
   });
 });
 
-describe("RetryBudget", () => {
-  it("gives a share of the last ten seconds, and ten where that is less", () => {
-    let now = 0;
-    const budget = new RetryBudget(0.2, () => now);
-    const taken = (): number => {
-      let count = 0;
-      while (count < 1000 && budget.take()) count++;
-      return count;
-    };
-    budget.request();
-    expect(taken()).toBe(10);
-    for (let i = 0; i < 99; i++) budget.request();
-    expect(taken()).toBe(10);
-    now = 9999;
-    expect(taken()).toBe(0);
-    now = 10_000;
-    expect(taken()).toBe(10);
-    now = 1_000_000;
-    for (let i = 0; i < 500; i++) budget.request();
-    expect(taken()).toBe(100);
-  });
+describe("budget", () => {
+  /** Retries that `requests` requests to a dead upstream were given, one try and at most one retry each. */
+  async function retriesOf(config: RetryConfig, requests: number): Promise<number> {
+    const { send, seen } = setup({ maxRetries: 1, backoff: "constant", baseDelayMs: 0, ...config }, [down()]);
+    for (let i = 0; i < requests; i++) await send();
+    return seen.length - requests;
+  }
 
-  it("gives nothing when the share is 0", () => {
-    const budget = new RetryBudget(0, () => 0);
-    budget.request();
-    expect(budget.take()).toBe(false);
+  it("is a share of the requests, and ten where that is less", async () => {
+    expect(await retriesOf({}, 30)).toBe(10);
+    expect(await retriesOf({}, 100)).toBe(20);
+    expect(await retriesOf({ budget: 0.5 }, 60)).toBe(30);
+    expect(await retriesOf({ budget: 0 }, 5)).toBe(0);
   });
 });

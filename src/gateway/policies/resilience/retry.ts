@@ -2,13 +2,13 @@
 
 import type { Context } from "hono";
 import { checkInteger, checkNonNegative } from "../../../core/check.ts";
-import { sleep } from "../../../core/clock.ts";
+import { type Clock, sleep } from "../../../core/clock.ts";
 import { OptionError, isSluiceError } from "../../../core/errors.ts";
 import { type Backoff, type BackoffOptions, type Jitter, backoffOptions, parseRetryAfter, retryDelayMs } from "../../../resilience/backoff.ts";
+import { createRetryBudget, type RetryBudget } from "../../../resilience/retry-budget.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
 import type { Next, PolicyContext, PolicyOptions } from "../../types.ts";
-import { RetryBudget } from "./retry/budget.ts";
 import { keepBody, type Replay } from "./retry/replay.ts";
 
 export type { Backoff, Jitter };
@@ -64,17 +64,22 @@ export const retry: PolicyFactory<RetryConfig> = /* @__PURE__ */ definePolicy<Re
     statuses: new Set(config.retryOn ?? [502, 503, 504]),
     delay: backoffOptions(config),
     header: config.retryCountHeader ?? "x-retry-count",
-    budget: new RetryBudget(config.budget ?? 0.2, () => site.clock.monotonic()),
+    budget: budgetOf(config.budget ?? 0.2, site.clock),
   }),
   handler(c, next, tools) {
     const { state, config } = tools;
     const { method } = c.req;
     if (!state.methods.has(method) || c.req.raw.headers.has(state.header)) return next();
-    state.budget.request();
+    state.budget.first();
     if (method === "GET" || method === "HEAD" || c.req.raw.body === null) return attempts(c, next, tools, undefined);
     return keepBody(c, config.maxReplayBytes ?? 65_536).then((body) => (body === undefined ? next() : attempts(c, next, tools, body)));
   },
 });
+
+/** Ten retries in ten seconds are always allowed: with a handful of requests a share of them is less than one. */
+function budgetOf(ratio: number, clock: Clock): RetryBudget {
+  return createRetryBudget({ ratio, minPerSecond: ratio > 0 ? 1 : 0, windowMs: 10_000, combine: "max", clock });
+}
 
 async function attempts(c: Context, next: Next, tools: Tools, body: Replay | undefined): Promise<void> {
   const { config, state, gateway, site, debug } = tools;
