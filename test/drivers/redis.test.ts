@@ -7,7 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
 import { redisDriver } from "../../src/drivers/redis/driver.ts";
 import { redisRateLimiter, redisStore } from "../../src/drivers/redis/store.ts";
+import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { createStores } from "../../src/state/stores/stores.ts";
+import { verifyCacheStoreContract } from "../../src/testing/verify-cache-store.ts";
 import { verifyCircuitBreakerStoreContract } from "../../src/testing/verify-circuit-breaker-store.ts";
 import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
@@ -61,5 +63,7 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
   it("rate limits", () => report((make) => verifyRateLimitStoreContract(async () => createStores(redisDriver(await make())).rateLimitStore)));
   it("rate limiter", () => report((make) => verifyRateLimiterContract(async (policy) => redisRateLimiter(await make(), policy))));
   it("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(async () => createStores(redisDriver(await make())).circuitBreakerStore)));
+  it("cache", () => report((make) => verifyCacheStoreContract(async () => cacheStoreOn(redisDriver(await make())), { ttlMs: 200 })));
+  it("cache, bodies in chunks", () => report((make) => verifyCacheStoreContract(async () => cacheStoreOn(redisDriver(await make()), { inlineBytes: 0 }), { ttlMs: 200 })));
   it("driver", () => report((make) => verifyDriverContract(async () => redisDriver(await make()))));
 });

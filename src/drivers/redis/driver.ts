@@ -9,12 +9,15 @@ import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import { decodeRecord, encodeRecord } from "../../state/record.ts";
-import { type ValueCommand, value } from "../../state/algorithms/value.ts";
+import { value } from "../../state/algorithms/value.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
+import { cacheScripts } from "./native/cache.ts";
+import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
+import { refusedBy } from "./refusal.ts";
 
 export interface RedisDriverOptions {
   /** In front of every key. @default "sluice:" */
@@ -32,6 +35,10 @@ const MAX_TRIES = 100;
 export const MAX_TTL_MS: number = 400 * 366 * 86_400_000;
 
 const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLimits.map((entry) => [entry.algorithm.name, entry]));
+
+const scripted: ReadonlyMap<string, ScriptedAlgorithm> = /* @__PURE__ */ new Map(
+  [...cacheScripts, { algorithm: value as Algorithm, script: VALUE, toArgs: valueArgs, toReply: valueReply }].map((entry) => [entry.algorithm.name, entry]),
+);
 
 /** Reads records and the server's time. */
 const READ: Script = /* @__PURE__ */ script(`local time = redis.call('TIME')
@@ -101,7 +108,7 @@ class RedisDriver implements StateDriver {
       maxValueBytes: checkInteger("maxValueBytes", options.maxValueBytes ?? 16 * 2 ** 20, 1),
       shared: true,
       durability: "async",
-      native: [...native.keys(), value.name],
+      native: [...native.keys(), ...scripted.keys()],
       lanes: 2,
     });
   }
@@ -112,12 +119,15 @@ class RedisDriver implements StateDriver {
     const replies: Reply[][] = new Array(batch.length);
     const calls: Promise<void>[] = [];
     const byNative = new Map<NativeAlgorithm, { entry: Entry; args: string }[]>();
-    const values: Entry[] = [];
+    const byScript = new Map<ScriptedAlgorithm, Entry[]>();
     const others: Entry[] = [];
     batch.forEach((operation, at) => {
       const entry = { at, operation, key: this.physical(operation.key) };
-      if (operation.algorithm.name === value.name) {
-        values.push(entry);
+      const own = scripted.get(operation.algorithm.name);
+      if (own !== undefined && own.algorithm.version === operation.algorithm.version) {
+        const list = byScript.get(own);
+        if (list === undefined) byScript.set(own, [entry]);
+        else list.push(entry);
         return;
       }
       const found = native.get(operation.algorithm.name);
@@ -130,7 +140,7 @@ class RedisDriver implements StateDriver {
       }
     });
     for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
-    for (const part of this.split(values, ({ key }) => key)) calls.push(this.runValues(part, replies));
+    for (const [algorithm, list] of byScript) for (const part of this.split(list, ({ key }) => key)) calls.push(this.runScripted(algorithm, part, replies));
     for (const part of this.split(others, ({ key }) => key)) calls.push(this.runCompareAndSet(part, replies));
     await Promise.all(calls);
     return replies;
@@ -138,7 +148,7 @@ class RedisDriver implements StateDriver {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     this.open();
-    const text = await this.connection.evaluate(GET, [this.physical(key)], []);
+    const text = await this.evaluate(GET, [this.physical(key)], []);
     return text === null || text === undefined ? undefined : decodeBlob(String(text));
   }
 
@@ -148,12 +158,12 @@ class RedisDriver implements StateDriver {
     if (value.length > this.capabilities.maxValueBytes) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.length} bytes is over the maximum of ${this.capabilities.maxValueBytes}`, { outcome: "not-applied" });
     }
-    await this.connection.evaluate(SET, [this.physical(key)], [encodeBlob(value), ttl === undefined ? "" : String(Math.min(ttl, MAX_TTL_MS))]);
+    await this.evaluate(SET, [this.physical(key)], [encodeBlob(value), ttl === undefined ? "" : String(Math.min(ttl, MAX_TTL_MS))]);
   }
 
   async delete(key: string): Promise<boolean> {
     this.open();
-    return Number(await this.connection.evaluate(DELETE, [this.physical(key)], [])) > 0;
+    return Number(await this.evaluate(DELETE, [this.physical(key)], [])) > 0;
   }
 
   async close(): Promise<void> {
@@ -166,6 +176,14 @@ class RedisDriver implements StateDriver {
 
   private open(): void {
     if (this.closed) throw new StoreError("STORE_CLOSED", "the redis driver is closed", { outcome: "not-applied" });
+  }
+
+  private async evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    try {
+      return await this.connection.evaluate(script, keys, args);
+    } catch (error) {
+      throw refusedBy(error);
+    }
   }
 
   /** On a cluster one call holds keys of one slot; else one call holds all. */
@@ -183,7 +201,7 @@ class RedisDriver implements StateDriver {
   }
 
   private async runNative(algorithm: NativeAlgorithm, list: readonly { entry: Entry; args: string }[], replies: Reply[][]): Promise<void> {
-    const answer = await this.connection.evaluate(algorithm.script, list.map(({ entry }) => entry.key), list.map(({ args }) => args));
+    const answer = await this.evaluate(algorithm.script, list.map(({ entry }) => entry.key), list.map(({ args }) => args));
     const { now, stored } = readAnswer(answer, list.length);
     list.forEach(({ entry: { at, operation } }, i) => {
       try {
@@ -194,19 +212,26 @@ class RedisDriver implements StateDriver {
     });
   }
 
-  private async runValues(list: readonly Entry[], replies: Reply[][]): Promise<void> {
-    const commands = list.flatMap(({ key, operation }) => operation.commands.map((command) => ({ key, args: valueArgs(command as ValueCommand) })));
-    const answer = await this.connection.evaluate(VALUE, commands.map(({ key }) => key), commands.flatMap(({ args }) => args));
+  private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
+    const keys: string[] = [];
+    const args: string[] = [];
+    for (const { key, operation } of list) {
+      for (const command of operation.commands) {
+        keys.push(key);
+        args.push(...algorithm.toArgs(command as never));
+      }
+    }
+    const answer = await this.evaluate(algorithm.script, keys, args);
     if (!Array.isArray(answer)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
     let next = 0;
-    for (const { at, operation } of list) replies[at] = operation.commands.map((command) => valueReply(command as ValueCommand, answer[next++]));
+    for (const { at, operation } of list) replies[at] = operation.commands.map((command) => algorithm.toReply(command as never, answer[next++]));
   }
 
   /** Reads, steps, and writes what changed, if nobody else wrote in between; else again for the keys that lost. */
   private async runCompareAndSet(list: readonly Entry[], replies: Reply[][]): Promise<void> {
     let left = list;
     for (let tries = 1; left.length > 0; tries++) {
-      const { now, stored } = readAnswer(await this.connection.evaluate(READ, left.map(({ key }) => key), []), left.length);
+      const { now, stored } = readAnswer(await this.evaluate(READ, left.map(({ key }) => key), []), left.length);
       const swaps: { entry: Entry; text: string; args: string[]; replies: Reply[] }[] = [];
       left.forEach((entry, i) => {
         const { operation, at } = entry;
@@ -227,7 +252,7 @@ class RedisDriver implements StateDriver {
         }
       });
       if (swaps.length === 0) return;
-      const done = (await this.connection.evaluate(SWAP, swaps.map(({ entry }) => entry.key), swaps.flatMap(({ args }) => args))) as unknown[];
+      const done = (await this.evaluate(SWAP, swaps.map(({ entry }) => entry.key), swaps.flatMap(({ args }) => args))) as unknown[];
       const lost: Entry[] = [];
       swaps.forEach((swap, i) => {
         if (Number(done[i]) === 1) replies[swap.entry.at] = swap.replies;

@@ -1,0 +1,156 @@
+/** Cache entries and their sets of names as scripts. Records are looked at in Redis and never travel for a lock or a purge. */
+
+import { StoreError } from "../../../core/errors.ts";
+import { sha1Hex } from "../../../core/digest.ts";
+import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../../../state/algorithms/cache-entry.ts";
+import { type KeySetCommand, type KeySetReply, keySet } from "../../../state/algorithms/key-set.ts";
+import type { Algorithm } from "../../../state/contracts.ts";
+import type { ScriptedAlgorithm } from "./scripted.ts";
+
+/** The head of a record: what `parseNative` and its kin look for, too. */
+export const CACHE_ENTRY_HEAD: string = `${cacheEntry.name}/${cacheEntry.version} `;
+
+/** Mirrors `step` of cache-entry. A reply is `status write chunks`, with the text after it for a view; or a token; or a wait. */
+const entrySource = `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local floor, ceil, max = math.floor, math.ceil, math.max
+local head = '${CACHE_ENTRY_HEAD}'
+local reply = {}
+local function whole(n) return string.format('%.0f', n) end
+for k = 1, #KEYS do
+  local at = (k - 1) * 8
+  local op, token = ARGV[at + 1], tonumber(ARGV[at + 2])
+  local stored = redis.call('GET', KEYS[k])
+  local fence, lock, seen, ends, write, chunks, status, tags, from = 0, 0, 0, 0, 0, 0, 0, '', nil
+  if stored then
+    local a, b, c, d, e, f, g, h, stop = string.match(stored, '^${CACHE_ENTRY_HEAD.replaceAll("-", "%-").trimEnd()} (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ([^\\n]*)\\n()')
+    if a then
+      fence, lock, seen, ends, write, chunks, status, tags, from = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e), tonumber(f), tonumber(g), h, stop
+    end
+  end
+  if stored and not from then
+    reply[k] = 'wrong type'
+  else
+    local changed, text = false, nil
+    local behind = seen - floor(now)
+    if from and behind > 0 then
+      changed, seen = true, floor(now)
+      if lock ~= 0 then lock = max(1, lock - behind) end
+      if ends ~= 0 then ends = max(1, ends - behind) end
+    end
+    local live, locked = ends > now, lock > now
+    local old = live and (whole(status) .. ' ' .. whole(write) .. ' ' .. whole(chunks)) or '0 0 0'
+    reply[k] = 0
+    if op == 'v' then
+      if live then reply[k] = old .. '\\n' .. string.sub(stored, from) end
+    elseif op == 'o' then
+      if locked then
+        reply[k] = 'w' .. whole(ceil(lock - now))
+      else
+        fence = max(fence + 1, floor(now) * 1024)
+        lock, changed = floor(now) + token, true
+        reply[k] = 't' .. whole(fence)
+      end
+    elseif op == 'k' then
+      if locked and token == fence then reply[k] = 1 end
+    elseif op == 'c' then
+      if locked and token == fence then lock, changed, reply[k] = 0, true, 1 end
+    elseif op == 'p' then
+      if token < 0 or (locked and token == fence) then
+        local ttl = tonumber(ARGV[at + 3])
+        if token >= 0 then lock = 0 end
+        changed, reply[k] = true, old
+        if ttl <= 0 then
+          ends, write, chunks, status, tags, text = 0, 0, 0, 0, '', ''
+        else
+          ends, write, chunks, status = ceil(now) + ttl, tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+          tags, text = ARGV[at + 7], ARGV[at + 8]
+        end
+      end
+    elseif op == 'd' or op == 'u' then
+      local hit = live and (op == 'd' and (ARGV[at + 7] == '' or string.find(tags, ':' .. ARGV[at + 7] .. ':', 1, true)) or op == 'u' and write == token)
+      if op == 'd' and locked then lock, changed = 0, true end
+      if hit then
+        reply[k], changed = old, true
+        ends, write, chunks, status, tags, text = 0, 0, 0, 0, '', ''
+      end
+    end
+    if changed then
+      if not (op == 'v' or op == 'k') then seen = floor(now) end
+      local record = head .. whole(fence) .. ' ' .. whole(lock) .. ' ' .. whole(seen) .. ' ' .. whole(ends) .. ' ' .. whole(write) .. ' ' .. whole(chunks) .. ' ' .. whole(status) .. ' ' .. tags .. '\\n'
+      if text then record = record .. text elseif from then record = record .. string.sub(stored, from) end
+      redis.call('SET', KEYS[k], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000))
+    end
+  end
+end
+return reply`;
+
+function entryArgs(command: CacheEntryCommand): readonly string[] {
+  switch (command.type) {
+    case "view":
+      return ["v", "0", "", "", "", "", "", ""];
+    case "open":
+      return ["o", String(command.lockMs), "", "", "", "", "", ""];
+    case "check":
+      return ["k", String(command.token), "", "", "", "", "", ""];
+    case "close":
+      return ["c", String(command.token), "", "", "", "", "", ""];
+    case "put":
+      return ["p", String(command.token ?? -1), String(command.ttlMs), String(command.write), String(command.chunks), String(command.status), command.tags, command.text];
+    case "drop":
+      return ["d", "0", "", "", "", "", command.tag ?? "", ""];
+    case "undo":
+      return ["u", String(command.write), "", "", "", "", "", ""];
+  }
+}
+
+function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply | StoreError {
+  const none = { ok: false, token: 0, waitMs: 0, status: 0, write: 0, chunks: 0 };
+  if (reply === 0) return none;
+  if (command.type === "check" || command.type === "close") return { ...none, ok: Number(reply) === 1 };
+  const text = String(reply);
+  if (text === "wrong type") return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${cacheEntry.name}`, { outcome: "not-applied" });
+  if (text[0] === "t") return { ...none, ok: true, token: Number(text.slice(1)) };
+  if (text[0] === "w") return { ...none, waitMs: Number(text.slice(1)) };
+  const end = text.indexOf("\n");
+  const [status, write, chunks] = (end === -1 ? text : text.slice(0, end)).split(" ").map(Number) as [number, number, number];
+  return { ...none, ok: true, status, write, chunks, ...(command.type === "view" ? { text: text.slice(end + 1) } : {}) };
+}
+
+/** A sorted set by end. A name of a set that has ended is gone with it, and every `add` takes out those that have. */
+const setSource = `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local reply = {}
+for k = 1, #KEYS do
+  local at = (k - 1) * 3
+  local op, a, b = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local kind = redis.call('TYPE', KEYS[k]).ok
+  if kind ~= 'none' and kind ~= 'zset' then
+    reply[k] = 'wrong type'
+  elseif op == 'a' then
+    local ends = math.ceil(now) + tonumber(b)
+    local old = tonumber(redis.call('ZSCORE', KEYS[k], a) or '0')
+    if ends > old then redis.call('ZADD', KEYS[k], string.format('%.0f', ends), a) end
+    redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.3f', now))
+    local last = redis.call('ZRANGE', KEYS[k], -1, -1, 'WITHSCORES')
+    if last[2] then redis.call('PEXPIRE', KEYS[k], string.format('%.0f', math.max(1, math.ceil(tonumber(last[2]) - now)) + 1000)) end
+    reply[k] = 1
+  else
+    reply[k] = redis.call('ZREVRANGEBYSCORE', KEYS[k], '+inf', '(' .. string.format('%.3f', now), 'LIMIT', a, b)
+  end
+end
+return reply`;
+
+function setArgs(command: KeySetCommand): readonly string[] {
+  return command.type === "add" ? ["a", command.name, String(command.ttlMs)] : ["p", String(command.from), String(command.limit)];
+}
+
+function setReply(_command: KeySetCommand, reply: unknown): KeySetReply | StoreError {
+  if (reply === "wrong type") return new StoreError("STORE_WRONG_TYPE", "the key holds something else than a set of names", { outcome: "not-applied" });
+  return { names: Array.isArray(reply) ? reply.map(String) : [] };
+}
+
+export const cacheScripts: readonly ScriptedAlgorithm[] = [
+  { algorithm: cacheEntry as Algorithm, script: { source: entrySource, sha: /* @__PURE__ */ sha1Hex(entrySource) }, toArgs: entryArgs, toReply: entryReply },
+  { algorithm: keySet as Algorithm, script: { source: setSource, sha: /* @__PURE__ */ sha1Hex(setSource) }, toArgs: setArgs, toReply: setReply },
+];

@@ -1,0 +1,15 @@
+/**
+ * Algorithms whose scripts answer by themselves: one key and a fixed number of arguments per command, one reply each. A
+ * key may stand in a call several times; its commands run in order.
+ */
+
+import type { Algorithm, Reply } from "../../../state/contracts.ts";
+import type { Script } from "../client.ts";
+
+export interface ScriptedAlgorithm {
+  readonly algorithm: Algorithm;
+  readonly script: Script;
+  /** The arguments of one command; the same number for every command. */
+  toArgs(command: never): readonly string[];
+  toReply(command: never, reply: unknown): Reply;
+}

@@ -1,0 +1,18 @@
+/** What a failed call says about its effect. */
+
+import { StoreError, isSluiceError } from "../../core/errors.ts";
+
+/**
+ * Refusals of the server that come before a script writes anything: read-only replica, out of memory, no rights, loading,
+ * slots without a node. A script that runs out of memory does so at its first write or not at all.
+ */
+const REFUSALS: RegExp = /\b(READONLY|OOM|NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|MASTERDOWN|BUSY|MISCONF|TRYAGAIN|NOREPLICAS)\b/;
+
+/** The error of a client as one of ours. Its text stays in `cause`: it may hold keys and values. */
+export function refusedBy(error: unknown): unknown {
+  if (isSluiceError(error)) return error;
+  const code = REFUSALS.exec(error instanceof Error ? error.message : String(error))?.[1];
+  return code === undefined
+    ? new StoreError("STORE_UNAVAILABLE", "the call to redis failed", { cause: error, outcome: "unknown" })
+    : new StoreError("STORE_UNAVAILABLE", `redis refuses the call: ${code}`, { cause: error, outcome: "not-applied" });
+}

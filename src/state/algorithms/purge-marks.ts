@@ -1,0 +1,76 @@
+/**
+ * Purges as numbers: each gets one (`next`), and leaves it on what it purges (`mark`). A fill that began before a purge
+ * carries a smaller number than the mark and is dropped when it wants to be written.
+ *
+ * Numbers grow across the loss of a record, as they begin at `floor(now) * 1024`. Marks of more prefixes than are kept
+ * become one mark on everything: then fills are dropped that need not be, which costs a miss.
+ */
+
+import { decodeText, encodeText } from "../../core/codec.ts";
+import { StoreError } from "../../core/errors.ts";
+import type { Algorithm, Step } from "../contracts.ts";
+import { defineAlgorithm } from "../define-algorithm.ts";
+
+export interface PurgeMarksState {
+  /** The last number, or the mark on everything here. */
+  readonly last: number;
+  readonly prefixes: readonly (readonly [prefix: string, purge: number])[];
+  readonly seen: number;
+}
+
+export type PurgeMarksCommand =
+  | { readonly type: "next" }
+  /** The number as it is now; what `next` would build on when there is no record. */
+  | { readonly type: "current" }
+  | { readonly type: "mark"; readonly purge: number; readonly prefix?: string }
+  /** The newest mark that concerns `name`, 0 for none. */
+  | { readonly type: "read"; readonly name: string };
+
+const MAX_PREFIXES = 64;
+/** Longer than any fill takes. The record of the numbers outlives those of the marks. */
+const KEEP_MS = 86_400_000;
+
+export const purgeMarks: Algorithm<PurgeMarksState, PurgeMarksCommand, number> = defineAlgorithm<PurgeMarksState, PurgeMarksCommand, number>({
+  name: "purge-marks",
+  version: 1,
+  maxStateBytes: 2 ** 18,
+  step,
+  encode: (state) => encodeText(JSON.stringify([state.last, state.seen, state.prefixes])),
+  decode,
+});
+
+function step(before: PurgeMarksState | undefined, command: PurgeMarksCommand, now: number): Step<PurgeMarksState, number> {
+  const seen = Math.floor(now);
+  const same = (reply: number): Step<PurgeMarksState, number> => ({ state: before, reply, expiresAt: before === undefined ? undefined : expiry(before) });
+  const next = (state: PurgeMarksState, reply: number): Step<PurgeMarksState, number> => ({ state, reply, expiresAt: expiry(state) });
+  const { last, prefixes } = before ?? { last: 0, prefixes: [] };
+  switch (command.type) {
+    case "current":
+      return same(before === undefined ? seen * 1024 : last);
+    case "next": {
+      const purge = Math.max(last + 1, seen * 1024);
+      return next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) + KEEP_MS }, purge);
+    }
+    case "mark": {
+      const { purge, prefix } = command;
+      if (prefix === undefined) return purge <= last ? same(last) : next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) }, purge);
+      const others = prefixes.filter(([name]) => name !== prefix);
+      const own = Math.max(purge, prefixes.find(([name]) => name === prefix)?.[1] ?? 0);
+      const all = [...others, [prefix, own] as const];
+      const dropped = all.splice(0, Math.max(0, all.length - MAX_PREFIXES));
+      return next({ last: dropped.reduce((most, [, mark]) => Math.max(most, mark), last), prefixes: all, seen: Math.max(seen, before?.seen ?? 0) }, own);
+    }
+    case "read":
+      return same(prefixes.reduce((most, [prefix, mark]) => (mark > most && command.name.startsWith(prefix) ? mark : most), last));
+  }
+}
+
+function expiry(state: PurgeMarksState): number {
+  return state.seen + KEEP_MS;
+}
+
+function decode(bytes: Uint8Array): PurgeMarksState {
+  const [last, seen, prefixes] = JSON.parse(decodeText(bytes)) as [number, number, [string, number][]];
+  if (!Number.isSafeInteger(last) || !Number.isSafeInteger(seen) || !Array.isArray(prefixes)) throw new StoreError("STORE_CORRUPT", "purge marks are damaged");
+  return { last, seen, prefixes };
+}

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "vitest";
+import { manualClock } from "../../testing/manual-clock.ts";
+import { verifyAlgorithm } from "../../testing/verify-algorithm.ts";
+import { verifyCacheStoreContract } from "../../testing/verify-cache-store.ts";
+import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
+import { type CacheEntryCommand, cacheEntry } from "../algorithms/cache-entry.ts";
+import { type KeySetCommand, keySet } from "../algorithms/key-set.ts";
+import { purgeMarks } from "../algorithms/purge-marks.ts";
+import { createCombiner } from "../combiner.ts";
+import type { CacheRecord, StateDriver } from "../contracts.ts";
+import { cacheStoreOn } from "./cache-store.ts";
+
+/** The memory driver with the network's delay. */
+function distant(driver: StateDriver): StateDriver {
+  const later = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    await Promise.resolve();
+    return work();
+  };
+  return {
+    name: "distant",
+    capabilities: { ...driver.capabilities, shared: true },
+    run: (batch) => later(() => driver.run(batch)),
+    get: (key) => later(() => driver.get(key)),
+    set: (key, value, ttlMs) => later(() => driver.set(key, value, ttlMs)),
+    delete: (key) => later(() => driver.delete(key)),
+    close: async () => undefined,
+  };
+}
+
+const text = (record: CacheRecord | undefined): string | undefined => (record === undefined ? undefined : new TextDecoder().decode(record.body));
+
+describe("the cache on a driver", () => {
+  test.each([["in the record", undefined], ["in chunks", 0]])("keeps the contract, bodies %s", async (_, inlineBytes) => {
+    const clock = manualClock();
+    const driver = memoryDriver({ clock });
+    const report = await verifyCacheStoreContract(() => cacheStoreOn(driver, { clock, inlineBytes }), { clock, shared: true, exclusive: true });
+    expect(report.violations).toEqual([]);
+    expect(report.skipped.filter(({ reason }) => !reason.includes("bounded"))).toEqual([]);
+  });
+
+  test("keeps the contract through a combiner", async () => {
+    const clock = manualClock();
+    const driver = distant(memoryDriver({ clock }));
+    const combiner = createCombiner(driver, { clock });
+    const report = await verifyCacheStoreContract(() => cacheStoreOn(driver, { clock, run: (algorithm, key, command) => combiner.run(algorithm, key, command) }), { clock, shared: true, exclusive: true });
+    expect(report.violations).toEqual([]);
+  });
+
+  test("a body over the bound leaves nothing, also of what was written of it", async () => {
+    const driver = memoryDriver();
+    const cache = cacheStoreOn(driver, { maxEntryBytes: 1_000_000 });
+    await cache.put("k", new Response("old"), 60);
+    let sent = 0;
+    const endless = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(100_000).fill(++sent)) });
+    const before = driver.size;
+    await expect(cache.put("k", new Response(endless), 60)).rejects.toMatchObject({ code: "STORE_VALUE_TOO_LARGE" });
+    expect(sent).toBeLessThan(15);
+    expect(driver.size).toBe(before);
+    expect(await (await cache.get("k"))?.text()).toBe("old");
+  });
+
+  test("a large body streams in and out in chunks, and a lost chunk is a miss", async () => {
+    const driver = memoryDriver();
+    const cache = cacheStoreOn(driver);
+    const body = Uint8Array.from({ length: 1_000_000 }, (_, i) => (i * 31) % 251);
+    await cache.put("k", new Response(body), 60);
+    expect(Buffer.compare(new Uint8Array(await ((await cache.get("k")) as Response).arrayBuffer()), body)).toBe(0);
+    expect(Buffer.compare((await cache.read("k"))?.body as Uint8Array, body)).toBe(0);
+    const chunks = driver.size;
+    await cache.put("k", new Response(body), 60);
+    expect(driver.size, "the chunks of the write before are gone").toBe(chunks);
+    const keys: string[] = [];
+    const spying = { ...distant(driver), get: (key: string) => (keys.push(key), driver.get(key)) };
+    const reader = cacheStoreOn(spying);
+    await reader.read("k");
+    await driver.delete(keys[1] as string);
+    expect(await cache.read("k")).toBeUndefined();
+  });
+
+  test("an entry that lost its tag is not dropped by it", async () => {
+    const cache = cacheStoreOn(memoryDriver());
+    const record = (tags: string[]): CacheRecord => ({ status: 200, headers: [], body: new TextEncoder().encode(tags.join()), storedAt: Date.now(), freshUntil: Date.now() + 60_000, keepUntil: Date.now() + 60_000, tags });
+    await cache.write("k", record(["a", "b"]));
+    await cache.write("k", record(["b"]));
+    expect(await cache.purge({ tags: ["a"] })).toBe(0);
+    expect(text(await cache.read("k"))).toBe("b");
+    expect(await cache.purge({ tags: ["b", "b"] })).toBe(1);
+    expect(await cache.read("k")).toBeUndefined();
+  });
+
+  test("a fill under the lock of another key is dropped when that lock is voided, and keeps it otherwise", async () => {
+    const cache = cacheStoreOn(memoryDriver());
+    const now = Date.now();
+    const record: CacheRecord = { status: 200, headers: [], body: new Uint8Array(1), storedAt: now, freshUntil: now + 60_000, keepUntil: now + 60_000 };
+    const first = await cache.lock("set", 60_000);
+    if (first.kind !== "fill") throw new Error("no lock");
+    await cache.write("variant", record, first.token, "set");
+    expect(await cache.read("variant")).toBeDefined();
+    expect((await cache.lock("set", 60_000)).kind).toBe("wait");
+    await cache.delete("set");
+    await cache.write("other", record, first.token, "set");
+    expect(await cache.read("other")).toBeUndefined();
+  });
+});
+
+describe("algorithms of the cache", () => {
+  const comparable = ({ token: _, ...rest }: { token: number }): unknown => rest;
+  test("cache-entry keeps the laws", async () => {
+    const report = await verifyAlgorithm(cacheEntry, {
+      isRefusal: ({ ok }) => !ok,
+      comparable: (reply) => comparable(reply),
+      isPeek: ({ type }) => type === "view" || type === "check",
+      invalid: [],
+      skip: { "forgetting": "a forgotten token is as dead as an unknown one; fences only grow", "refusal is free": "a drop voids the lock also where there is no entry" },
+      commands: ({ pick, replies }): CacheEntryCommand => {
+        const token = (replies.findLast((reply) => reply.token > 0)?.token ?? 1) - (pick(0, 5) === 0 ? 1 : 0);
+        switch (pick(0, 6)) {
+          case 0: return { type: "view" };
+          case 1: return { type: "open", lockMs: pick(1, 500) };
+          case 2: return { type: "check", token };
+          case 3: return { type: "close", token };
+          case 4: return { type: "drop", ...(pick(0, 1) === 0 ? {} : { tag: "a" }) };
+          case 5: return { type: "undo", write: pick(1, 3) };
+          default: return { type: "put", ttlMs: pick(-1, 500), write: pick(1, 3), chunks: pick(0, 2), status: 200, tags: [":a:", ":ab:", ""][pick(0, 2)] as string, text: "x\ny", ...(pick(0, 1) === 0 ? {} : { token }) };
+        }
+      },
+    });
+    expect(report.violations).toEqual([]);
+  });
+
+  test("key-set and purge-marks keep the laws", async () => {
+    const sets = await verifyAlgorithm(keySet, {
+      isRefusal: () => false, isPeek: ({ type }) => type === "page", invalid: [], skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }): KeySetCommand => (pick(0, 2) === 0 ? { type: "page", from: pick(0, 3), limit: pick(1, 4) } : { type: "add", name: `n${pick(0, 5)}`, ttlMs: pick(1, 300) }),
+    });
+    expect(sets.violations).toEqual([]);
+    const marks = await verifyAlgorithm(purgeMarks, {
+      isRefusal: () => false, isPeek: ({ type }) => type === "read" || type === "current", invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }) => [{ type: "next" } as const, { type: "current" } as const, { type: "mark", purge: pick(1, 99) } as const, { type: "mark", purge: pick(1, 99), prefix: `p${pick(0, 90)}` } as const, { type: "read", name: `p${pick(0, 9)}` } as const][pick(0, 4)] as never,
+    });
+    expect(marks.violations).toEqual([]);
+  });
+
+  test("more prefixes than are kept count as everything", () => {
+    let state: Parameters<typeof purgeMarks.step>[0];
+    for (let i = 0; i < 70; i++) state = purgeMarks.step(state, { type: "mark", purge: 100 + i, prefix: `p${i}/` }, 1000).state;
+    const read = (name: string): number => purgeMarks.step(state, { type: "read", name }, 1000).reply;
+    expect([read("p69/x"), read("p0/x"), read("elsewhere")]).toEqual([169, 105, 105]);
+  });
+});

@@ -1,0 +1,410 @@
+/**
+ * The response cache on any driver. An entry and its fill lock are one record; a small body is in it, a larger one beside
+ * it in chunks that carry the name of their write, so a reader gets one write's bytes or none.
+ *
+ * Sets of names, one per tag and some for all keys, say what a purge has to drop. A name is in its sets before the entry
+ * can be seen, and a purge leaves its number before it looks there: a fill that began before the purge is dropped by the
+ * number when it comes later, and by its voided token when it is already on the way.
+ */
+
+import { checkInteger } from "../../core/check.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
+import { OptionError, StoreError } from "../../core/errors.ts";
+import { escapeKeyPart } from "../../core/keys.ts";
+import { type Random, systemRandom } from "../../core/random.ts";
+import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../algorithms/cache-entry.ts";
+import { keySet } from "../algorithms/key-set.ts";
+import { purgeMarks } from "../algorithms/purge-marks.ts";
+import type { CacheFill, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
+import { type Run, runnerOn } from "./runner.ts";
+
+/** Where the chunks of large bodies go. A driver is one. */
+export type CacheBlobs = Pick<StateDriver, "get" | "set" | "delete">;
+
+export interface CacheStoreOptions {
+  /** Prefixed to every key. @default "cache:" */
+  readonly prefix?: string;
+  /** Bodies above it are refused with `STORE_VALUE_TOO_LARGE`, and nothing of them stays. @default 16 MiB */
+  readonly maxEntryBytes?: number;
+  /** Bodies up to it are kept with the entry, in one record; larger ones in chunks. At most 256 KiB. @default 65536 */
+  readonly inlineBytes?: number;
+  /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
+  readonly run?: Run;
+  /** @default the driver */
+  readonly blobs?: CacheBlobs;
+  /** Called once by `destroy()`, for what was opened for this store alone. */
+  readonly onDestroy?: () => void;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** A {@link CacheStore} with every verb. */
+export interface DriverCacheStore extends CacheStore {
+  get(key: string): Promise<Response | undefined>;
+  put(key: string, response: Response, ttlSeconds: number): Promise<void>;
+  delete(key: string): Promise<boolean>;
+  read(key: string): Promise<CacheRecord | undefined>;
+  write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
+  lock(key: string, lockMs: number): Promise<CacheFill>;
+  unlock(key: string, token: string): Promise<void>;
+  purge(target: CachePurge): Promise<number>;
+  readonly capabilities: DriverCapabilities;
+  destroy(): void;
+}
+
+/**
+ * A response cache on `driver`. The store's clock ends entries; instants inside a record are those of who wrote it.
+ *
+ * @throws StoreError `STORE_CAPABILITY` for a driver whose steps are not atomic.
+ *
+ * @example
+ * const cache = cacheStoreOn(driver);
+ * await cache.put("https://example.test/", new Response("hello"), 60);
+ */
+export function cacheStoreOn(driver: StateDriver, options: CacheStoreOptions = {}): DriverCacheStore {
+  return new DriverStore(driver, options);
+}
+
+const CHUNK_BYTES = 256 * 1024;
+/** Chunks on the way at once. */
+const WINDOW = 4;
+/** Sets over which all keys are spread: one set would be one hot record. */
+const SHARDS = 16;
+const PAGE = 128;
+/** A record that was stamped by a clock which differs this much is kept for its own span of time. */
+const OTHER_CLOCK_MS = 60_000;
+/** Statuses whose responses have no body. */
+const BODYLESS: ReadonlySet<number> = /* @__PURE__ */ new Set([101, 103, 204, 205, 304]);
+
+type Head = Omit<CacheRecord, "body"> & { readonly length: number; readonly body?: Uint8Array };
+
+class DriverStore implements DriverCacheStore {
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  readonly #run: Run;
+  readonly #blobs: CacheBlobs;
+  readonly #prefix: string;
+  readonly #maxEntryBytes: number;
+  readonly #inlineBytes: number;
+  readonly #chunkBytes: number;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #onDestroy: (() => void) | undefined;
+  #destroyed = false;
+
+  constructor(driver: StateDriver, options: CacheStoreOptions) {
+    if (!driver.capabilities.atomic) {
+      throw new StoreError("STORE_CAPABILITY", `the driver "${driver.name}" cannot carry a cache with a fill lock: its steps are not atomic; use one whose are, such as a Durable Object or memory`);
+    }
+    this.name = `${driver.name}-cache`;
+    this.capabilities = driver.capabilities;
+    this.#run = runnerOn(driver, options.run);
+    this.#blobs = options.blobs ?? driver;
+    this.#prefix = options.prefix ?? "cache:";
+    this.#maxEntryBytes = checkInteger("maxEntryBytes", options.maxEntryBytes ?? 16 * 2 ** 20, 1);
+    this.#inlineBytes = checkInteger("inlineBytes", options.inlineBytes ?? 65_536, 0, CHUNK_BYTES);
+    this.#chunkBytes = Math.min(CHUNK_BYTES, driver.capabilities.maxValueBytes);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#onDestroy = options.onDestroy;
+  }
+
+  async read(key: string): Promise<CacheRecord | undefined> {
+    const found = await this.#head(key);
+    if (found === undefined) return undefined;
+    const { length, body, ...head } = found.head;
+    if (body !== undefined) return { ...head, body };
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (let from = 0; from < found.chunks; from += WINDOW) {
+      const indexes = Array.from({ length: Math.min(WINDOW, found.chunks - from) }, (_, i) => from + i);
+      for (const chunk of await Promise.all(indexes.map((index) => this.#blobs.get(this.#chunkKey(key, found.write, index))))) {
+        if (chunk === undefined || at + chunk.length > length) return undefined;
+        whole.set(chunk, at);
+        at += chunk.length;
+      }
+    }
+    return at === length ? { ...head, body: whole } : undefined;
+  }
+
+  async get(key: string): Promise<Response | undefined> {
+    const found = await this.#head(key);
+    if (found === undefined || found.head.status === 0) return undefined;
+    const { status, headers, body } = found.head;
+    const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
+    if (BODYLESS.has(status)) return new Response(null, init);
+    if (body !== undefined) return new Response(body as Uint8Array<ArrayBuffer>, init);
+    // The first chunk before anything is promised: an entry whose body was lost is a miss.
+    const first = await this.#blobs.get(this.#chunkKey(key, found.write, 0));
+    if (first === undefined) return undefined;
+    let next = 0;
+    const stream = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        const index = next++;
+        const chunk = index === 0 ? first : await this.#blobs.get(this.#chunkKey(key, found.write, index));
+        if (chunk === undefined) throw new StoreError("STORE_CORRUPT", "a part of a stored body was lost while it was read");
+        controller.enqueue(chunk);
+        if (next === found.chunks) controller.close();
+      },
+    }, { highWaterMark: 0 });
+    return new Response(stream, init);
+  }
+
+  async write(key: string, record: CacheRecord, fillToken?: string, lockedKey: string = key): Promise<void> {
+    const physical = this.#key(key);
+    const locked = fillToken === undefined ? undefined : { physical: this.#key(lockedKey), ...parseToken(fillToken) };
+    const { body, ...head } = record;
+    this.#checkSize(body.length);
+    const now = this.#clock.now();
+    const ttlMs = Math.ceil(Math.abs(now - record.storedAt) <= OTHER_CLOCK_MS ? record.keepUntil - now : record.keepUntil - record.storedAt);
+    if (ttlMs <= 0) {
+      await this.#put(physical, { ttlMs: 0, write: 0, chunks: 0, status: 0, tags: "", text: "" }, physical === locked?.physical ? locked.fence : undefined, key);
+      return;
+    }
+    const tags = [...new Set(record.tags ?? [])].map(escapeKeyPart);
+    if (!(await this.#announce(key, physical, tags, ttlMs, locked))) return;
+    const write = this.#writeId();
+    const inline = body.length <= this.#inlineBytes;
+    let chunks = 0;
+    if (!inline) {
+      for (let at = 0; at < body.length; at += WINDOW * this.#chunkBytes) {
+        const parts: Promise<void>[] = [];
+        for (let i = at; i < Math.min(body.length, at + WINDOW * this.#chunkBytes); i += this.#chunkBytes) parts.push(this.#setChunk(key, write, chunks++, body.subarray(i, i + this.#chunkBytes), ttlMs));
+        await Promise.all(parts);
+      }
+    }
+    const text = encodeValue({ ...head, length: body.length, ...(inline ? { body } : {}) } satisfies Head);
+    const stored = await this.#put(physical, { ttlMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
+    // The lock of another key cannot end in the same step: what was voided meanwhile is taken back.
+    if (stored && locked !== undefined && locked.physical !== physical && !(await this.#entry(locked.physical, { type: "check", token: locked.fence })).ok) {
+      await this.#dropChunks(key, await this.#entry(physical, { type: "undo", write }));
+    }
+  }
+
+  /** Reads the body once, chunk by chunk: what is held at a time is bounded, however large it is. */
+  async put(key: string, response: Response, ttlSeconds: number): Promise<void> {
+    if (typeof ttlSeconds !== "number" || !Number.isFinite(ttlSeconds) || ttlSeconds <= 0) {
+      throw new OptionError("ttlSeconds", ttlSeconds, "a finite number of seconds above 0");
+    }
+    const physical = this.#key(key);
+    if (response.bodyUsed) throw new StoreError("STORE_UNSERIALIZABLE", "the body of the response was read before", { outcome: "not-applied" });
+    const ttlMs = Math.ceil(ttlSeconds * 1000);
+    const { status } = response;
+    const headers = [...response.headers] as [string, string][];
+    const write = this.#writeId();
+    let body: { chunks: number; length: number; inline: Uint8Array | undefined };
+    const written: number[] = [];
+    try {
+      body = await this.#readBody(response, (index, chunk) => {
+        written.push(index);
+        return this.#setChunk(key, write, index, chunk, ttlMs);
+      });
+    } catch (error) {
+      await this.#dropChunks(key, { write, chunks: written.length }).catch(() => undefined);
+      throw error;
+    }
+    const now = this.#clock.now();
+    await this.#announce(key, physical, [], ttlMs, undefined);
+    const text = encodeValue({ status, headers, storedAt: now, freshUntil: now + ttlMs, keepUntil: now + ttlMs, length: body.length, ...(body.inline === undefined ? {} : { body: body.inline }) } satisfies Head);
+    await this.#put(physical, { ttlMs, write, chunks: body.chunks, status, tags: "", text }, undefined, key);
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const reply = await this.#entry(this.#key(key), { type: "drop" });
+    await this.#dropChunks(key, reply);
+    return reply.ok;
+  }
+
+  async lock(key: string, lockMs: number): Promise<CacheFill> {
+    const physical = this.#key(key);
+    // Before the lock, not with it: a purge in between then voids a fill that began after it, and never the reverse.
+    const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "current" });
+    const { ok, token, waitMs } = await this.#entry(physical, { type: "open", lockMs: Math.max(1, Math.ceil(lockMs)) });
+    return ok ? { kind: "fill", token: `${token}.${purge}` } : { kind: "wait", waitMs: Math.max(1, waitMs) };
+  }
+
+  async unlock(key: string, token: string): Promise<void> {
+    await this.#entry(this.#key(key), { type: "close", token: parseToken(token).fence });
+  }
+
+  async purge(target: CachePurge): Promise<number> {
+    this.#open();
+    const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "next" });
+    if ("tags" in target) {
+      let dropped = 0;
+      for (const tag of new Set(target.tags)) {
+        const name = escapeKeyPart(tag);
+        await this.#run(purgeMarks, this.#tagMark(name), { type: "mark", purge });
+        dropped += await this.#dropNames(this.#tagSet(name), "", name);
+      }
+      return dropped;
+    }
+    const prefix = "prefix" in target ? escapeKeyPart(target.prefix) : undefined;
+    await this.#run(purgeMarks, `${this.#prefix}marks`, prefix === undefined ? { type: "mark", purge } : { type: "mark", purge, prefix });
+    const counts = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => this.#dropNames(`${this.#prefix}keys:${shard}`, prefix ?? "", undefined)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    const onDestroy = this.#onDestroy;
+    this.#onDestroy = undefined;
+    onDestroy?.();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  async #head(key: string): Promise<{ head: Head; write: number; chunks: number } | undefined> {
+    const { ok, text, write, chunks } = await this.#entry(this.#key(key), { type: "view" });
+    if (!ok || text === undefined) return undefined;
+    const head = decodeValue(text) as Partial<Head> | null;
+    if (typeof head !== "object" || head === null || typeof head.status !== "number" || !Array.isArray(head.headers) || typeof head.length !== "number") {
+      throw new StoreError("STORE_CORRUPT", "a cache entry is damaged");
+    }
+    return { head: head as Head, write, chunks };
+  }
+
+  /** Puts the name into its sets. False when the fill is not wanted any more: its lock has ended or a purge came. */
+  async #announce(key: string, physical: string, tags: readonly string[], ttlMs: number, locked: { physical: string; fence: number; purge: number } | undefined): Promise<boolean> {
+    const name = escapeKeyPart(key);
+    const live = locked === undefined ? undefined : this.#entry(locked.physical, { type: "check", token: locked.fence });
+    const sets = [`${this.#prefix}keys:${shardOf(name)}`, ...tags.map((tag) => this.#tagSet(tag))];
+    const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs }))]);
+    if (locked === undefined) return true;
+    if (check?.ok !== true) return false;
+    const marks = await Promise.all([this.#run(purgeMarks, `${this.#prefix}marks`, { type: "read", name }), ...tags.map((tag) => this.#run(purgeMarks, this.#tagMark(tag), { type: "read", name }))]);
+    if (marks.every((mark) => mark <= locked.purge)) return true;
+    if (locked.physical === physical) await this.#entry(physical, { type: "close", token: locked.fence });
+    return false;
+  }
+
+  async #put(physical: string, entry: Omit<Extract<CacheEntryCommand, { type: "put" }>, "type" | "token">, token: number | undefined, key: string): Promise<boolean> {
+    const reply = await this.#entry(physical, { type: "put", ...entry, ...(token === undefined ? {} : { token }) });
+    await this.#dropChunks(key, reply.ok ? reply : entry);
+    return reply.ok;
+  }
+
+  #entry(physical: string, command: CacheEntryCommand): Promise<CacheEntryReply> {
+    return this.#run(cacheEntry, physical, command) as Promise<CacheEntryReply>;
+  }
+
+  /** Every name of a set that begins with `prefix` loses its entry. What comes meanwhile comes after the purge. */
+  async #dropNames(set: string, prefix: string, tag: string | undefined): Promise<number> {
+    let dropped = 0;
+    for (let from = 0; ; from += PAGE) {
+      const { names } = await this.#run(keySet, set, { type: "page", from, limit: PAGE });
+      const replies = await Promise.all(names.filter((name) => name.startsWith(prefix)).map(async (name) => {
+        const reply = await this.#entry(this.#entryKey(name), tag === undefined ? { type: "drop" } : { type: "drop", tag });
+        await this.#dropChunksOf(name, reply);
+        return reply;
+      }));
+      dropped += replies.filter(({ ok, status }) => ok && status !== 0).length;
+      if (names.length < PAGE) return dropped;
+    }
+  }
+
+  async #readBody(response: Response, store: (index: number, chunk: Uint8Array) => Promise<void>): Promise<{ chunks: number; length: number; inline: Uint8Array | undefined }> {
+    let [chunks, length, held] = [0, 0, 0];
+    let parts: Uint8Array[] = [];
+    const reader = response.body?.getReader();
+    try {
+      for (;;) {
+        const { value, done } = reader === undefined ? { value: undefined, done: true } : await reader.read();
+        if (value !== undefined) {
+          length += value.length;
+          this.#checkSize(length);
+          // The stream may use its memory again.
+          parts.push(new Uint8Array(value));
+          held += value.length;
+        }
+        const over = chunks > 0 || length > this.#inlineBytes;
+        while (over && (held >= this.#chunkBytes || (done && held > 0))) {
+          const joined = join(parts, held);
+          await store(chunks++, joined.subarray(0, this.#chunkBytes));
+          parts = held > this.#chunkBytes ? [joined.subarray(this.#chunkBytes)] : [];
+          held = Math.max(0, held - this.#chunkBytes);
+        }
+        if (done) return { chunks, length, inline: over ? undefined : join(parts, held) };
+      }
+    } catch (error) {
+      await reader?.cancel(error).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #setChunk(key: string, write: number, index: number, chunk: Uint8Array, ttlMs: number): Promise<void> {
+    await this.#blobs.set(this.#chunkKey(key, write, index), chunk, ttlMs);
+  }
+
+  #dropChunks(key: string, old: { readonly write: number; readonly chunks: number }): Promise<void> {
+    return old.chunks === 0 ? Promise.resolve() : this.#dropChunksOf(escapeKeyPart(key), old);
+  }
+
+  async #dropChunksOf(name: string, { write, chunks }: { readonly write: number; readonly chunks: number }): Promise<void> {
+    for (let index = 0; index < chunks; index++) await this.#blobs.delete(`${this.#prefix}body:${name}:${write}:${index}`);
+  }
+
+  #checkSize(bytes: number): void {
+    if (bytes > this.#maxEntryBytes) throw new StoreError("STORE_VALUE_TOO_LARGE", `the body takes more than the maxEntryBytes of ${this.#maxEntryBytes}`, { outcome: "not-applied" });
+  }
+
+  #writeId(): number {
+    return 1 + Math.floor(this.#random.next() * (Number.MAX_SAFE_INTEGER - 1));
+  }
+
+  #key(key: string): string {
+    this.#open();
+    if (typeof key !== "string" || key.length === 0) throw new OptionError("key", key, "a non-empty string");
+    return this.#entryKey(escapeKeyPart(key));
+  }
+
+  #open(): void {
+    if (this.#destroyed) throw new StoreError("STORE_CLOSED", "the cache store was destroyed", { outcome: "not-applied" });
+  }
+
+  #entryKey(name: string): string {
+    return `${this.#prefix}entry:${name}`;
+  }
+
+  #chunkKey(key: string, write: number, index: number): string {
+    return `${this.#prefix}body:${escapeKeyPart(key)}:${write}:${index}`;
+  }
+
+  #tagSet(tag: string): string {
+    return `${this.#prefix}tag:${tag}`;
+  }
+
+  #tagMark(tag: string): string {
+    return `${this.#prefix}tag-mark:${tag}`;
+  }
+}
+
+function parseToken(token: string): { fence: number; purge: number } {
+  const [fence, purge] = /^(\d{1,16})\.(\d{1,16})$/.exec(token)?.slice(1).map(Number) ?? [];
+  // A token that nobody was given fits no lock.
+  return { fence: fence ?? 0, purge: purge ?? 0 };
+}
+
+function tagText(tags: readonly string[]): string {
+  return tags.length === 0 ? "" : `:${tags.join(":")}:`;
+}
+
+function shardOf(name: string): number {
+  let hash = 0;
+  for (const byte of encodeText(name)) hash = (Math.imul(hash, 31) + byte) | 0;
+  return (hash >>> 0) % SHARDS;
+}
+
+function join(parts: readonly Uint8Array[], length: number): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
