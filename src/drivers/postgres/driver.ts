@@ -15,7 +15,7 @@ import { type PostgresClient, type PostgresClientOptions, type PostgresConnectio
 import { type Phase, isLostRace, postgresError } from "./failure.ts";
 import { parsePlain, parseState, plainText, stateText } from "./records.ts";
 import { DEFAULT_TABLE_PREFIX, type RecordTable, checkTablePrefix } from "./schema.ts";
-import { TOMBSTONE_MS, type TableStatements, arrayLiteral, statementsFor } from "./statements.ts";
+import { TOMBSTONE_MS, type TableStatements, arrayLiteral, readPlan, statementsFor } from "./statements.ts";
 
 export interface PostgresDriverOptions extends PostgresClientOptions {
   /** In front of the tables' names. @default "sluice_" */
@@ -92,6 +92,7 @@ class Driver implements PostgresDriver {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly statements: Readonly<Record<RecordTable, TableStatements>>;
+  private reads = 0;
   private closed = false;
 
   constructor(connection: PostgresConnection, options: PostgresDriverOptions) {
@@ -238,7 +239,7 @@ class Driver implements PostgresDriver {
   }
 
   private async read({ read }: TableStatements, entries: readonly Entry[]): Promise<{ now: number; found: ReadonlyMap<string, Found> }> {
-    const rows = await this.send("read", read, [arrayLiteral(entries.map(({ key }) => key))]);
+    const rows = await this.send("read", read[readPlan(this.reads++)] as Statement, [arrayLiteral(entries.map(({ key }) => key))]);
     const found = new Map<string, Found>();
     let now = Number.NaN;
     for (const row of rows) {

@@ -6,8 +6,8 @@
 import type { Statement } from "./client.ts";
 
 export interface TableStatements {
-  /** Records and the server's time. One row more than records are there: it carries the time alone. */
-  readonly read: Statement;
+  /** Records and the server's time, under several names: see {@link readPlan}. One row more than records are there carries the time. */
+  readonly read: readonly Statement[];
   /** Writes records whose version is still the expected one; gives the keys that were written. */
   readonly swap: Statement;
   readonly get: Statement;
@@ -26,9 +26,7 @@ export const TOMBSTONE_MS = 60_000;
 export function statementsFor(table: string): TableStatements {
   const named = (verb: string, text: string): Statement => ({ name: `${table}_${verb}`, text });
   return {
-    // Read committed: the time is taken after the snapshot, so no record in it was written at a later time.
-    read: named("read", `SELECT NULL::text AS key, NULL::text AS state, NULL::text AS version, ${NOW_MS} AS now
-UNION ALL SELECT key, state, version::text, NULL FROM ${table} WHERE key = ANY ($1::text::text[])`),
+    read: Array.from({ length: READ_PLANS }, (_, plan) => named(`read_${plan}`, read(table, plan))),
     // Rows are locked one after the other in the order of their keys, so no two batches wait for each other in a circle.
     swap: named("swap", `INSERT INTO ${table} AS t (key, state, version, prior, expires_at)
 SELECT i.key, i.state, i.version, i.prior, i.expires_at
@@ -49,6 +47,27 @@ WHERE t.key = old.key RETURNING old.live`),
 ), gone AS (DELETE FROM ${table} AS t USING expired WHERE t.key = expired.key RETURNING t.key)
 SELECT count(*)::text AS rows, max(key) AS last FROM gone`),
   };
+}
+
+/**
+ * One lookup per key, whatever the planner thinks of their number. The time is taken after the snapshot (read committed), so no
+ * record that is seen was written at a later time.
+ */
+function read(table: string, plan: number): string {
+  return `/* ${plan} */ SELECT NULL::text AS key, NULL::text AS state, NULL::text AS version, ${NOW_MS} AS now
+UNION ALL SELECT k, t.state, t.version::text, NULL FROM unnest($1::text::text[]) AS k
+CROSS JOIN LATERAL (SELECT state, version FROM ${table} WHERE key = k OFFSET 0) AS t`;
+}
+
+const READ_PLANS = 6;
+
+/**
+ * Which of the `read` statements comes next after so many. A session plans a prepared statement once, for a table that may be
+ * tiny then: it would go on reading all of it for each key, until statistics are taken a minute later. So the statement changes
+ * its name, and is planned anew, each time ten times as many have been sent.
+ */
+export function readPlan(sent: number): number {
+  return Math.min(READ_PLANS - 1, Math.floor(Math.log10(sent + 1)));
 }
 
 /** A Postgres array literal. */
