@@ -86,11 +86,12 @@ export class Exchange {
   }
 
   #lookUp(): Answer {
-    const found = lookUp(this.port, this.#key, this.request, this.personal, this.now);
-    return isPromise(found) ? found.then((result) => this.#decide(result)) : this.#decide(found);
+    const { now } = this;
+    const found = lookUp(this.port, this.#key, this.request, this.personal, now);
+    return isPromise(found) ? found.then((result) => this.#decide(result, this.now)) : this.#decide(found, now);
   }
 
-  #decide(found: Found | StoreFailure): Answer {
+  #decide(found: Found | StoreFailure, now: number): Answer {
     if (found instanceof StoreFailure) return this.#storeFailed(found);
     const { record, meta } = found;
     if (record === undefined || meta === undefined) {
@@ -101,25 +102,25 @@ export class Exchange {
       if (this.request.directives.onlyIfCached) throw notCached();
       return this.#ask({ ...found, record: undefined, meta: undefined }, "bypass", undefined);
     }
-    const assessment = assess(record, meta, this.request.directives, this.config, this.now);
+    const assessment = assess(record, meta, this.request.directives, this.config, now);
     switch (assessment.use) {
       case "fresh":
-        return this.#answer(record, assessment, "HIT", undefined);
+        return this.#answer(record, assessment, now, "HIT", undefined);
       case "stale":
-        return this.#answer(record, assessment, "STALE", undefined);
+        return this.#answer(record, assessment, now, "STALE", undefined);
       case "refresh":
-        if (this.#refresh(found)) return this.#answer(record, assessment, "STALE", undefined);
+        if (this.#refresh(found)) return this.#answer(record, assessment, now, "STALE", undefined);
         break;
     }
     if (this.request.directives.onlyIfCached) throw notCached();
     if (this.#collapsed === "error" && this.#standsIn(record, meta)) {
-      return this.#answer(record, assessment, "STALE", { fwd: assessment.fwd, collapsed: true });
+      return this.#answer(record, assessment, now, "STALE", { fwd: assessment.fwd, collapsed: true });
     }
     return this.#ask(found, assessment.fwd, assessment);
   }
 
   /** Answers from the store. `status`: what else to say, when the upstream had been asked. */
-  #answer(record: CacheRecord, assessment: Assessment, result: CacheResult, status: CacheStatus | undefined): Response {
+  #answer(record: CacheRecord, assessment: Assessment, now: number, result: CacheResult, status: CacheStatus | undefined): Response {
     const ttl = Math.floor(assessment.leftMs / 1000);
     let report: CacheStatus = status === undefined ? { hit: true, ttl } : { ...status, ttl };
     let word = result;
@@ -133,7 +134,7 @@ export class Exchange {
       resultField: this.state.resultField,
       result: word,
       cacheStatus: formatCacheStatus(this.state.name, report),
-      now: this.now,
+      now,
     });
   }
 
@@ -179,7 +180,7 @@ export class Exchange {
         if (again.record !== undefined && again.record.storedAt !== found.record?.storedAt) {
           fill.end("stored");
           this.#collapsed = "stored";
-          return await this.#decide(again);
+          return await this.#decide(again, this.now);
         }
         if (again.key !== found.key) continue;
         const lock = await this.port.lock(found.key, LOCK_MS);
@@ -237,9 +238,9 @@ export class Exchange {
       if (validating && status === 304) return this.#revalidated(record, meta, fwd, fill, res);
       if (status >= 500 && fwd === "stale" && this.#standsIn(record, meta)) {
         fill.end("error");
-        const assessment = assess(record, meta, this.request.directives, this.config, this.now);
+        const { now } = this;
         drop(c);
-        return this.#answer(record, assessment, "STALE", { fwd, fwdStatus: status });
+        return this.#answer(record, assess(record, meta, this.request.directives, this.config, now), now, "STALE", { fwd, fwdStatus: status });
       }
     }
     const plan = fill.plan(status, res.headers);
@@ -287,8 +288,9 @@ export class Exchange {
   async #revalidated(record: CacheRecord, meta: EntryMeta, fwd: Forward, fill: Fill, res: Response): Promise<Response> {
     const refreshed = await fill.refresh(record, meta, res.headers);
     drop(this.c);
-    const assessment = { use: "fresh", fwd, ageMs: refreshed.ageMs, leftMs: refreshed.record.freshUntil - this.now } as const;
-    return this.#answer(refreshed.record, assessment, "REVALIDATED", { fwd, fwdStatus: 304, stored: refreshed.stored });
+    const { now } = this;
+    const assessment = { use: "fresh", fwd, ageMs: refreshed.ageMs, leftMs: refreshed.record.freshUntil - now } as const;
+    return this.#answer(refreshed.record, assessment, now, "REVALIDATED", { fwd, fwdStatus: 304, stored: refreshed.stored });
   }
 
   /** The upstream's call failed because its client left: that says nothing about the next one. */

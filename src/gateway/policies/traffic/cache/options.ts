@@ -23,7 +23,7 @@ export interface CacheConfig extends PolicyOptions {
   readonly cacheableStatuses?: readonly number[];
   /** Request fields that select among responses, beside those of `Vary`. */
   readonly varyHeaders?: readonly string[];
-  /** @default the adapter's `cacheStore`, else one in memory */
+  /** Where the responses are kept. @default the adapter's `cacheStore`, else one in memory */
   readonly store?: CacheStore;
   /** False: the options alone decide how long; responses that may not be shared still stay out. @default true */
   readonly respectCacheControl?: boolean;

@@ -28,9 +28,7 @@ export class RequestFacts implements AnswerRequest {
     this.cookie = headers.get("cookie");
     this.identity = identity;
     this.authenticated = this.authorization !== null || this.cookie !== null || identity !== undefined;
-    this.directives = respectDirectives
-      ? parseRequestDirectives(headers.get("cache-control") ?? undefined, headers.get("pragma") ?? undefined)
-      : NO_REQUEST_DIRECTIVES;
+    this.directives = respectDirectives ? directivesOf(headers) : NO_REQUEST_DIRECTIVES;
     const reads = method === "GET" || method === "HEAD";
     this.ifNoneMatch = reads ? (headers.get("if-none-match") ?? undefined) : undefined;
     this.ifModifiedSince = reads ? (headers.get("if-modified-since") ?? undefined) : undefined;
@@ -67,4 +65,11 @@ export class RequestFacts implements AnswerRequest {
   variant(names: readonly string[]): string {
     return variantKey(names, (name) => this.headers.get(name) ?? undefined);
   }
+}
+
+function directivesOf(headers: Headers): RequestDirectives {
+  const cacheControl = headers.get("cache-control");
+  if (cacheControl !== null) return parseRequestDirectives(cacheControl, undefined);
+  const pragma = headers.get("pragma");
+  return pragma === null ? NO_REQUEST_DIRECTIVES : parseRequestDirectives(undefined, pragma);
 }
