@@ -6,40 +6,82 @@ interface Outgoing {
   readonly destroyed: boolean;
   readonly writableFinished: boolean;
   once(event: "close", listener: () => void): void;
-  removeListener(event: "close", listener: () => void): void;
 }
 
 /** The outgoing message of Node's server behind this request, when there is one. */
-export function outgoingOf<T = Outgoing>(c: Context): T | undefined {
+function outgoingOf(c: Context): Outgoing | undefined {
   const outgoing = (c.env as { outgoing?: { once?: unknown; write?: unknown } } | undefined | null)?.outgoing;
-  return typeof outgoing?.once === "function" && typeof outgoing.write === "function" ? (outgoing as unknown as T) : undefined;
+  return typeof outgoing?.once === "function" && typeof outgoing.write === "function" ? (outgoing as unknown as Outgoing) : undefined;
 }
 
-/** Calls `left` once when the client leaves before its answer was sent whole; gives what forgets it. */
-export function onClientLeft(c: Context, left: (reason: unknown) => void): () => void {
+export type Cancel = (reason: unknown) => void;
+
+/**
+ * Tells everybody concerned that a request is over before its time: its client left, or the gateway's grace period
+ * ended. One listener per request, and none while nobody asks.
+ */
+export interface Cancellation {
+  /** Calls `cancel` at most once; the function returned forgets it. */
+  add(cancel: Cancel): () => void;
+}
+
+/** `onAbort` registers for the end of the grace period, and gives what forgets it. */
+export function createCancellation(c: Context, onAbort: (abort: Cancel) => () => void): Cancellation {
+  const waiting: (Cancel | undefined)[] = [];
+  let count = 0;
+  let listening = false;
+  let forgetAbort: (() => void) | undefined;
+  let over: { readonly reason: unknown } | undefined;
+  const cancelAll: Cancel = (reason) => {
+    over ??= { reason };
+    for (let i = 0; i < waiting.length; i++) {
+      const cancel = waiting[i];
+      waiting[i] = undefined;
+      if (cancel !== undefined) cancel(reason);
+    }
+  };
+  return {
+    add(cancel) {
+      if (over !== undefined) {
+        cancel(over.reason);
+        return () => {};
+      }
+      const place = waiting.push(cancel) - 1;
+      count++;
+      forgetAbort ??= onAbort(cancelAll);
+      if (!listening) {
+        listening = true;
+        onClientLeft(c, cancelAll);
+      }
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        waiting[place] = undefined;
+        if (--count > 0) return;
+        // The listener for the client stays: taking it off costs more than letting it find nothing.
+        waiting.length = 0;
+        forgetAbort?.();
+        forgetAbort = undefined;
+      };
+    },
+  };
+}
+
+function onClientLeft(c: Context, left: Cancel): void {
   const outgoing = outgoingOf(c);
   if (outgoing !== undefined) {
     const onClose = (): void => {
       if (!outgoing.writableFinished) left(clientLeft());
     };
-    if (outgoing.destroyed) {
-      onClose();
-      return nothing;
-    }
-    outgoing.once("close", onClose);
-    return () => outgoing.removeListener("close", onClose);
+    if (outgoing.destroyed) onClose();
+    else outgoing.once("close", onClose);
+    return;
   }
   const { signal } = c.req.raw;
-  if (signal.aborted) {
-    left(signal.reason);
-    return nothing;
-  }
-  const onAbort = (): void => left(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return () => signal.removeEventListener("abort", onAbort);
+  if (signal.aborted) left(signal.reason);
+  else signal.addEventListener("abort", () => left(signal.reason), { once: true });
 }
-
-const nothing = (): void => {};
 
 function clientLeft(): DOMException {
   return new DOMException("The client closed the connection", "AbortError");

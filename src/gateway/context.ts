@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
-import { onClientLeft } from "./cancellation.ts";
+import { createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
 import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
@@ -47,8 +47,6 @@ export function boundHandler(c: Context, policy: Policy): PolicyHandler {
 
 const NO_METADATA: Readonly<Record<string, unknown>> = Object.freeze({});
 
-type Cancel = (reason: unknown) => void;
-
 export class RequestState implements PolicyContext {
   readonly snapshot: Snapshot;
   readonly c: Context;
@@ -69,6 +67,7 @@ export class RequestState implements PolicyContext {
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
+  private lazyCancellation: Cancellation | undefined;
   private lazyTrace: TraceIds | undefined;
   private lazyAddress: string | undefined;
   private lazyPeer: string | null | undefined;
@@ -91,6 +90,7 @@ export class RequestState implements PolicyContext {
     this.call = undefined;
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
+    this.lazyCancellation = undefined;
     this.lazyTrace = undefined;
     this.lazyAddress = undefined;
     this.lazyPeer = undefined;
@@ -183,15 +183,8 @@ export class RequestState implements PolicyContext {
 
   /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
   private onGone(cancel: Cancel): () => void {
-    const forgetClose = this.snapshot.core.tracker.onAbort(cancel);
-    const forgetClient = onClientLeft(this.c, (reason) => {
-      forgetClose();
-      cancel(reason);
-    });
-    return () => {
-      forgetClose();
-      forgetClient();
-    };
+    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort);
+    return this.lazyCancellation.add(cancel);
   }
 
   get detached(): (policyName: string, request: Request) => Promise<Response> {

@@ -84,3 +84,15 @@ function findLightKey(): symbol | undefined {
   parts[2] = createFieldHeaders({ "x-probe": "2" });
   return probe.headers === parts[2] ? found : undefined;
 }
+
+/**
+ * The body of a light response that is in memory as a whole, or `null` when it has none; `undefined` for any other
+ * response. Reading it so leaves the response as it is.
+ */
+export function bodyInMemory(response: Response): string | Uint8Array | null | undefined {
+  if (lightKey === undefined || response.constructor !== lightClass) return undefined;
+  const parts = (response as unknown as Record<symbol, LightParts | undefined>)[lightKey];
+  if (parts === undefined) return undefined;
+  const body = parts[1];
+  return typeof body === "string" || body instanceof Uint8Array || body === null ? body : undefined;
+}

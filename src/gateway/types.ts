@@ -222,6 +222,7 @@ export interface LocalStores {
 export interface PolicyOptions {
   /** Instance name: two policies of one kind on one route need different ones. */
   readonly name?: string;
+  /** Place in the pipeline; lower runs first. @default that of the kind */
   readonly priority?: number;
   /** True makes the policy transparent for this request. */
   readonly skip?: (c: Context) => MaybePromise<boolean>;

@@ -198,10 +198,15 @@ describe("a url upstream on Node", () => {
   });
 
   test("close() finishes what is in flight", async () => {
-    const { url } = await upstreamServer((_request, response) => void setTimeout(() => response.end("late"), 50));
+    let arrived: () => void = () => {};
+    const there = new Promise<void>((resolve) => (arrived = resolve));
+    const { url } = await upstreamServer((_request, response) => {
+      arrived();
+      setTimeout(() => response.end("late"), 50);
+    });
     const server = await served({ type: "url", target: url });
     const pending = fetch(server.url);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await there;
     await server.close();
     expect(await (await pending).text()).toBe("late");
   });
