@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiReport } from "./api-report.js";
 import { build } from "./build.js";
+import { checkPolicyDocs } from "./docs-policies.js";
 import { checkDocs } from "./docs-snippets.js";
 import { writeConfig } from "./oxlint-config.js";
 import { checkPackage } from "./package-check.js";
@@ -25,6 +26,7 @@ const steps = {
   "forbidden words": checkWords,
   "api report": checkApi,
   package: () => checkPackage(root),
+  "policy tables": () => checkPolicyDocs(root, write),
   docs: () => checkDocs(root),
 };
 

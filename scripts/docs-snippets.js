@@ -25,15 +25,17 @@ export function checkDocs(root) {
       throw new Error(locate(error.stdout.toString(), checked));
     }
     let ran = 0;
+    const failed = [];
     checked.forEach((block, i) => {
       if (!block.flags.includes("run")) return;
       ran++;
       try {
         execFileSync(process.execPath, [`out/block-${i}.js`], { cwd: folder, stdio: "pipe", timeout: 30_000 });
       } catch (error) {
-        throw new Error(`${block.file}:${block.line} does not run:\n${error.stderr}${error.stdout}`);
+        failed.push(`${block.file}:${block.line} does not run:\n${error.stderr}${error.stdout}`);
       }
     });
+    if (failed.length > 0) throw new Error(failed.join("\n"));
     return `${checked.length} blocks type-checked, ${ran} run, ${blocks.length - checked.length} fragments`;
   } finally {
     rmSync(folder, { recursive: true, force: true });

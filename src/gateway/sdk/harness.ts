@@ -16,7 +16,7 @@ export interface PolicyTestHarnessOptions extends Omit<GatewayConfig, "routes" |
   readonly metadata?: RouteConfig["metadata"];
   /** @default "test-gateway" */
   readonly gatewayName?: string;
-  /** @default a new TestAdapter */
+  /** @default a new TestAdapter on the `clock` given here */
   readonly adapter?: GatewayAdapter;
 }
 
@@ -36,7 +36,7 @@ export function createPolicyTestHarness<Adapter extends GatewayAdapter = TestAda
   policies: Policy | readonly Policy[],
   options: PolicyTestHarnessOptions & { readonly adapter?: Adapter } = {},
 ): PolicyTestHarness<Adapter> {
-  const { upstream, path = "/*", methods, metadata, gatewayName = "test-gateway", adapter = new TestAdapter() as GatewayAdapter as Adapter, ...config } = options;
+  const { upstream, path = "/*", methods, metadata, gatewayName = "test-gateway", adapter = new TestAdapter({ clock: options.clock }) as GatewayAdapter as Adapter, ...config } = options;
   const gateway = createGateway({
     ...config,
     name: gatewayName,

@@ -1,5 +1,6 @@
 /** An adapter for tests: in-memory stores, and background work that a test can wait for. */
 
+import type { Clock } from "../../core/clock.ts";
 import { memoryAdapter } from "../../drivers/memory/adapter.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, PubSub, RateLimiter, RateLimitStore, StitchStore, TokenBucketPolicy } from "../../state/contracts.ts";
 
@@ -13,10 +14,13 @@ export class TestAdapter implements GatewayAdapter {
   rateLimiter: ((policy: TokenBucketPolicy) => RateLimiter) | undefined;
   dispatchBinding: ((service: string, request: Request) => Promise<Response>) | undefined;
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly #clock: Clock | undefined;
   #memory: GatewayAdapter;
   #pending: Promise<unknown>[] = [];
 
-  constructor() {
+  /** `clock` drives its stores. @default the system's */
+  constructor(options: { readonly clock?: Clock } = {}) {
+    this.#clock = options.clock;
     this.waitUntil = (promise) => {
       const task = Promise.resolve(promise);
       // Whoever waits learns of a rejection; until then it must not count as unhandled.
@@ -48,7 +52,7 @@ export class TestAdapter implements GatewayAdapter {
   }
 
   #fill(): GatewayAdapter {
-    const memory = memoryAdapter();
+    const memory = memoryAdapter({ clock: this.#clock });
     this.rateLimitStore = memory.rateLimitStore;
     this.circuitBreakerStore = memory.circuitBreakerStore;
     this.cacheStore = memory.cacheStore;
@@ -59,6 +63,6 @@ export class TestAdapter implements GatewayAdapter {
   }
 }
 
-export function createTestAdapter(): TestAdapter {
-  return new TestAdapter();
+export function createTestAdapter(options: { readonly clock?: Clock } = {}): TestAdapter {
+  return new TestAdapter(options);
 }

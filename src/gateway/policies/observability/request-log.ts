@@ -48,9 +48,9 @@ export interface RequestLogConfig extends PolicyOptions {
   readonly sink?: (entry: RequestLogEntry) => unknown;
   /** Request fields that may hold the client's address, where `trustProxy` lets them count. */
   readonly ipHeaders?: readonly string[];
-  /** @default false */
+  /** Puts the request body into the entry, redacted. @default false */
   readonly logRequestBody?: boolean;
-  /** @default false */
+  /** The same for the response body. @default false */
   readonly logResponseBody?: boolean;
   /** A longer body is logged as its size, in bytes. @default 8192 */
   readonly maxBodyLength?: number;

@@ -21,7 +21,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly windowMs?: number;
   /** Share of failures, in (0, 1], that opens it as well, once `minimumThroughput` calls are in the window. */
   readonly failureRate?: number;
-  /** @default 20 */
+  /** Calls in the window below which `failureRate` says nothing. @default 20 */
   readonly minimumThroughput?: number;
   /** How long an open circuit refuses before it lets a probe through, in ms. @default 30000 */
   readonly resetTimeoutMs?: number;
@@ -33,7 +33,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly probeTimeoutMs?: number;
   /** Statuses of the upstream that are failures, beside errors and timeouts. @default [500, 502, 503, 504] */
   readonly failureOn?: readonly number[];
-  /** @default the adapter's `circuitBreakerStore`, else one in memory */
+  /** Where the circuits are kept. @default the adapter's `circuitBreakerStore`, else one in memory */
   readonly store?: CircuitBreakerStore;
   /** Name of the circuit; equal names within one gateway share it. @default route and upstream */
   readonly key?: string | ((c: Context) => MaybePromise<string | null | undefined>);

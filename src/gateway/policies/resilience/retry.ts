@@ -18,13 +18,13 @@ export interface RetryConfig extends PolicyOptions {
   readonly maxRetries?: number;
   /** Statuses of the upstream that are tried again, beside connections that failed. @default [502, 503, 504] */
   readonly retryOn?: readonly number[];
-  /** @default "exponential" */
+  /** How the waits grow: doubling, by `baseDelayMs` each, or not at all. @default "exponential" */
   readonly backoff?: Backoff;
-  /** @default 200 */
+  /** Wait before the first retry. @default 200 */
   readonly baseDelayMs?: number;
   /** No wait is longer; an upstream that asks for a longer one is not asked again. @default 5000 */
   readonly maxDelayMs?: number;
-  /** @default "full" */
+  /** Chance in a wait of `x`: uniform in `[0, x)`, uniform in `[x/2, x)`, or none. @default "full" */
   readonly jitter?: Jitter;
   /** Methods that may be sent twice. @default ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] */
   readonly retryMethods?: readonly string[];

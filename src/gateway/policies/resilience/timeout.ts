@@ -12,7 +12,7 @@ export interface TimeoutConfig extends PolicyOptions {
   readonly timeoutMs?: number;
   /** Detail of the answer. @default "The upstream did not answer in time" */
   readonly message?: string;
-  /** @default 504 */
+  /** Status of the answer. @default 504 */
   readonly statusCode?: number;
 }
 

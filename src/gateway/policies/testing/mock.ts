@@ -8,10 +8,11 @@ import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
 
 export interface MockConfig extends PolicyOptions {
-  /** @default 200 */
+  /** Status of the answer. @default 200 */
   readonly status?: number;
   /** Text as it is; anything else as JSON. */
   readonly body?: unknown;
+  /** Fields of the answer; `content-type` follows from `body` where it is not among them. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Waits before it answers, in ms. @default 0 */
   readonly delayMs?: number;

@@ -32,7 +32,7 @@ interface RateLimitCommon extends PolicyOptions {
   readonly keyBy?: RateLimitKey;
   /** Takes the place of route and policy in the key: limits of this gateway with one prefix share their counts. */
   readonly keyPrefix?: string;
-  /** @default the adapter's `rateLimitStore`, else one in memory */
+  /** Where the counts are kept. @default the adapter's `rateLimitStore`, else one in memory */
   readonly store?: RateLimitStore;
   /** When the store is away: go on without limit, refuse with 503, or count in this process. @default "local" */
   readonly failMode?: FailMode;
@@ -42,7 +42,7 @@ interface RateLimitCommon extends PolicyOptions {
   readonly message?: string;
   /** Request fields that may hold the client's address, where `trustProxy` lets them count. */
   readonly ipHeaders?: readonly string[];
-  /** @default "both" */
+  /** Which fields say what is left: `RateLimit` and `RateLimit-Policy`, `x-ratelimit-*`, both or none. @default "both" */
   readonly headers?: RateLimitHeaders;
   /** Counts and reports, and refuses nobody. @default false */
   readonly dryRun?: boolean;
@@ -54,8 +54,9 @@ export type RateLimitConfig = RateLimitCommon &
     | {
         /** Most cost in a window: an integer of at least 1, or a function that may also give 0. */
         readonly max: number | ((c: Context) => MaybePromise<number>);
-        /** @default 60 */
+        /** Length of the window; fractions to the millisecond. @default 60 */
         readonly windowSeconds?: number;
+        /** Further limits on the same caller: a request passes all of them, or none is charged. Alone, it makes `max` needless. */
         readonly windows?: readonly RateLimitWindow[];
       }
     | {

@@ -14,7 +14,9 @@ export type RateLimitAlgorithm = "sliding-window" | "fixed-window" | "token-buck
 export interface RateLimitWindow {
   /** Added to the policy's name in the response fields. @default its seconds */
   readonly name?: string;
+  /** Most cost in the window: an integer of at least 1. */
   readonly max: number;
+  /** Length of the window; fractions to the millisecond. */
   readonly windowSeconds: number;
 }
 
