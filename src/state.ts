@@ -35,6 +35,8 @@ export { compileLimit, compileLimits, tokenRateLimit } from "./state/limit-polic
 export type { CompiledLimit, CompiledLimits } from "./state/limit-policy.ts";
 export { compilePace } from "./state/pace.ts";
 export type { CompiledPace, PaceOptions } from "./state/pace.ts";
+export { cacheStoreOn } from "./state/stores/cache-store.ts";
+export type { CacheBlobs, CacheStoreOptions, DriverCacheStore } from "./state/stores/cache-store.ts";
 export { circuitBreakerStoreOn } from "./state/stores/circuit-breaker-store.ts";
 export type { CircuitBreakerStoreOptions, DriverCircuitBreakerStore } from "./state/stores/circuit-breaker-store.ts";
 export { keyValueStoreOn } from "./state/stores/key-value-store.ts";

@@ -2,7 +2,7 @@
 
 import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
 import { type Clock, sleep, systemClock } from "../../core/clock.ts";
-import { decodeText, encodeText, fromBase64, toBase64 } from "../../core/codec.ts";
+import { fromBase64, toBase64 } from "../../core/codec.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { SluiceError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
@@ -10,6 +10,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import { decodeRecord, encodeRecord } from "../../state/record.ts";
 import { value } from "../../state/algorithms/value.ts";
+import { decodeBlob, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
 import { nativeLimits } from "./native/limits.ts";
@@ -26,6 +27,13 @@ export interface RedisDriverOptions {
   readonly maxValueBytes?: number;
   readonly clock?: Clock;
   readonly random?: Random;
+}
+
+export interface RedisStateDriver extends StateDriver {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  /** The key in Redis of a key of the driver. */
+  physical(key: string): string;
 }
 
 /** Tries of a compare-and-set before `STORE_CONTENTION`. One is in flight per key and process, so more is an anomaly. */
@@ -83,11 +91,11 @@ interface Entry {
  *
  * @throws OptionError for a client of no known shape.
  */
-export function redisDriver(client: RedisClient, options: RedisDriverOptions = {}): StateDriver & { readonly connection: RedisConnection; readonly prefix: string } {
+export function redisDriver(client: RedisClient, options: RedisDriverOptions = {}): RedisStateDriver {
   return new RedisDriver(recogniseClient(client), options);
 }
 
-class RedisDriver implements StateDriver {
+class RedisDriver implements RedisStateDriver {
   readonly name: string = "redis";
   readonly capabilities: DriverCapabilities;
   readonly connection: RedisConnection;
@@ -170,7 +178,7 @@ class RedisDriver implements StateDriver {
     this.closed = true;
   }
 
-  private physical(key: string): string {
+  physical(key: string): string {
     return this.prefix + utf8Key(boundKey(key));
   }
 
@@ -345,16 +353,4 @@ function foreign(name: string, text: string): StoreError {
 function failed({ commands }: Operation, error: unknown): Reply[] {
   const typed = error instanceof SluiceError ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
   return commands.map(() => typed);
-}
-
-/** Bytes as text: UTF-8 where that is reversible, else base64. */
-function encodeBlob(bytes: Uint8Array): string {
-  const text = decodeText(bytes);
-  const plain = encodeText(text);
-  const same = plain.length === bytes.length && plain.every((byte, i) => byte === bytes[i]);
-  return same ? `t${text}` : `b${toBase64(bytes)}`;
-}
-
-function decodeBlob(text: string): Uint8Array {
-  return text[0] === "b" ? fromBase64(text.slice(1)) : encodeText(text.slice(1));
 }
