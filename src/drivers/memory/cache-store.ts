@@ -269,23 +269,34 @@ function closed(): StoreError {
   return new StoreError("STORE_CLOSED", "the memory cache store is destroyed", { outcome: "not-applied" });
 }
 
-/** A copy whose bytes nobody else holds. */
+/** A copy whose parts nobody else holds. */
 function own(record: CacheRecord): CacheRecord {
-  return Object.freeze({
-    ...record,
-    headers: Object.freeze(record.headers.map(([name, value]) => Object.freeze([name, value] as const))),
+  const { status, storedAt, freshUntil, keepUntil, tags, meta } = record;
+  return {
+    status,
+    headers: record.headers.map(([name, value]) => [name, value] as const),
     // Not `slice`: on a Buffer that is a view of the same memory.
     body: new Uint8Array(record.body),
-    ...(record.tags === undefined ? undefined : { tags: Object.freeze([...record.tags]) }),
-    ...(record.meta === undefined ? undefined : { meta: copyPlain(record.meta) as Readonly<Record<string, unknown>> }),
-  });
+    storedAt,
+    freshUntil,
+    keepUntil,
+    ...(tags === undefined ? undefined : { tags: [...tags] }),
+    ...(meta === undefined ? undefined : { meta: copyPlain(meta) as Readonly<Record<string, unknown>> }),
+  };
 }
 
 /** A copy of JSON-like data. Much cheaper than `structuredClone` for the few fields of a record. */
 function copyPlain(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(copyPlain);
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, copyPlain(item)]));
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(value)) {
+    const item = copyPlain((value as Record<string, unknown>)[name]);
+    // Assigning to this one name would set the prototype.
+    if (name === "__proto__") Object.defineProperty(copy, name, { value: item, enumerable: true, configurable: true, writable: true });
+    else copy[name] = item;
+  }
+  return copy;
 }
 
 /** Texts count two bytes per unit, as engines keep them at most. */

@@ -7,7 +7,7 @@ import { stackless } from "../../../../core/errors.ts";
 import type { CacheRecord } from "../../../../state/contracts.ts";
 import type { PolicyTools } from "../../../define-policy.ts";
 import { GatewayError } from "../../../errors.ts";
-import { bodyless, discard } from "../../../response.ts";
+import { bodyInMemory, bodyless, discard } from "../../../response.ts";
 import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
 import { queryOf } from "../../../path.ts";
@@ -36,6 +36,8 @@ const LOCK_MS = 30_000;
 const PASS_MS = 10_000;
 /** Times a caller waits for others before it asks the upstream alone. */
 const MAX_WAITS = 3;
+
+const utf8: TextEncoder = /* @__PURE__ */ new TextEncoder();
 
 export class Exchange {
   readonly c: Context;
@@ -261,7 +263,15 @@ export class Exchange {
     const tags = await this.state.tagsOf(c, res, fill.urlTag);
     const fields = fill.fields(res.headers, plan);
     this.#report("MISS", { fwd, fwdStatus: status, stored: true });
-    const { body } = res;
+    const memory = bodyInMemory(res);
+    if (memory !== undefined && memory !== null) {
+      const bytes = typeof memory === "string" ? utf8.encode(memory) : memory;
+      // A body of another length than declared is broken; whoever sends it will notice, too.
+      if (bytes.byteLength > this.config.maxEntryBytes || (length !== undefined && length !== bytes.byteLength)) fill.end("unshared");
+      else await fill.store(plan, status, fields, bytes, tags);
+      return undefined;
+    }
+    const body = memory === null ? null : res.body;
     if (body === null) {
       if (length === undefined || length === 0 || bodyless(status)) await fill.store(plan, status, fields, new Uint8Array(0), tags);
       else fill.end("failed");
