@@ -14,6 +14,9 @@ export interface Denial {
 /** Needs no timer: entries live for at most `holdMs`, so those in front, which are the oldest, are the ones to drop. */
 export class DenyCache {
   private readonly entries = new Map<string, Denial>();
+  /** Goes on from where it was: a new iterator would walk over everything deleted before the first entry. */
+  private hand = this.entries.entries();
+  private front: [key: string, denial: Denial] | undefined = undefined;
   private readonly holdMs: number;
 
   constructor(holdMs: number) {
@@ -53,12 +56,25 @@ export class DenyCache {
     this.entries.clear();
   }
 
-  /** A few of the oldest at every new entry, so that no call pays for all. */
+  /** Two of the oldest at every new entry, so that no call pays for all. */
   private sweep(now: number): void {
-    let looked = 0;
-    for (const [key, { untilAt }] of this.entries) {
-      if (looked++ === 2 || (untilAt > now && this.entries.size < MAX_ENTRIES)) return;
-      this.entries.delete(key);
+    for (let looked = 0; looked < 2; looked++) {
+      const oldest = this.oldest();
+      if (oldest === undefined || (oldest[1].untilAt > now && this.entries.size < MAX_ENTRIES)) return;
+      this.entries.delete(oldest[0]);
     }
+  }
+
+  private oldest(): [key: string, denial: Denial] | undefined {
+    while (this.front === undefined || this.entries.get(this.front[0]) !== this.front[1]) {
+      let next = this.hand.next();
+      if (next.done === true) {
+        this.hand = this.entries.entries();
+        next = this.hand.next();
+        if (next.done === true) return undefined;
+      }
+      this.front = next.value;
+    }
+    return this.front;
   }
 }

@@ -8,7 +8,7 @@ import type { Combiner } from "../combiner.ts";
 import type { LimitTicket, StateDriver } from "../contracts.ts";
 import { type HeldLease, heldLease, isAlive } from "./held-lease.ts";
 import type { KeyLease } from "./key-lease.ts";
-import type { LeaseGrant } from "./lease-command.ts";
+import type { LimitLeaseGrant } from "./lease-command.ts";
 import type { LeaseTerms } from "./lease-limit.ts";
 import type { LeaseEvent } from "./leased-decision.ts";
 
@@ -73,10 +73,10 @@ export class LeaseExchange {
       this.inFlight--;
       done(key, result);
     };
-    const settle = (grant: unknown): void => end(this.received(key, grant as LeaseGrant, least, sentAt, sentWall));
+    const settle = (grant: unknown): void => end(this.received(key, grant as LimitLeaseGrant, least, sentAt, sentWall));
     const fail = (error: unknown): void => end({ kind: "failed", error });
     try {
-      const grant = this.combiner.run(algorithm, key.key, command, { onLateReply: (late) => this.unexpected(key.key, late as LeaseGrant) });
+      const grant = this.combiner.run(algorithm, key.key, command, { onLateReply: (late) => this.unexpected(key.key, late as LimitLeaseGrant) });
       if (isPromise(grant)) this.track(grant.then(settle, fail));
       else settle(grant);
     } catch (error) {
@@ -108,7 +108,7 @@ export class LeaseExchange {
     while (this.background.size > 0) await Promise.all(this.background);
   }
 
-  private received(key: KeyLease, grant: LeaseGrant, least: number, sentAt: number, sentWall: number): AskEnd {
+  private received(key: KeyLease, grant: LimitLeaseGrant, least: number, sentAt: number, sentWall: number): AskEnd {
     if (!isGrant(grant)) return { kind: "failed", error: new StoreError("STORE_CORRUPT", `${this.driver.name}: a lease request got a malformed reply`, { outcome: "unknown" }) };
     const now = this.clock.monotonic();
     key.heard(grant.remaining, grant.resetAfterMs, now);
@@ -128,14 +128,14 @@ export class LeaseExchange {
   }
 
   /** The reply to a request that was given up: nobody counts on its units. */
-  private unexpected(key: string, grant: LeaseGrant): void {
+  private unexpected(key: string, grant: LimitLeaseGrant): void {
     if (!isGrant(grant)) return;
     this.granted += grant.granted;
     this.refund(key, grant.ticket, grant.granted);
   }
 
   /** True when the store has lost the records behind leases held: they are void, and others may still spend theirs. */
-  private epochChanged(key: KeyLease, grant: LeaseGrant, now: number): boolean {
+  private epochChanged(key: KeyLease, grant: LimitLeaseGrant, now: number): boolean {
     const { runId } = this.driver;
     const whole = runId !== this.runId && this.runId !== undefined;
     this.runId = runId;
@@ -156,8 +156,8 @@ export class LeaseExchange {
   }
 }
 
-function isGrant(grant: unknown): grant is LeaseGrant {
-  const { granted, ttlMs } = (grant ?? {}) as Partial<LeaseGrant>;
+function isGrant(grant: unknown): grant is LimitLeaseGrant {
+  const { granted, ttlMs } = (grant ?? {}) as Partial<LimitLeaseGrant>;
   return typeof granted === "number" && granted >= 0 && typeof ttlMs === "number";
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { SlidingWindowState } from "../algorithms/sliding-window.ts";
 import type { LimitDecision, LimitTicket } from "../contracts.ts";
 import { fixedWindowLimit, slidingWindowLimit, tokenBucketLimit } from "../limit-policy.ts";
-import { type LeaseGrant, type LeasedAlgorithm, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "./lease-command.ts";
+import { type LimitLeaseGrant, type LeasedAlgorithm, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "./lease-command.ts";
 
 const START = 1_700_000_000_000;
 
@@ -19,14 +19,14 @@ class Store {
     this.policy = policy;
   }
 
-  run(command: object): LimitDecision & LeaseGrant {
+  run(command: object): LimitDecision & LimitLeaseGrant {
     const { state, reply } = this.algorithm.step(this.state, { ...command, policy: this.policy } as never, this.now);
     // As a backend would: through bytes.
     this.state = state === undefined ? undefined : this.algorithm.decode(this.algorithm.encode(state));
-    return reply as LimitDecision & LeaseGrant;
+    return reply as LimitDecision & LimitLeaseGrant;
   }
 
-  lease(want: number, more: object = {}): LeaseGrant {
+  lease(want: number, more: object = {}): LimitLeaseGrant {
     return this.run({ lease: want, divisor: 16, ttlMs: 80, ...more });
   }
 }

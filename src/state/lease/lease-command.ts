@@ -5,7 +5,7 @@ import { slidingWindow, type SlidingWindowPolicy, type SlidingWindowState } from
 import { tokenBucket, type BucketPolicy } from "../algorithms/token-bucket.ts";
 import type { Algorithm, LimitCommand, LimitDecision, LimitTicket, Step } from "../contracts.ts";
 
-export interface LeaseCommand<Policy = unknown> {
+export interface LimitLeaseCommand<Policy = unknown> {
   /** Units the holder would like; a whole number above 0. */
   readonly lease: number;
   /** Fewest units that are of use: with fewer free nothing is granted. @default 1 */
@@ -19,7 +19,7 @@ export interface LeaseCommand<Policy = unknown> {
   readonly policy: Policy;
 }
 
-export interface LeaseGrant {
+export interface LimitLeaseGrant {
   /** Units that are the holder's now; 0 is a refusal. */
   readonly granted: number;
   /** For how long after the grant, in ms of the store's clock. */
@@ -34,8 +34,8 @@ export interface LeaseGrant {
   readonly ticket?: LimitTicket;
 }
 
-/** A limiter algorithm that also takes {@link LeaseCommand}. */
-export type LeasedAlgorithm<State = unknown, Policy = unknown> = Algorithm<State, LimitCommand<Policy> | LeaseCommand<Policy>, LimitDecision | LeaseGrant>;
+/** A limiter algorithm that also takes {@link LimitLeaseCommand}. */
+export type LeasedAlgorithm<State = unknown, Policy = unknown> = Algorithm<State, LimitCommand<Policy> | LimitLeaseCommand<Policy>, LimitDecision | LimitLeaseGrant>;
 
 /**
  * Adds the lease command to a limiter: `R` units are free now; `g = min(want, max(least, floor(R / divisor),
@@ -43,7 +43,7 @@ export type LeasedAlgorithm<State = unknown, Policy = unknown> = Algorithm<State
  * `settleIn` gives the lifetime of a grant, and the state with the debit where it has to stand for that lifetime.
  */
 function leased<State, Policy>(base: Algorithm<State, LimitCommand<Policy>, LimitDecision>, settleIn: Settle<State, Policy>): LeasedAlgorithm<State, Policy> {
-  function step(state: State | undefined, command: LimitCommand<Policy> | LeaseCommand<Policy>, now: number): Step<State, LimitDecision | LeaseGrant> {
+  function step(state: State | undefined, command: LimitCommand<Policy> | LimitLeaseCommand<Policy>, now: number): Step<State, LimitDecision | LimitLeaseGrant> {
     if (!("lease" in command)) return base.step(state, command, now);
     const { policy } = command;
     const least = Math.max(1, command.least ?? 1);
@@ -63,9 +63,9 @@ function leased<State, Policy>(base: Algorithm<State, LimitCommand<Policy>, Limi
   return Object.freeze({ name, version, maxStateBytes, step, encode, decode, ...(limiting === undefined ? {} : { limiting }) });
 }
 
-type Settle<State, Policy> = (charged: Step<State, LimitDecision>, command: LeaseCommand<Policy>, granted: number, now: number) => Step<State, LeaseGrant>;
+type Settle<State, Policy> = (charged: Step<State, LimitDecision>, command: LimitLeaseCommand<Policy>, granted: number, now: number) => Step<State, LimitLeaseGrant>;
 
-function grant(reply: LimitDecision, granted: number, ttlMs: number, ticket: LimitTicket | undefined = reply.ticket): LeaseGrant {
+function grant(reply: LimitDecision, granted: number, ttlMs: number, ticket: LimitTicket | undefined = reply.ticket): LimitLeaseGrant {
   const { limit, remaining, resetAfterMs } = reply;
   return { granted, ttlMs, limit, remaining, retryAfterMs: 0, resetAfterMs, ticket };
 }

@@ -4,7 +4,7 @@ import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
 import { type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, scriptedDriver } from "../../testing/scripted-driver.ts";
 import { createCombiner } from "../combiner.ts";
 import type { LimitPolicy } from "../contracts.ts";
-import type { LeaseCommand } from "./lease-command.ts";
+import type { LimitLeaseCommand } from "./lease-command.ts";
 import { type LeasedLimiter, type LeasedLimiterOptions, createLeasedLimiter } from "./leased-limiter.ts";
 import type { LeaseEvent, LeasedDecision } from "./leased-decision.ts";
 
@@ -17,7 +17,7 @@ interface Bench {
   readonly limiter: LeasedLimiter;
   check(cost?: number, key?: string, signal?: AbortSignal): Promise<LeasedDecision>;
   /** The lease commands and refunds sent so far. */
-  sent(): (LeaseCommand & { refund?: object; cost?: number })[];
+  sent(): (LimitLeaseCommand & { refund?: object; cost?: number })[];
   /** Makes the demand known and the slow start pass: the next request may be large. */
   warm(perMs: number, forMs: number): Promise<void>;
 }
@@ -29,7 +29,7 @@ function bench(options: Partial<LeasedLimiterOptions> = {}, driverOptions: Scrip
   const check = async (cost = 1, key = "k", signal?: AbortSignal): Promise<LeasedDecision> => await limiter.check(key, cost, signal);
   return {
     clock, driver, limiter, check,
-    sent: () => driver.batches.flatMap((batch) => batch.commands as (LeaseCommand & { refund?: object; cost?: number })[]),
+    sent: () => driver.batches.flatMap((batch) => batch.commands as (LimitLeaseCommand & { refund?: object; cost?: number })[]),
     async warm(perMs, forMs) {
       for (let ms = 0; ms < forMs; ms++) {
         await Promise.all(Array.from({ length: perMs }, () => check()));

@@ -83,6 +83,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
   private readonly clock: Clock;
   private readonly deadlines: Deadlines;
   private readonly keys = new Map<string, KeyLease>();
+  /** Goes round the keys, so that dropping one does not begin at the first again. */
+  private hand = this.keys.values();
   private readonly exchange: LeaseExchange;
   private readonly denials: DenyCache;
   private readonly twin: LocalTwin;
@@ -307,17 +309,18 @@ class Limiter implements LeasedLimiter, KeyOwner {
     return held;
   }
 
+  /** Drops the next key that nobody waits on; looks at a few only, as all may be busy. */
   private dropOldest(): void {
-    let looked = 0;
-    for (const [key, held] of this.keys) {
-      if (!held.asking && held.waiters.first === undefined) {
-        held.available(this.clock.monotonic(), this.clock.now());
-        this.exchange.giveBack(held);
-        this.deadlines.disarm(held);
-        this.keys.delete(key);
-        return;
-      }
-      if (++looked === 16) return;
+    for (let looked = 0; looked < 16; looked++) {
+      let next = this.hand.next();
+      if (next.done === true) next = (this.hand = this.keys.values()).next();
+      const held = next.value;
+      if (held === undefined || held.asking || held.waiters.first !== undefined) continue;
+      held.available(this.clock.monotonic(), this.clock.now());
+      this.exchange.giveBack(held);
+      this.deadlines.disarm(held);
+      this.keys.delete(held.key);
+      return;
     }
   }
 
