@@ -23,7 +23,7 @@ const drivers = ["memory", "redis", "postgres", "nats", "cloudflare", "deno"];
 const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets", "sockets-client", "sockets-zod", "sockets-valibot", "state", "memory", "redis", "postgres", "cloudflare", "deno", "bun", "node", "nats", "testing"];
 
 /** Third-party and platform modules, and the folders that may use them. */
-const modules = {
+export const modules = {
   "^node:": ["runtimes", "cli"],
   "^undici$": ["runtimes"],
   "^@hono/node-server": ["runtimes"],
