@@ -76,16 +76,14 @@ class Fields {
   /** Pairs sorted by name; every cookie is one. */
   private list(): [string, string][] {
     const pairs: [string, string][] = [];
-    for (const [name, value] of this.map) {
+    // The built-in order of strings needs no callback: half the cost of sorting pairs.
+    for (const name of [...this.map.keys()].sort()) {
+      const value = this.map.get(name) as Stored;
       if (typeof value === "string") pairs.push([name, value]);
       else for (const one of value) pairs.push([name, one]);
     }
-    return pairs.sort(byName);
+    return pairs;
   }
-}
-
-function byName(a: [string, string], b: [string, string]): number {
-  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
 }
 
 function key(name: unknown): string {
