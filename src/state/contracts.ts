@@ -37,8 +37,19 @@ export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> 
    * at its bound evicts the states that are not. Absent: always, until they expire.
    */
   limiting?(state: State, now: number): boolean;
+  /** How a small state lies in numbers: a driver in this process then keeps no object for it. */
+  readonly compact?: CompactState<State>;
   /** Present when the state is a row of numbers: a driver in this process may then keep it in a slab and run it in place. */
   readonly row?: RowMachine<Command, Reply>;
+}
+
+/** The common small states of an algorithm as `width` numbers. A driver may use it or not: it changes no reply. */
+export interface CompactState<State> {
+  readonly width: number;
+  /** Writes `state` to `cells[at .. at + width)`, or returns false and writes nothing when it does not fit. */
+  write(state: State, cells: Float64Array, at: number): boolean;
+  /** The state that `write` wrote. */
+  read(cells: Float64Array, at: number): State;
 }
 
 /**

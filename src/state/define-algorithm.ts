@@ -36,7 +36,8 @@ export function defineAlgorithm<State, Command, Reply>(definition: Omit<Algorith
   const encode = checkFunction("encode", definition.encode);
   const decode = checkFunction("decode", definition.decode);
   const limiting = definition.limiting === undefined ? {} : { limiting: checkFunction("limiting", definition.limiting) };
-  return Object.freeze({ name, version, maxStateBytes, step, encode, decode, ...limiting });
+  const compact = definition.compact === undefined ? {} : { compact: Object.freeze(definition.compact) };
+  return Object.freeze({ name, version, maxStateBytes, step, encode, decode, ...limiting, ...compact });
 }
 
 /** The state of a row algorithm outside a slab: `width` safe integers. */

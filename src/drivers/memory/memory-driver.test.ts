@@ -6,6 +6,7 @@ import { counter } from "../../state/algorithms/counter.ts";
 import { cursor } from "../../state/algorithms/cursor.ts";
 import { fixedWindow } from "../../state/algorithms/fixed-window.ts";
 import { leaseSet } from "../../state/algorithms/lease-set.ts";
+import { slidingLog } from "../../state/algorithms/sliding-log.ts";
 import { slidingWindow } from "../../state/algorithms/sliding-window.ts";
 import { tokenBucket } from "../../state/algorithms/token-bucket.ts";
 import { value } from "../../state/algorithms/value.ts";
@@ -26,6 +27,8 @@ describe("memoryDriver runs algorithms", () => {
     fc.record({ algorithm: fc.constant<Algorithm>(tokenBucket), command: fc.record({ cost, policy: fc.constant(bucket.policy), dry: fc.boolean() }) }),
     fc.record({ algorithm: fc.constant<Algorithm>(tokenBucket), command: fc.record({ reset: fc.constant(true), policy: fc.constant(bucket.policy) }) }),
     fc.record({ algorithm: fc.constant<Algorithm>(slidingWindow), command: fc.record({ cost, policy: fc.constant(ring.policy) }) }),
+    fc.record({ algorithm: fc.constant<Algorithm>(slidingLog), command: fc.record({ cost, policy: fc.constant({ max: 5, windowMs: 700 }) }) }),
+    fc.record({ algorithm: fc.constant<Algorithm>(slidingLog), command: fc.record({ reset: fc.constant(true), policy: fc.constant({ max: 5, windowMs: 700 }) }) }),
     fc.record({ algorithm: fc.constant<Algorithm>(cursor), command: fc.record({ cost, policy: fc.constant({ p: 1, q: 100, capacityUnits: 100 }), maxWaitMs: fc.constantFrom(undefined, 150) }) }),
     fc.record({ algorithm: fc.constant<Algorithm>(value), command: fc.record({ type: fc.constant("add" as const), by: fc.constant(1), ttlMs: fc.constantFrom(undefined, 50, 5000) }) }),
     fc.record({ algorithm: fc.constant<Algorithm>(leaseSet), command: fc.record({ token: fc.constantFrom("a", "b", "c"), limit: fc.constant(2), ttlMs: fc.constant(300) }) }),

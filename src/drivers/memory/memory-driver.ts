@@ -6,7 +6,7 @@ import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey } from "../../core/keys.ts";
 import { MAX_VALUE_TEXT_BYTES } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts.ts";
-import { type Kind, Records } from "./records.ts";
+import { type Kind, Records, widthOf } from "./records.ts";
 
 export interface MemoryDriverOptions {
   /** Most keys kept. At the bound the expired go first, then the idle, least recently used first. @default 100000 */
@@ -110,13 +110,12 @@ class Driver implements MemoryDriver {
     const known = this.#tables.get(name);
     if (known !== undefined) {
       const { kind, table } = known;
-      if (kind.algorithm.name === algorithm.name && kind.width === (algorithm.row?.width ?? 0)) return table as SyncTable<Command, R>;
+      if (kind.algorithm.name === algorithm.name && kind.width === widthOf(algorithm)) return table as SyncTable<Command, R>;
       throw new StoreError("STORE_WRONG_TYPE", `the table "${name}" holds ${kind.algorithm.name} records, not ${algorithm.name}`);
     }
     if (this.#tables.size >= MAX_TABLES) return undefined;
-    const records = this.#records;
-    const kind = records.kind(algorithm, new Map());
-    const table: SyncTable<Command, R> = { run: (key, command) => records.run(kind, algorithm, tableKey(key), command) as R };
+    const kind = this.#records.kind(algorithm, new Map());
+    const table = this.#records.table<Command, R>(kind, tableKey);
     this.#tables.set(name, { kind, table: table as SyncTable<unknown, unknown> });
     return table;
   }
@@ -173,7 +172,7 @@ class Driver implements MemoryDriver {
   }
 
   #register(algorithm: Algorithm): Kind {
-    const id = `${algorithm.name} ${algorithm.row?.width ?? 0}`;
+    const id = `${algorithm.name} ${widthOf(algorithm)}`;
     let kind = this.#kinds.get(id);
     if (kind === undefined) {
       kind = this.#records.kind(algorithm, this.#root);
@@ -222,16 +221,13 @@ const rawBytes: Algorithm<Bytes, Write | undefined, Uint8Array | undefined> = {
 
 /**
  * A key of a table: itself, or its digest when it is long. One that could be taken for a digest is marked, and one that
- * begins with the mark as well, so that no two inputs meet.
+ * begins with the mark as well, so that no two inputs meet; both are at least as long as a digest.
  */
 function tableKey(key: string): string {
+  if (typeof key === "string" && key.length < DIGEST_LENGTH && key.length > 0) return key;
   if (typeof key !== "string" || key.length === 0) return boundKey(key);
-  const first = key.charCodeAt(0);
-  if (first === EQUALS || (first === LETTER_S && key.startsWith("sha256="))) return boundKey(`=${key}`);
-  return key.length <= SURELY_SHORT ? key : boundKey(key);
+  return boundKey(key.startsWith("sha256=") || key.startsWith("=") ? `=${key}` : key);
 }
 
-const EQUALS = 61;
-const LETTER_S = 115;
-/** A UTF-16 unit takes at most three bytes of UTF-8. */
-const SURELY_SHORT = 170;
+/** `sha256=` and 64 hexadecimal digits. */
+const DIGEST_LENGTH = 71;

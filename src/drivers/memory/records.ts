@@ -6,9 +6,10 @@
  */
 
 import { StoreError, quote } from "../../core/errors.ts";
-import type { Algorithm, RowMachine } from "../../state/contracts.ts";
+import type { Algorithm, RowMachine, SyncTable } from "../../state/contracts.ts";
 import { Overflow } from "./overflow.ts";
 import { type Block, Slab } from "./slab.ts";
+import type { TimingWheel } from "./timing-wheel.ts";
 
 /** An expired record stays this long while there is room: a caller who is back within it finds his record instead of making one. */
 const GRACE_MS = 1000;
@@ -20,6 +21,11 @@ const SWEEP_FOR_ROOM = 64;
 const LOOK_FOR_ROOM = 8;
 /** A clock that goes back further than this gets a new wheel: without, records would be dropped that much later. */
 const REWIND_MS = 1000;
+
+/** Cells of a record. */
+export function widthOf({ row, compact }: Algorithm): number {
+  return row?.width ?? compact?.width ?? 0;
+}
 
 /** The records of one algorithm in one name space. */
 export class Kind {
@@ -35,7 +41,7 @@ export class Kind {
     this.id = id;
     this.algorithm = algorithm;
     this.row = algorithm.row;
-    this.width = algorithm.row?.width ?? 0;
+    this.width = widthOf(algorithm);
     this.stride = this.width + 1;
     this.index = index;
   }
@@ -46,6 +52,7 @@ export class Records {
   #now: () => number;
   readonly #slab: Slab;
   readonly #blocks: readonly Block[];
+  readonly #wheel: TimingWheel;
   readonly #kinds: (Kind | undefined)[] = [undefined];
   readonly #overflow = new Overflow();
   /** One row of zeros, as wide as the widest: where a first command runs. */
@@ -56,6 +63,7 @@ export class Records {
     this.#now = now;
     this.#slab = new Slab(now());
     this.#blocks = this.#slab.blocks;
+    this.#wheel = this.#slab.wheel;
   }
 
   kind(algorithm: Algorithm, index: Map<string, number>): Kind {
@@ -94,7 +102,7 @@ export class Records {
 
   /** Runs one command. The hot path: one look-up, one step in place, no allocation but the reply. */
   run(kind: Kind, algorithm: Algorithm, key: string, command: unknown, now: number = this.#now()): unknown {
-    if (now - GRACE_MS >= this.#slab.wheel.due) this.#sweep(now, now - GRACE_MS, SWEEP_PER_CALL);
+    if (now - GRACE_MS >= this.#wheel.due) this.#sweep(now, now - GRACE_MS, SWEEP_PER_CALL);
     const id = kind.index.get(key);
     const { row } = kind;
     if (id === undefined) return row === undefined ? this.#step(kind, algorithm, 0, key, command, now) : this.#begin(kind, row, key, command, now);
@@ -107,6 +115,26 @@ export class Records {
     if (row.apply(block.cells, at, command, now, reply)) this.#changed(kind, row, block, id, at, command, now);
     else if (block.order !== undefined && this.#slab.isIdle(id)) this.#slab.setIdle(id);
     return reply;
+  }
+
+  /** `run` for one kind, whose index holds no other: what every limiter call goes through, so nothing is looked up twice. */
+  table<Command, R>(kind: Kind, nameOf: (key: string) => string): SyncTable<Command, R> {
+    const { index, row, stride, algorithm } = kind;
+    const [blocks, wheel, slab] = [this.#blocks, this.#wheel, this.#slab];
+    const run = (given: string, command: Command): unknown => {
+      const key = nameOf(given);
+      const now = this.#now();
+      if (now - GRACE_MS >= wheel.due) this.#sweep(now, now - GRACE_MS, SWEEP_PER_CALL);
+      const id = index.get(key);
+      if (id === undefined || row === undefined) return this.run(kind, algorithm, key, command, now);
+      const block = blocks[id >> 8] as Block;
+      const at = (id & 255) * stride + 1;
+      const reply = row.reply();
+      if (row.apply(block.cells, at, command, now, reply)) this.#changed(kind, row, block, id, at, command, now);
+      else if (block.order !== undefined && slab.isIdle(id)) slab.setIdle(id);
+      return reply;
+    };
+    return { run: run as (key: string, command: Command) => R };
   }
 
   /** Several commands on one key at one instant: all of them, or an exception and none. */
@@ -162,7 +190,7 @@ export class Records {
 
   /** One step on a state object. */
   #step(kind: Kind, algorithm: Algorithm, id: number, key: string, command: unknown, now: number): unknown {
-    const state = id === 0 ? undefined : (this.#slab.block(id).states as unknown[])[this.#slab.index(id)];
+    const state = id === 0 ? undefined : this.#state(kind, id);
     const step = algorithm.step(state, command, now);
     if (step.state === state) {
       if (id !== 0 && this.#slab.isIdle(id)) this.#slab.setIdle(id);
@@ -177,11 +205,19 @@ export class Records {
       if (!this.#room(now)) return this.#full(algorithm, command, now);
       id = this.#add(kind, key);
     }
-    (this.#slab.block(id).states as unknown[])[this.#slab.index(id)] = step.state;
-    this.#slab.setDeadline(id, 0, deadline);
-    if (this.#limiting(id, now)) this.#slab.setBusy(id);
+    const { compact } = algorithm;
+    const inCells = compact !== undefined && compact.write(step.state, this.#slab.block(id).cells, this.#slab.index(id) * kind.stride + 1);
+    this.#slab.setState(id, inCells ? undefined : step.state);
+    this.#slab.setDeadline(id, kind.width, deadline);
+    if (algorithm.limiting === undefined || algorithm.limiting(step.state, now)) this.#slab.setBusy(id);
     else this.#slab.setIdle(id);
     return step.reply;
+  }
+
+  #state(kind: Kind, id: number): unknown {
+    const state = this.#slab.state(id);
+    const { compact } = kind.algorithm;
+    return state === undefined && compact !== undefined ? compact.read(this.#slab.block(id).cells, this.#slab.index(id) * kind.stride + 1) : state;
   }
 
   #add(kind: Kind, key: string): number {
@@ -201,10 +237,8 @@ export class Records {
     const kind = this.#kinds[this.#slab.kind(id)] as Kind;
     const { algorithm, row } = kind;
     if (this.#slab.deadline(id, kind.width) <= now) return false;
-    const block = this.#slab.block(id);
-    const i = this.#slab.index(id);
-    if (row !== undefined) return row.limiting(block.cells, i * kind.stride + 1, now);
-    return algorithm.limiting?.((block.states as unknown[])[i], now) ?? true;
+    if (row !== undefined) return row.limiting(this.#slab.block(id).cells, this.#slab.index(id) * kind.stride + 1, now);
+    return algorithm.limiting === undefined || algorithm.limiting(this.#state(kind, id), now);
   }
 
   /** Looks at records whose time came by `until`. */
@@ -278,13 +312,13 @@ export class Records {
     const block = this.#slab.block(before);
     const i = this.#slab.index(before);
     const cells = block.cells.slice(i * kind.stride, (i + 1) * kind.stride);
-    const state = block.states?.[i];
+    const state = this.#slab.state(before);
     return () => {
       const id = kind.index.get(key) ?? this.#add(kind, key);
       const now = this.#slab.block(id);
       const j = this.#slab.index(id);
       now.cells.set(cells.subarray(1), j * kind.stride + 1);
-      if (now.states !== undefined) now.states[j] = state;
+      this.#slab.setState(id, state);
       this.#slab.setDeadline(id, width, cells[0] as number);
       if (this.#limiting(id, this.#now())) this.#slab.setBusy(id);
       else this.#slab.setIdle(id);

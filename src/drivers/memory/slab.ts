@@ -22,14 +22,13 @@ export class Block {
   cells: Float64Array;
   readonly ints: Int32Array = new Int32Array(SIZE * INTS);
   readonly keys: (string | undefined)[] = Array.from<undefined>({ length: SIZE });
-  /** State objects, in blocks of width 0. */
-  readonly states: unknown[] | undefined;
+  /** State objects of the records whose cells do not hold it. Made for the first of them. */
+  states: unknown[] | undefined;
   /** Previous and next in the order of use. Made when the first record here is idle: limiters at work never are. */
   order: Int32Array | undefined;
 
   constructor(width: number) {
     this.cells = new Float64Array(FIRST_ROOM * (width + 1));
-    this.states = width === 0 ? Array.from<unknown>({ length: SIZE }) : undefined;
   }
 }
 
@@ -190,6 +189,17 @@ export class Slab {
       const deadline = this.deadline(id, widthOf(this.kind(id)));
       if (deadline !== Infinity) this.wheel.insert(id, deadline);
     });
+  }
+
+  state(id: number): unknown {
+    return (this.blocks[id >> BITS] as Block).states?.[id & MASK];
+  }
+
+  setState(id: number, state: unknown): void {
+    const block = this.blocks[id >> BITS] as Block;
+    if (state === undefined && block.states === undefined) return;
+    block.states ??= Array.from<unknown>({ length: SIZE });
+    block.states[id & MASK] = state;
   }
 
   /** Adds a block and returns its first record. */

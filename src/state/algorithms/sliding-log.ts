@@ -37,6 +37,19 @@ export const slidingLog: Algorithm<SlidingLogState, LimitCommand<SlidingLogPolic
   version: 1,
   // Settlements may add pairs beyond the limit, one at most (see `charged`).
   maxStateBytes: (1 + 2 * (MAX_LOG + 1)) * MAX_VARINT_BYTES,
+  // A key with one charge, or with none after a reset.
+  compact: {
+    width: 3,
+    write({ era, pairs }, cells, at): boolean {
+      if (pairs.length > 2) return false;
+      cells[at] = era;
+      cells[at + 1] = pairs[0] ?? 0;
+      cells[at + 2] = pairs[1] ?? 0;
+      return true;
+    },
+    // Amounts are above 0.
+    read: (cells, at) => ({ era: cells[at] as number, pairs: cells[at + 2] === 0 ? [] : [cells[at + 1] as number, cells[at + 2] as number] }),
+  },
   step,
   encode,
   decode,

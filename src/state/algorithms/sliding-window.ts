@@ -57,10 +57,25 @@ export const slidingWindow: Algorithm<SlidingWindowState, LimitCommand<SlidingWi
   name: "sliding-window",
   version: 1,
   maxStateBytes: (2 + 2 * MAX_PAIRS) * MAX_VARINT_BYTES,
+  // A key seen in one bucket only.
+  compact: {
+    width: 4,
+    write({ era, head, count, sum, older }, cells, at): boolean {
+      if (older.length > 0) return false;
+      cells[at] = era;
+      cells[at + 1] = head;
+      cells[at + 2] = count;
+      cells[at + 3] = sum;
+      return true;
+    },
+    read: (cells, at) => ({ era: cells[at] as number, head: cells[at + 1] as number, count: cells[at + 2] as number, sum: cells[at + 3] as number, older: NONE }),
+  },
   step,
   encode,
   decode,
 });
+
+const NONE: readonly number[] = [];
 
 function step(state: SlidingWindowState | undefined, command: LimitCommand<SlidingWindowPolicy>, now: number): Step<SlidingWindowState, LimitDecision> {
   const input = command as LimitInput<SlidingWindowPolicy>;

@@ -23,8 +23,10 @@ export class PolicyMemo {
   readonly #prefix: string;
   readonly #ready = new WeakMap<CompiledLimit, ReadyLimit>();
   readonly #several = new WeakMap<CompiledLimits, ReadyLimits>();
-  /** The last one: most calls repeat the policy of the one before. */
+  /** The last one, its policy, and what that said: most calls repeat the policy of the one before. */
   #last: ReadyLimit | undefined;
+  #source: LimitPolicy | undefined;
+  #said: Fields | undefined;
 
   constructor(driver: StateDriver, prefix: string) {
     this.#driver = driver;
@@ -32,14 +34,17 @@ export class PolicyMemo {
   }
 
   one(policy: LimitPolicy): ReadyLimit {
+    if (this.#source !== undefined && policy === this.#source && isSame(this.#said as Fields, policy)) return this.#last as ReadyLimit;
     const limit = compileLimit(policy);
-    if (this.#last !== undefined && this.#last.limit === limit) return this.#last;
     let ready = this.#ready.get(limit);
     if (ready === undefined) {
       ready = { limit, table: this.#driver.table?.(limit.algorithm, this.#name(limit.keySuffix)), command: { cost: 0, policy: limit.policy } };
       this.#ready.set(limit, ready);
     }
     this.#last = ready;
+    this.#source = policy;
+    const { algorithm, max, windowMs, capacity, buckets, dynamic, maxDebt } = policy as Fields;
+    this.#said = { algorithm, max, windowMs, capacity, buckets, dynamic, maxDebt };
     return ready;
   }
 
@@ -57,4 +62,20 @@ export class PolicyMemo {
   #name(keySuffix: string): string {
     return JSON.stringify([this.#prefix, keySuffix]);
   }
+}
+
+/** Every field a limit policy can have. */
+interface Fields {
+  readonly algorithm: string;
+  readonly max: number;
+  readonly windowMs: number;
+  readonly capacity?: number;
+  readonly buckets?: number;
+  readonly dynamic?: boolean;
+  readonly maxDebt?: number;
+}
+
+function isSame(said: Fields, policy: Fields): boolean {
+  return said.max === policy.max && said.windowMs === policy.windowMs && said.capacity === policy.capacity && said.algorithm === policy.algorithm
+    && said.buckets === policy.buckets && said.dynamic === policy.dynamic && said.maxDebt === policy.maxDebt;
 }

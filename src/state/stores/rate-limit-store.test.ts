@@ -22,8 +22,10 @@ describe("stores on a driver that is not in this process", () => {
         return { clock, driver, stores: () => createStores(driver, { combiner: { clock } }) };
       };
       const [limits, values, limiters] = [setup(), setup(), setup()];
+      // The long ones once: without a combiner only the way to the driver differs.
+      const only = combined ? undefined : ["increment/count-up", "fixed-window/limit", "check-all/all-or-nothing"];
       const reports = [
-        await verifyRateLimitStoreContract(() => (combined ? limits.stores().rateLimitStore : rateLimitStoreOn(limits.driver)), { clock: limits.clock, shared: true }),
+        await verifyRateLimitStoreContract(() => (combined ? limits.stores().rateLimitStore : rateLimitStoreOn(limits.driver)), { clock: limits.clock, shared: true, only }),
         await verifyStoreContract(() => (combined ? values.stores().store : keyValueStoreOn(values.driver)), {
           clock: values.clock,
           shared: true,
@@ -56,6 +58,14 @@ describe("rateLimitStoreOn", () => {
     policy.max = 3;
     expect(store.check("k", policy, 1)).toMatchObject({ allowed: true, remaining: 1 });
     expect(store.check("k", { ...policy }, 1)).toMatchObject({ allowed: true, remaining: 0 });
+  });
+
+  it("refuses what is no policy", () => {
+    const store = rateLimitStoreOn(memoryDriver());
+    for (const bad of [undefined, null, "fixed-window", {}, { ...second(1), algorithm: "leaky" }] as LimitPolicy[]) {
+      expect(() => store.check("k", bad, 1)).toThrow(RangeError);
+      expect(() => store.checkAll("k", [second(1), bad], 1)).toThrow(RangeError);
+    }
   });
 
   it("keeps policies and prefixes apart, whatever is in a key", () => {

@@ -47,7 +47,7 @@ class DriverStore implements DriverRateLimitStore {
   readonly #run: Run;
   readonly #memo: PolicyMemo;
   /** The policy of the last `increment`, as most calls repeat the window of the one before. */
-  #counter: Counter = { seconds: 0, policy: undefined as never };
+  #counter: Counter = { seconds: Number.NaN, policy: undefined as never };
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
 
