@@ -1,13 +1,15 @@
 /** A Redis server of our own: no persistence, a free port, and proof that the one that answers is the one we started. */
 
+import { rmSync } from "node:fs";
 import { type Socket, connect } from "node:net";
+import { join } from "node:path";
 import { type ServerProcess, freePort, serverBinary, serverFolder, startProcess, until } from "./process.ts";
 
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
   readonly process: ServerProcess;
-  /** Ends the server and starts another on the same port; with `empty: false` its data is saved first and loaded again. */
+  /** Ends the server, if it still lives, and starts another on the same port; with `empty: false` its data is saved first and loaded again. */
   restart(options?: { empty?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
@@ -29,8 +31,10 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
       return running;
     },
     async restart({ empty = true } = {}) {
-      await redisCommand(port, empty ? "FLUSHALL" : "SAVE");
+      // One that is dead has nothing to be asked.
+      await redisCommand(port, empty ? "FLUSHALL" : "SAVE").catch(() => undefined);
       await running.stop({ keepFolder: true });
+      if (empty) rmSync(join(folder, "dump.rdb"), { force: true });
       running = await start();
     },
     stop: () => running.stop(),
