@@ -7,9 +7,13 @@ import { type PostgresConnection, fromPg, fromPostgresJs, fromQuery } from "../.
 import { postgresDriver } from "../../src/drivers/postgres/driver.ts";
 import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
 import { postgresRateLimiter, postgresStore } from "../../src/drivers/postgres/store.ts";
-import { createStores } from "../../src/state/stores/stores.ts";
+import { PostgresCacheStore } from "../../src/drivers/postgres/cache-store.ts";
+import { type PostgresPubSub, postgresPubSub } from "../../src/drivers/postgres/pub-sub.ts";
+import { PostgresCircuitBreakerStore, PostgresRateLimitStore } from "../../src/drivers/postgres/stores.ts";
+import { verifyCacheStoreContract } from "../../src/testing/verify-cache-store.ts";
 import { verifyCircuitBreakerStoreContract } from "../../src/testing/verify-circuit-breaker-store.ts";
 import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
+import { verifyPubSubContract } from "../../src/testing/verify-pubsub.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../src/testing/verify-store.ts";
@@ -79,7 +83,20 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
 
   it.concurrent("driver", () => report((make) => verifyDriverContract(() => postgresDriver(make()))));
   it.concurrent("key-value", () => report((make) => verifyStoreContract(() => postgresStore(make(), { keyPrefix: "kv:" }), { ttlMs: 200 })));
-  it.concurrent("rate limits", () => report((make) => verifyRateLimitStoreContract(() => createStores(postgresDriver(make())).rateLimitStore)));
+  it.concurrent("rate limits", () => report((make) => verifyRateLimitStoreContract(() => new PostgresRateLimitStore(make()))));
   it.concurrent("rate limiter", () => report((make) => verifyRateLimiterContract((policy) => postgresRateLimiter(make(), policy))));
-  it.concurrent("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(() => createStores(postgresDriver(make())).circuitBreakerStore)));
+  it.concurrent("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(() => new PostgresCircuitBreakerStore(make()))));
+  it.concurrent("cache", () => report((make) => verifyCacheStoreContract(() => new PostgresCacheStore(make()))));
+});
+
+describe.each(Object.entries(clients).filter(([name]) => name !== "query(text, params)"))("%s: pub/sub", (_, connect) => {
+  it("keeps the contract", async () => {
+    const made: PostgresConnection[] = [];
+    let next = 0;
+    const { violations, passed } = await verifyPubSubContract(() => postgresPubSub((made[next++ % 2] ??= connect())), {
+      idle: (pubsub) => JSON.stringify((pubsub as PostgresPubSub).size) === '{"channels":0,"clients":0,"routers":0}',
+    });
+    expect(violations).toEqual([]);
+    expect(passed.length).toBeGreaterThan(20);
+  });
 });

@@ -27,9 +27,12 @@ export interface PostgresConnection {
 export interface PostgresListener {
   listen(channel: string): Promise<void>;
   unlisten(channel: string): Promise<void>;
-  /** Both are set once, before the first `listen`. `onLost`: the session is gone, and nothing of it will come again. */
+  /** The callbacks are set once, before the first `listen`. */
   onMessage(callback: (channel: string, payload: string) => void): void;
+  /** The session is gone, and nothing of it will come again. */
   onLost(callback: () => void): void;
+  /** The client brought back a lost session by itself, and that channel is listened to again. */
+  onBack(callback: (channel: string) => void): void;
   close(): Promise<void>;
 }
 
@@ -59,14 +62,32 @@ export type PostgresClient = PostgresConnection | PgLike | PostgresJsLike | Quer
 export function fromPg(client: PgLike, options: PostgresClientOptions = {}): PostgresConnection {
   requireMethods("fromPg", client, ["query", "connect"]);
   const named = options.prepare !== false;
-  return {
-    client: "pg",
-    async execute({ name, text }, params) {
-      const { rows } = await client.query(named ? { name, text, values: params as unknown[] } : { text, values: params as unknown[] });
-      return rows as Row[];
-    },
-    // A `Client` is one session, and its owner's: only a pool can hand out another.
-    ...(isPool(client) ? { listener: () => pgListener(client) } : {}),
+  survive(client);
+  const query = async ({ name, text }: Statement, params: readonly (string | null)[]): Promise<readonly Row[]> => {
+    const { rows } = await client.query(named ? { name, text, values: params as unknown[] } : { text, values: params as unknown[] });
+    return rows as Row[];
+  };
+  if (isPool(client)) return { client: "pg", execute: query, listener: () => pgListener(client) };
+  // A `Client` is one session, and its owner's: it takes one statement after the other, and has no other session to give.
+  const inTurn = oneByOne();
+  return { client: "pg", execute: (statement, params) => inTurn(() => query(statement, params)) };
+}
+
+const survivors: WeakSet<object> = /* @__PURE__ */ new WeakSet();
+
+/** A lost connection that nobody waits for is an `error` event in pg, which without a listener ends the process. */
+function survive(client: object): void {
+  if (survivors.has(client) || !hasMethod(client, "on")) return;
+  survivors.add(client);
+  (client as { on(event: string, listener: () => void): unknown }).on("error", () => undefined);
+}
+
+function oneByOne(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
   };
 }
 
@@ -131,11 +152,13 @@ async function pgListener(pool: PgPool): Promise<PostgresListener> {
   };
   session.on("error", end);
   session.on("end", end);
+  const inTurn = oneByOne();
   return {
-    listen: async (channel) => void (await session.query(`LISTEN ${quoteIdentifier(channel)}`)),
-    unlisten: async (channel) => void (await session.query(`UNLISTEN ${quoteIdentifier(channel)}`)),
+    listen: (channel) => inTurn(async () => void (await session.query(`LISTEN ${quoteIdentifier(channel)}`))),
+    unlisten: (channel) => inTurn(async () => void (await session.query(`UNLISTEN ${quoteIdentifier(channel)}`))),
     onMessage: (callback) => void session.on("notification", ({ channel, payload }) => callback(channel, payload ?? "")),
     onLost: (callback) => void (lost = callback),
+    onBack: () => undefined,
     async close() {
       lost = undefined;
       end();
@@ -151,7 +174,7 @@ interface ListeningSql {
 function postgresJsListener(sql: ListeningSql): PostgresListener {
   const channels = new Map<string, Promise<{ unlisten(): Promise<void> }>>();
   let message: ((channel: string, payload: string) => void) | undefined;
-  let lost: (() => void) | undefined;
+  let back: ((channel: string) => void) | undefined;
   const unlisten = async (channel: string): Promise<void> => {
     const subscription = channels.get(channel);
     channels.delete(channel);
@@ -160,15 +183,16 @@ function postgresJsListener(sql: ListeningSql): PostgresListener {
   return {
     async listen(channel) {
       let listening = 0;
-      const subscription = sql.listen(channel, (payload) => message?.(channel, payload), () => void (listening++ > 0 && lost?.()));
+      const subscription = sql.listen(channel, (payload) => message?.(channel, payload), () => void (listening++ > 0 && back?.(channel)));
       channels.set(channel, subscription);
       await subscription;
     },
     unlisten,
     onMessage: (callback) => void (message = callback),
-    onLost: (callback) => void (lost = callback),
+    onLost: () => undefined,
+    onBack: (callback) => void (back = callback),
     async close() {
-      lost = message = undefined;
+      back = message = undefined;
       await Promise.allSettled([...channels.keys()].map(unlisten));
     },
   };
@@ -194,6 +218,7 @@ function pgliteListener(db: ListeningPglite): PostgresListener {
     unlisten,
     onMessage: (callback) => void (message = callback),
     onLost: () => undefined,
+    onBack: () => undefined,
     async close() {
       message = undefined;
       await Promise.allSettled([...channels.keys()].map(unlisten));

@@ -1,11 +1,11 @@
 /** The key-value store and the limiter on Postgres, one factory each, for those who need no adapter. */
 
-import { createCombiner } from "../../state/combiner.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { PostgresClient } from "./client.ts";
-import { type PostgresDriverOptions, postgresDriver } from "./driver.ts";
+import type { PostgresDriverOptions } from "./driver.ts";
+import { Line } from "./line.ts";
 
 export interface PostgresStoreOptions extends Omit<PostgresDriverOptions, "table"> {
   /** In front of every key. @default "" */
@@ -29,17 +29,9 @@ export interface PostgresStore extends KeyValueStore {
  */
 export function postgresStore(client: PostgresClient, options: PostgresStoreOptions = {}): PostgresStore {
   const { keyPrefix, ...rest } = options;
-  const driver = postgresDriver(client, rest);
-  const combiner = createCombiner(driver, { clock: rest.clock });
-  const store = keyValueStoreOn(driver, {
-    keyPrefix,
-    run: (algorithm, key, command) => combiner.run(algorithm, key, command),
-    onClose: async () => {
-      await combiner.close();
-      await driver.close();
-    },
-  });
-  return Object.assign(store, { cleanup: () => driver.cleanup("entries") });
+  const line = new Line(client, rest);
+  const store = keyValueStoreOn(line.driver, { keyPrefix, run: line.run, onClose: () => line.close() });
+  return Object.assign(store, { cleanup: () => line.driver.cleanup("entries") });
 }
 
 export interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
@@ -65,17 +57,12 @@ export interface PostgresRateLimiter extends RateLimiter {
  */
 export function postgresRateLimiter(client: PostgresClient, policy: TokenBucketPolicy, options: PostgresRateLimiterOptions = {}): PostgresRateLimiter {
   const { prefix, ...rest } = options;
-  const driver = postgresDriver(client, rest);
-  const combiner = createCombiner(driver, { clock: rest.clock });
-  const limiter = rateLimiterOn(driver, policy, {
-    prefix,
-    run: (algorithm, key, command) => combiner.run(algorithm, key, command),
-    onDispose: () => void combiner.close().then(() => driver.close()),
-  });
+  const line = new Line(client, rest);
+  const limiter = rateLimiterOn(line.driver, policy, { prefix, run: line.run, onDispose: () => void line.close() });
   return {
     consume: (key, cost) => limiter.consume(key, cost),
     getPolicy: () => limiter.getPolicy(),
     dispose: () => limiter.dispose?.(),
-    cleanup: () => driver.cleanup("rate_limits"),
+    cleanup: () => line.driver.cleanup("rate_limits"),
   };
 }

@@ -1,0 +1,138 @@
+/** The stores on Postgres as classes, each with its own table and its own clean-up. */
+
+import type {
+  CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
+  LimitDecision, LimitPolicy, RateLimitStore,
+} from "../../state/contracts.ts";
+import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
+import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
+import type { PostgresClient } from "./client.ts";
+import type { PostgresDriverOptions } from "./driver.ts";
+import { Line } from "./line.ts";
+
+export interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {}
+
+/**
+ * Rate limits in the table `<tablePrefix>rate_limits`: exact over all processes, by the server's clock. The client stays the
+ * caller's.
+ *
+ * @throws OptionError for a client of no known shape and a bad `tablePrefix`.
+ *
+ * @example
+ * const store = new PostgresRateLimitStore(pool);
+ * const { count, resetAt } = await store.increment("user-7", 60);
+ */
+export class PostgresRateLimitStore implements RateLimitStore {
+  readonly name = "postgres";
+  readonly capabilities: DriverCapabilities;
+  readonly #line: Line;
+  readonly #store: DriverRateLimitStore;
+
+  constructor(client: PostgresClient, options: PostgresRateLimitStoreOptions = {}) {
+    this.#line = new Line(client, options);
+    this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run });
+    this.capabilities = this.#line.driver.capabilities;
+  }
+
+  async increment(key: string, windowSeconds: number): Promise<{ count: number; resetAt: number }> {
+    return this.#store.increment(key, windowSeconds);
+  }
+
+  async check(key: string, policy: LimitPolicy, cost: number): Promise<LimitDecision> {
+    return this.#store.check(key, policy, cost);
+  }
+
+  async checkAll(key: string, policies: readonly LimitPolicy[], cost: number): Promise<LimitDecision[]> {
+    return this.#store.checkAll(key, policies, cost);
+  }
+
+  /** Deletes rows of windows that have ended and buckets that are full again, 1,000 per statement; gives how many. */
+  cleanup(): Promise<number> {
+    return this.#line.driver.cleanup("rate_limits");
+  }
+
+  /** Later calls fail with `STORE_CLOSED`. Idempotent. */
+  destroy(): void {
+    this.#store.destroy();
+    void this.#line.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#store.destroy();
+    await this.#line.close();
+  }
+}
+
+export interface PostgresCircuitBreakerStoreOptions extends Omit<PostgresDriverOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
+
+/**
+ * Circuit breakers in the table `<tablePrefix>circuit_breakers`: one circuit per key for all processes, half-open probes
+ * counted over all of them.
+ *
+ * @throws OptionError for a client of no known shape and a bad `tablePrefix`.
+ */
+export class PostgresCircuitBreakerStore implements CircuitBreakerStore {
+  readonly name = "postgres";
+  readonly capabilities: DriverCapabilities;
+  readonly #line: Line;
+  readonly #store: DriverCircuitBreakerStore;
+
+  constructor(client: PostgresClient, options: PostgresCircuitBreakerStoreOptions = {}) {
+    const { policy, ...rest } = options;
+    this.#line = new Line(client, rest);
+    this.#store = circuitBreakerStoreOn(this.#line.driver, { policy, random: rest.random, run: this.#line.run });
+    this.capabilities = this.#line.driver.capabilities;
+  }
+
+  async getState(key: string): Promise<CircuitBreakerSnapshot> {
+    return this.#store.getState(key);
+  }
+
+  async recordSuccess(key: string): Promise<CircuitBreakerSnapshot> {
+    return this.#store.recordSuccess(key);
+  }
+
+  async recordFailure(key: string): Promise<CircuitBreakerSnapshot> {
+    return this.#store.recordFailure(key);
+  }
+
+  async transition(key: string, to: CircuitState): Promise<CircuitBreakerSnapshot> {
+    return this.#store.transition(key, to);
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#store.reset(key);
+  }
+
+  async acquire(key: string, policy: CircuitPolicy): Promise<CircuitPermit | CircuitRefusal> {
+    return this.#store.acquire(key, policy);
+  }
+
+  async report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): Promise<CircuitTransition | undefined> {
+    return this.#store.report(key, policy, permit, outcome);
+  }
+
+  /** Refuses every call until `reset`, `transition` or `disable`, or for a day. */
+  async isolate(key: string): Promise<CircuitBreakerSnapshot> {
+    return this.#store.isolate(key);
+  }
+
+  /** Admits every call and counts none until `reset`, `transition` or `isolate`, or for a day. */
+  async disable(key: string): Promise<CircuitBreakerSnapshot> {
+    return this.#store.disable(key);
+  }
+
+  /** Deletes rows of circuits with nothing to remember, 1,000 per statement; gives how many. */
+  cleanup(): Promise<number> {
+    return this.#line.driver.cleanup("circuit_breakers");
+  }
+
+  /** Later calls fail with `STORE_CLOSED`. Idempotent. */
+  destroy(): void {
+    void this.#line.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#line.close();
+  }
+}
