@@ -1,6 +1,7 @@
 /** The per-request context: what `getGatewayContext(c)` gives. Everything that costs something is made when read. */
 
 import type { Context } from "hono";
+import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
 import { createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
@@ -57,6 +58,7 @@ export class RequestState implements PolicyContext {
   /** The request as it came: a policy may have put another one into `c.req.raw`. */
   readonly original: Request;
   identity?: Identity;
+  upstreamTarget: string | undefined;
   upstreamCalls: number;
   upstreamStatus: number | undefined;
   upstreamError: unknown;
@@ -82,6 +84,7 @@ export class RequestState implements PolicyContext {
     this.original = c.req.raw;
     // One shape for every request: properties added later would cost each reader.
     this.identity = undefined;
+    this.upstreamTarget = undefined;
     this.upstreamCalls = 0;
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
@@ -114,6 +117,11 @@ export class RequestState implements PolicyContext {
 
   get upstream(): string {
     return this.route === undefined ? "*" : this.route.upstreamLabel;
+  }
+
+  get chooseTarget(): (() => MaybePromise<string>) | undefined {
+    const choose = this.call?.choose;
+    return choose === undefined ? undefined : () => choose(this.c);
   }
 
   get trace(): TraceIds {

@@ -79,4 +79,8 @@ export interface BoundEntry {
   readonly preflight: boolean;
 }
 
-export type BoundUpstream = (c: Context) => MaybePromise<Response>;
+export interface BoundUpstream {
+  (c: Context): MaybePromise<Response>;
+  /** Where it would send a request now; only of an upstream whose target is a function. */
+  readonly choose?: (c: Context) => MaybePromise<string>;
+}

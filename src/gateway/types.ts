@@ -268,6 +268,10 @@ export interface PolicyContext {
   readonly detached?: (policyName: string, request: Request) => Promise<Response>;
   /** Upstream of the matched route in a word, as in {@link PolicySite.upstream}. */
   readonly upstream: string;
+  /** Where the upstream's target function would send this request now; absent when the target is fixed. */
+  readonly chooseTarget?: (() => MaybePromise<string>) | undefined;
+  /** Where the latest call of the upstream went, when a function chose it. */
+  upstreamTarget: string | undefined;
   /** Calls of the upstream begun for this request, every attempt counted; whatever takes the upstream's place counts itself. */
   upstreamCalls: number;
   /** Status of the upstream's own latest answer, before any policy changed it; `undefined` when there is none. */

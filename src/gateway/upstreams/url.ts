@@ -37,12 +37,26 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
     return (c) => call(requestState(c), settings, fixed);
   }
   const allowed = checkOrigins(`"allowOrigins" of the upstream of ${where}`, config.allowOrigins);
-  return (c) => {
-    const chosen = target(c);
-    return isPromise(chosen)
-      ? chosen.then((late) => call(requestState(c), settings, chosenTarget(late, allowed)))
-      : call(requestState(c), settings, chosenTarget(chosen, allowed));
+  const to = (c: Context, value: unknown): MaybePromise<Response> => {
+    const state = requestState(c);
+    const chosen = chosenTarget(value, allowed);
+    state.upstreamTarget = targetText(chosen);
+    return call(state, settings, chosen);
   };
+  const upstream = (c: Context): MaybePromise<Response> => {
+    const chosen = target(c);
+    return isPromise(chosen) ? chosen.then((late) => to(c, late)) : to(c, chosen);
+  };
+  return Object.assign(upstream, {
+    choose: (c: Context): MaybePromise<string> => {
+      const chosen = target(c);
+      return isPromise(chosen) ? chosen.then((late) => targetText(chosenTarget(late, allowed))) : targetText(chosenTarget(chosen, allowed));
+    },
+  });
+}
+
+function targetText({ origin, basePath, search }: Target): string {
+  return `${origin}${basePath}${search}`;
 }
 
 function check(config: UrlUpstream, where: string): Settings {

@@ -491,6 +491,17 @@ describe("revalidation", () => {
   });
 });
 
+describe("what is stored", () => {
+  it("survives a refusal that concerns one caller", async () => {
+    for (const status of [400, 401, 403, 429]) {
+      const t = setup({}, (c, call) => (c.req.header("x-bad") === undefined ? new Response(`body ${call}`, { headers: { "cache-control": "max-age=10", etag: '"a"' } }) : new Response("no", { status })));
+      await t.get();
+      expect(await t.get("/a", { "x-bad": "1", "cache-control": "no-cache" })).toMatchObject({ status, cache: "SKIP" });
+      expect(await t.get()).toMatchObject({ cache: "HIT", text: "body 1" });
+    }
+  });
+});
+
 describe("stale answers", () => {
   it("come at once while one refresh runs in the background", async () => {
     const t = setup({}, respond({ "cache-control": "max-age=10, stale-while-revalidate=30" }));

@@ -51,6 +51,8 @@ export class Exchange {
   readonly personal: boolean;
   port: CachePort;
   #key = "";
+  /** Where the upstream's target function would have sent the request when it was looked up. */
+  #chosen = "";
   #waits = 0;
   #joinedLate = false;
   /** Answered by somebody else's fill. */
@@ -73,7 +75,15 @@ export class Exchange {
   run(): Answer {
     const { request } = this;
     if (request.directives.noStore || request.forOriginOnly) return this.#bypass("request");
-    const key = this.state.key(this.c, this.gateway, request);
+    const { chooseTarget } = this.gateway;
+    if (chooseTarget === undefined) return this.#keyFor("");
+    const chosen = chooseTarget();
+    return isPromise(chosen) ? chosen.then((target) => this.#keyFor(target)) : this.#keyFor(chosen);
+  }
+
+  #keyFor(chosen: string): Answer {
+    this.#chosen = chosen;
+    const key = this.state.key(this.c, this.gateway, this.request, chosen);
     return isPromise(key) ? key.then((found) => this.#keyed(found)) : this.#keyed(key);
   }
 
@@ -237,7 +247,7 @@ export class Exchange {
     const { status } = res;
     const { record, meta } = found;
     if (record !== undefined && meta !== undefined) {
-      if (validating && status === 304) return this.#revalidated(record, meta, fwd, fill, res);
+      if (validating && status === 304 && !this.#elsewhere) return this.#revalidated(record, meta, fwd, fill, res);
       if (status >= 500 && fwd === "stale" && this.#standsIn(record, meta)) {
         fill.end("error");
         const { now } = this;
@@ -245,11 +255,12 @@ export class Exchange {
         return this.#answer(record, assess(record, meta, this.request.directives, this.config, now), now, "STALE", { fwd, fwdStatus: status });
       }
     }
-    const plan = fill.plan(status, res.headers);
+    const plan = this.#elsewhere ? "bypass" : fill.plan(status, res.headers);
     if (typeof plan === "string" || this.request.head) {
-      const kept = typeof plan === "string" && record !== undefined && status < 500 && status !== 304 && !this.request.head;
-      if (kept) await fill.drop();
-      fill.end(status < 500 ? "unshared" : this.#clientLeft ? "failed" : "error");
+      // What is stored has been replaced by something that may not be; a status of no interest (a refusal) replaces nothing.
+      const replaced = (plan === "bypass" || plan === "useless") && record !== undefined && !this.request.head && !this.#elsewhere;
+      if (replaced) await fill.drop();
+      fill.end(this.#clientLeft ? "failed" : status < 500 ? "unshared" : "error");
       const result = fwd === "bypass" && typeof plan === "string" ? "BYPASS" : plan === "status" ? "SKIP" : plan === "bypass" ? "BYPASS" : "MISS";
       this.#report(result, { fwd, fwdStatus: status });
       return undefined;
@@ -303,9 +314,14 @@ export class Exchange {
     return this.#answer(refreshed.record, assessment, now, "REVALIDATED", { fwd, fwdStatus: 304, stored: refreshed.stored });
   }
 
+  /** The upstream sent the request to another place than it was looked up for: inner policies had their say. */
+  get #elsewhere(): boolean {
+    return this.#chosen !== "" && this.gateway.upstreamTarget !== this.#chosen;
+  }
+
   /** The upstream's call failed because its client left: that says nothing about the next one. */
   get #clientLeft(): boolean {
-    return this.gateway.upstreamError !== undefined && this.c.req.raw.signal.aborted;
+    return this.gateway.upstreamError !== undefined && (this.c.res.status === 499 || this.c.req.raw.signal.aborted);
   }
 
   #standsIn(record: CacheRecord, meta: EntryMeta): boolean {
@@ -316,7 +332,8 @@ export class Exchange {
   #refresh(found: Found): boolean {
     const { gateway, port } = this;
     const { detached } = gateway;
-    if (detached === undefined || found.record === undefined) return false;
+    // Where a detached call goes is not known here.
+    if (detached === undefined || found.record === undefined || this.#chosen !== "") return false;
     if (port.flights.get(found.key) !== undefined) return true;
     const fill = new Fill(this, found, found.key, true);
     gateway.waitUntil(this.#refreshNow(found, fill, detached.bind(gateway)).finally(() => fill.end("failed")));
@@ -343,7 +360,7 @@ export class Exchange {
     }
     const plan = fill.plan(status, headers);
     if (typeof plan === "string") {
-      if (status < 500) await fill.drop();
+      if (plan !== "status") await fill.drop();
       fill.end(status >= 500 ? "error" : "unshared");
       discard(response);
       return;

@@ -56,15 +56,18 @@ export class SiteState {
     return (this.#twin ??= new CachePort(this.site, storeCaller(this.site, "localCacheStore", this.site.local.cacheStore, "open"), "open"));
   }
 
-  /** The key of the response to a request; `undefined` when its body is too long to be part of one. */
-  key(c: Context, gateway: PolicyContext, request: RequestFacts): MaybePromise<string | undefined> {
+  /**
+   * The key of the response to a request; `undefined` when its body is too long to be part of one. `chosen` is where the
+   * upstream's target function sends it, when there is one.
+   */
+  key(c: Context, gateway: PolicyContext, request: RequestFacts, chosen: string): MaybePromise<string | undefined> {
     const { cacheKeyFn } = this.config;
     if (cacheKeyFn !== undefined) {
       const own = this.#ownKey(c, cacheKeyFn);
-      return isPromise(own) ? own.then((text) => this.#join(c, gateway, request, "", text)) : this.#join(c, gateway, request, "", own);
+      return isPromise(own) ? own.then((text) => this.#join(c, gateway, request, chosen, "", text)) : this.#join(c, gateway, request, chosen, "", own);
     }
-    if (request.method === "GET" || request.head) return this.#join(c, gateway, request, "", undefined);
-    return bodyKey(c, this.config.maxEntryBytes).then((body) => (body === undefined ? undefined : this.#join(c, gateway, request, body, undefined)));
+    if (request.method === "GET" || request.head) return this.#join(c, gateway, request, chosen, "", undefined);
+    return bodyKey(c, this.config.maxEntryBytes).then((body) => (body === undefined ? undefined : this.#join(c, gateway, request, chosen, body, undefined)));
   }
 
   /** The tag by which all responses of one URL are found. */
@@ -97,7 +100,7 @@ export class SiteState {
     }
   }
 
-  #join(c: Context, gateway: PolicyContext, request: RequestFacts, body: string, own: string | undefined): string {
+  #join(c: Context, gateway: PolicyContext, request: RequestFacts, chosen: string, body: string, own: string | undefined): string {
     const { url } = c.req.raw;
     const varied = this.varyHeaders.length === 0 ? "" : request.variant(this.varyHeaders);
     return responseKey({
@@ -106,7 +109,7 @@ export class SiteState {
       origin: own === undefined ? originOf(url) : "",
       method: request.head ? "GET" : request.method,
       route: gateway.routePath,
-      upstream: gateway.upstream,
+      upstream: chosen === "" ? gateway.upstream : `${gateway.upstream} ${chosen}`,
       extra: own === undefined ? `${varied}${body}` : `${varied}=${own}`,
     });
   }
