@@ -1,0 +1,241 @@
+/** The half of pub/sub that is the same on every backend behind a wire: both contracts in one object, by interest, in order. */
+
+import { checkFunction, checkPositive, checkString } from "../../core/check.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
+import { SluiceError, StoreError } from "../../core/errors.ts";
+import type { EventSource } from "../../core/events.ts";
+import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../contracts.ts";
+import { timed } from "../timed.ts";
+import { ChannelHandlers, type ChannelHandlersOptions, type MessageHandler, type PubSubGap } from "./channel-handlers.ts";
+import { isSerialized } from "./message.ts";
+import { TopicInterest } from "./topic-interest.ts";
+
+/** What a backend does: carry texts under names of its own. Errors that are no `StoreError` become `STORE_UNAVAILABLE`. */
+export interface PubSubWire {
+  /** For messages of errors. */
+  readonly name: string;
+  /** Largest encoded message. */
+  readonly maxMessageBytes: number;
+  /** The backend's name for a channel: no two channels share one, and none is {@link bus}. */
+  physical(channel: string): string;
+  /** The backend's name for what routers tell each other. */
+  readonly bus: string;
+  /** Resolves when the backend has it. */
+  publish(physical: string, text: string): Promise<unknown>;
+  /** Resolves when the backend has confirmed. Called once per name until {@link unsubscribe}. */
+  subscribe(physical: string, receive: (text: string) => void): Promise<void>;
+  unsubscribe(physical: string): Promise<void>;
+  /** Called once: `lost` when the connection breaks, `back` when every name is listened to again. */
+  onChange(lost: () => void, back: () => void): void;
+  /** Frees what the wire opened itself. */
+  close(): Promise<void>;
+}
+
+export interface BackendPubSubOptions extends ChannelHandlersOptions {
+  /** Longest time for a publish or a subscription, in ms; then `STORE_TIMEOUT`. @default 5000 */
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+/** Both contracts of pub/sub. A function as second argument of `subscribe`, or one argument of `unsubscribe`, means `PubSub`. */
+export interface BackendPubSub extends PubSub, PubSubAdapter {
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  unsubscribe(clientId: string, topic: string): Promise<void>;
+  list(clientId: string): Promise<string[]>;
+  disconnect(clientId: string): Promise<void>;
+  start(onRemote: (message: SerializedMessage) => void): Promise<() => Promise<void>>;
+  /** Ends every subscription and frees what was opened here; later calls reject with `STORE_CLOSED`. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  /** One per channel after a lost connection is back, and for handlers that are too slow. */
+  readonly events: EventSource<PubSubGap>;
+  /** What is held: channels listened to, clients with a topic, routers. All 0 when nobody is left. */
+  readonly size: { readonly channels: number; readonly clients: number; readonly routers: number };
+}
+
+/** Pub/sub over `wire`: a name of the backend is listened to while a handler here wants it. */
+export function backendPubSub(wire: PubSubWire, options: BackendPubSubOptions = {}): BackendPubSub {
+  return new Broker(wire, options);
+}
+
+/** A name of the backend: what is so, and the work that brings it in line with what is wanted. */
+interface Line {
+  listening: boolean;
+  work: Promise<void> | undefined;
+}
+
+class Broker implements BackendPubSub {
+  readonly #wire: PubSubWire;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+  readonly #handlers: ChannelHandlers;
+  readonly #interest = new TopicInterest();
+  readonly #routers = new Set<{ readonly onRemote: (message: SerializedMessage) => void }>();
+  readonly #lines = new Map<string, Line>();
+  #lostAt = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(wire: PubSubWire, options: BackendPubSubOptions) {
+    this.#wire = wire;
+    this.#timeoutMs = checkPositive("timeoutMs", options.timeoutMs ?? 5000);
+    this.#clock = options.clock ?? systemClock;
+    this.#handlers = new ChannelHandlers(options);
+    wire.onChange(
+      () => void (this.#lostAt ||= this.#clock.now()),
+      () => this.#back(),
+    );
+  }
+
+  get events(): EventSource<PubSubGap> {
+    return this.#handlers.gaps;
+  }
+
+  get size(): { channels: number; clients: number; routers: number } {
+    return { channels: Math.max(this.#handlers.size, this.#lines.size), clients: this.#interest.size, routers: this.#routers.size };
+  }
+
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  async publish(channel: string, message: unknown): Promise<PublishReport | void> {
+    this.#check("channel", channel);
+    const text = encodeValue(message);
+    const { maxMessageBytes } = this.#wire;
+    // A UTF-16 unit takes at most three bytes, so short texts need no measuring.
+    if (text.length * 3 > maxMessageBytes && encodeText(text).length > maxMessageBytes) {
+      throw new StoreError("PAYLOAD_TOO_LARGE", `the message takes more than ${maxMessageBytes} bytes`, { outcome: "not-applied" });
+    }
+    await this.#timed("publish", this.#wire.publish(isSerialized(message) ? this.#wire.bus : this.#wire.physical(channel), text));
+    return { matched: this.#interest.count(channel), capability: "exact" };
+  }
+
+  subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  async subscribe(first: string, second: MessageHandler | string): Promise<(() => Promise<void>) | void> {
+    this.#check(typeof second === "function" ? "channel" : "clientId", first);
+    if (typeof second !== "function") {
+      this.#check("topic", second);
+      this.#interest.add(first, second);
+      return;
+    }
+    const added = this.#handlers.add(first, second);
+    try {
+      await this.#timed("subscribe", this.#follow(this.#wire.physical(first), first));
+    } catch (error) {
+      this.#handlers.remove(added);
+      void this.#follow(this.#wire.physical(first), first).catch(() => undefined);
+      throw error;
+    }
+    return async () => {
+      if (this.#handlers.remove(added)) await this.#follow(this.#wire.physical(first), first);
+    };
+  }
+
+  async unsubscribe(first: string, topic?: string): Promise<void> {
+    this.#check(topic === undefined ? "channel" : "clientId", first);
+    if (topic !== undefined) {
+      this.#interest.remove(first, topic);
+      return;
+    }
+    this.#handlers.removeAll(first);
+    await this.#follow(this.#wire.physical(first), first);
+  }
+
+  async list(clientId: string): Promise<string[]> {
+    this.#check("clientId", clientId);
+    return this.#interest.topicsOf(clientId);
+  }
+
+  async disconnect(clientId: string): Promise<void> {
+    this.#interest.removeClient(clientId);
+  }
+
+  async start(onRemote: (message: SerializedMessage) => void): Promise<() => Promise<void>> {
+    this.#check("onRemote", "router");
+    const router = { onRemote: checkFunction("onRemote", onRemote) };
+    this.#routers.add(router);
+    try {
+      await this.#timed("start", this.#follow(this.#wire.bus));
+    } catch (error) {
+      this.#routers.delete(router);
+      void this.#follow(this.#wire.bus).catch(() => undefined);
+      throw error;
+    }
+    return async () => {
+      if (this.#routers.delete(router)) await this.#follow(this.#wire.bus);
+    };
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#end());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    this.#handlers.clear();
+    this.#interest.clear();
+    this.#routers.clear();
+    this.#lines.clear();
+    await this.#timed("close", this.#wire.close()).catch(() => undefined);
+  }
+
+  #check(option: string, name: unknown): void {
+    if (this.#closed !== undefined) throw new StoreError("STORE_CLOSED", "the pub/sub is closed", { outcome: "not-applied" });
+    checkString(option, name);
+  }
+
+  /** Brings the backend's subscription in line with what is wanted here, one step at a time per name. */
+  #follow(physical: string, channel?: string): Promise<void> {
+    let line = this.#lines.get(physical);
+    if (line === undefined) this.#lines.set(physical, (line = { listening: false, work: undefined }));
+    return (line.work ??= this.#settle(physical, channel, line));
+  }
+
+  async #settle(physical: string, channel: string | undefined, line: Line): Promise<void> {
+    try {
+      for (;;) {
+        const wanted = channel === undefined ? this.#routers.size > 0 : this.#handlers.has(channel);
+        if (this.#closed !== undefined || wanted === line.listening) return;
+        if (wanted) await this.#wire.subscribe(physical, (text) => this.#receive(channel, text));
+        else await this.#wire.unsubscribe(physical);
+        line.listening = wanted;
+      }
+    } finally {
+      line.work = undefined;
+      if (!line.listening && this.#lines.get(physical) === line) this.#lines.delete(physical);
+    }
+  }
+
+  #back(): void {
+    const since = this.#lostAt || this.#clock.now();
+    this.#lostAt = 0;
+    this.#handlers.lost(since);
+    if (this.#routers.size > 0) this.#handlers.lost(since, ["*"]);
+  }
+
+  #receive(channel: string | undefined, text: string): void {
+    const decode = (): unknown => decodeValue(text);
+    try {
+      if (channel !== undefined) this.#handlers.deliver(channel, decode);
+      else for (const router of this.#routers) this.#handlers.call(() => router.onRemote(decode() as SerializedMessage), "*");
+    } catch (error) {
+      this.#handlers.report(error, channel ?? "*");
+    }
+  }
+
+  async #timed<T>(operation: string, work: Promise<T>): Promise<T> {
+    const { name } = this.#wire;
+    try {
+      return await timed(work, this.#timeoutMs, () => new StoreError("STORE_TIMEOUT", `${name} pub/sub: ${operation} gave no answer within ${this.#timeoutMs} ms`, { outcome: "unknown" }), this.#clock);
+    } catch (error) {
+      throw error instanceof SluiceError ? error : new StoreError("STORE_UNAVAILABLE", `${name} pub/sub: ${operation} failed`, { cause: error, outcome: "unknown" });
+    }
+  }
+}
