@@ -1,5 +1,7 @@
 /** `sluice/state`: the contracts, the algorithms, and the stores on any driver. */
 
+export { OptionError, SluiceError, StoreError, isSluiceError } from "./core/errors.ts";
+export type { Outcome, SluiceErrorOptions, StateErrorCode } from "./core/errors.ts";
 export type * from "./state/contracts.ts";
 export { defineAlgorithm } from "./state/define-algorithm.ts";
 export { allOf } from "./state/algorithms/all-of.ts";
