@@ -46,11 +46,24 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
       return running;
     },
     async restart() {
+      disconnectAll(running);
       await running.stop({ keepFolder: true });
       running = await start();
     },
-    stop: () => running.stop(),
+    stop() {
+      disconnectAll(running);
+      return running.stop();
+    },
   };
+}
+
+/** A fast shutdown: the other kind waits until every client has left, and is killed before that. */
+function disconnectAll(server: ServerProcess): void {
+  try {
+    server.signal("SIGINT");
+  } catch {
+    // It is dead already.
+  }
 }
 
 function owner(name: string): { uid: number; gid: number } {
