@@ -183,7 +183,10 @@ export class Records {
       this.#drop(id);
       return;
     }
-    if (deadline !== block.cells[at - 1]) this.#slab.setDeadline(id, kind.width, deadline);
+    const before = block.cells[at - 1] as number;
+    // A bucket's deadline moves with every charge; the wheel finds out when the former one comes up.
+    if (deadline > before && block.ints[(id & 255) * 3 + 2] !== 0) block.cells[at - 1] = deadline;
+    else if (deadline !== before) this.#slab.setDeadline(id, kind.width, deadline);
     if (!row.limiting(block.cells, at, now)) this.#slab.setIdle(id);
     else if (block.order !== undefined) this.#slab.setBusy(id);
   }
