@@ -25,15 +25,18 @@ export function encodePlain(value: Uint8Array, expiresAt?: number): Uint8Array {
   return bytes;
 }
 
-/** @throws StoreError `STORE_WRONG_TYPE` for the state of an algorithm, `STORE_CORRUPT` for what was not written here. */
+/**
+ * The value is a view of `bytes`.
+ *
+ * @throws StoreError `STORE_WRONG_TYPE` for the state of an algorithm, `STORE_CORRUPT` for what was not written here.
+ */
 export function decodePlain(bytes: Uint8Array): PlainRecord {
   if (bytes[0] === STATE) throw new StoreError("STORE_WRONG_TYPE", "the key holds the state of an algorithm, not a plain value", { outcome: "not-applied" });
   const flags = bytes[1] ?? 0xff;
   if (bytes[0] !== PLAIN || flags > HAS_EXPIRY) throw corrupt("it is no plain value of Sluice");
   const reader = new VarintReader(bytes.subarray(2));
   const expiresAt = flags === HAS_EXPIRY ? reader.next() : undefined;
-  // A copy: the bytes may be a view of a client's buffer.
-  return { value: reader.rest().slice(), expiresAt };
+  return { value: reader.rest(), expiresAt };
 }
 
 /** When a record of either kind stops mattering, epoch ms; `undefined` for never, and for what was not written by Sluice. */

@@ -2,18 +2,26 @@
 
 import { type NatsConnection, connect } from "@nats-io/transport-node";
 import { type KV, Kvm } from "@nats-io/kv";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { utf8Key } from "../../src/core/keys.ts";
+import { natsAdapter } from "../../src/drivers/nats/adapter.ts";
 import { natsDriver } from "../../src/drivers/nats/driver.ts";
+import type { NatsKv } from "../../src/drivers/nats/kv.ts";
+import { type NatsPubSub, natsPubSub } from "../../src/drivers/nats/pub-sub.ts";
 import { natsStore } from "../../src/drivers/nats/store.ts";
+import { fromSubject, toSubject } from "../../src/drivers/nats/subject.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { createStores } from "../../src/state/stores/stores.ts";
 import { verifyCacheStoreContract } from "../../src/testing/verify-cache-store.ts";
 import { verifyCircuitBreakerStoreContract } from "../../src/testing/verify-circuit-breaker-store.ts";
 import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
+import { verifyPubSubContract } from "../../src/testing/verify-pubsub.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../src/testing/verify-store.ts";
 import { type NatsServer, startNats } from "../servers/nats.ts";
+import { until } from "../servers/process.ts";
 
 let server: NatsServer;
 const connections: NatsConnection[] = [];
@@ -47,5 +55,132 @@ describe("contracts", () => {
   it.concurrent("rate limits", () => report(verifyRateLimitStoreContract(() => createStores(natsDriver(kv())).rateLimitStore)));
   it.concurrent("rate limiter", () => report(verifyRateLimiterContract((policy) => createStores(natsDriver(kv())).rateLimiter(policy))));
   it.concurrent("circuit breaker", () => report(verifyCircuitBreakerStoreContract(() => createStores(natsDriver(kv())).circuitBreakerStore)));
+  it.concurrent("pub/sub", async () => {
+    const idle = (pubsub: unknown): boolean => Object.values((pubsub as NatsPubSub).size).every((count) => count === 0);
+    const verified = await verifyPubSubContract(() => natsPubSub(connections[turn++ % 2] as NatsConnection), { shared: true, idle });
+    expect(verified.violations).toEqual([]);
+    expect(verified.skipped).toEqual([]);
+  });
   it.concurrent("cache", () => report(verifyCacheStoreContract(() => cacheStoreOn(natsDriver(kv())))));
+});
+
+describe("names", () => {
+  it("become subjects and come back, whatever they hold", () => {
+    fc.assert(fc.property(fc.oneof(fc.string({ minLength: 1, unit: "binary" }), fc.string({ minLength: 1, unit: fc.constantFrom(":", ".", "=", "_", "a", "é", "*", ">", " ") })), (text) => {
+      const name = utf8Key(text);
+      const subject = toSubject(name);
+      expect(subject).toMatch(/^[A-Za-z0-9=/-][A-Za-z0-9=_/.-]*$/);
+      expect(subject).not.toMatch(/\.\.|\.$/);
+      expect(fromSubject(subject)).toBe(name);
+    }));
+    expect(toSubject("sluice:rl:user-7")).toBe("sluice.rl.user-7");
+    expect(["=zz", "a..b", "a.", "=41", "=e2"].map(fromSubject)).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  });
+
+  it("of 512 bytes fit, escaped and with a prefix", async () => {
+    const driver = natsDriver(kv(), { prefix: "p".repeat(128) });
+    for (const key of ["\u{1f600}".repeat(128), "\u0000".repeat(512), ":".repeat(512)]) {
+      await driver.set(key, Uint8Array.of(7));
+      expect(await driver.get(key)).toEqual(Uint8Array.of(7));
+    }
+    expect(() => natsDriver(kv(), { prefix: "p".repeat(129) })).toThrow(RangeError);
+  });
+});
+
+describe("sizes", () => {
+  it("a value of exactly the maximum is kept, one byte more is refused before anything is sent", async () => {
+    const driver = natsDriver(kv());
+    const { maxValueBytes } = driver.capabilities;
+    await driver.set("large", new Uint8Array(maxValueBytes).fill(3), 60_000);
+    expect((await driver.get("large"))?.length).toBe(maxValueBytes);
+    await expect(driver.set("large", new Uint8Array(maxValueBytes + 1))).rejects.toMatchObject({ code: "STORE_VALUE_TOO_LARGE", outcome: "not-applied" });
+    expect((await driver.get("large"))?.length).toBe(maxValueBytes);
+  });
+
+  it("what the bucket's own maximum refuses is a typed error, and a full bucket another", async () => {
+    const kvm = new Kvm(connections[0] as NatsConnection);
+    const small = natsDriver(await kvm.create("small", { history: 1, maxValueSize: 2000 }));
+    await expect(small.set("k", new Uint8Array(3000))).rejects.toMatchObject({ code: "STORE_VALUE_TOO_LARGE", outcome: "not-applied" });
+    const full = natsDriver(await kvm.create("full", { history: 1, max_bytes: 4000 }));
+    await full.set("a", new Uint8Array(3000));
+    await expect(full.set("b", new Uint8Array(3000))).rejects.toMatchObject({ code: "STORE_FULL", outcome: "not-applied" });
+  });
+
+  it("a message over max_payload is refused before anything is sent, and the connection lives", async () => {
+    const pubsub = natsPubSub(connections[0] as NatsConnection);
+    const seen: unknown[] = [];
+    await pubsub.subscribe("c", (message) => void seen.push(message));
+    await expect(pubsub.publish("c", "\u00fc".repeat(600_000))).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE", outcome: "not-applied" });
+    await pubsub.publish("c", "x".repeat(1_000_000));
+    await until("the message", () => seen.length === 1);
+    await pubsub.close();
+  });
+});
+
+describe("clean-up", () => {
+  it("removes what has expired and what was deleted, under its prefix, and nothing that was written since", async () => {
+    const bucket = await new Kvm(connections[0] as NatsConnection).create("sweep", { history: 1 });
+    let now = Date.now() - 3_600_000;
+    const clock = { now: () => now, monotonic: () => performance.now(), setTimeout: (callback: () => void, ms: number) => setTimeout(callback, ms), clearTimeout: (handle: unknown) => clearTimeout(handle as never) };
+    const driver = natsDriver(bucket, { prefix: "mine:", clock });
+    const other = natsDriver(bucket, { prefix: "other:", clock });
+    const { rateLimitStore } = createStores(driver);
+    await driver.set("short", Uint8Array.of(1), 1000);
+    await driver.set("deleted", Uint8Array.of(1));
+    await driver.delete("deleted");
+    await driver.set("kept", Uint8Array.of(1));
+    await driver.set("long", Uint8Array.of(1), 7 * 86_400_000);
+    await rateLimitStore.increment("user", 1);
+    await other.set("short", Uint8Array.of(1), 1000);
+    expect((await bucket.status()).values).toBe(6);
+    expect(await driver.cleanup()).toBe(0);
+    now = Date.now();
+    expect(await driver.cleanup()).toBe(2);
+    now = Date.now() + 120_000;
+    expect(await driver.cleanup()).toBe(1);
+    const left: string[] = [];
+    for await (const key of await bucket.keys()) left.push(key);
+    expect(left.sort()).toEqual(["mine.kept", "mine.long", "other.short"]);
+    await driver.set("short", Uint8Array.of(2));
+    expect(await driver.get("short")).toEqual(Uint8Array.of(2));
+  });
+
+  it("is refused by a bucket that cannot list its messages", async () => {
+    const bucket = kv();
+    const plain: NatsKv = { get: (key) => bucket.get(key), put: (key, value, options) => bucket.put(key, value, options), delete: (key, options) => bucket.delete(key, options) };
+    const driver = natsDriver(plain);
+    await driver.set("k", Uint8Array.of(1));
+    expect(await driver.get("k")).toEqual(Uint8Array.of(1));
+    await expect(driver.cleanup()).rejects.toMatchObject({ code: "STORE_CAPABILITY" });
+  });
+});
+
+describe("adapter", () => {
+  it("has every member, keeps what is not its own open, and leaves out what it is told to", async () => {
+    const connection = connections[0] as NatsConnection;
+    const adapter = natsAdapter({ kv: buckets[0] as KV, connection, prefix: "app:" });
+    expect((await adapter.rateLimitStore?.increment("k", 60))?.count).toBe(1);
+    await adapter.cacheStore?.put("https://example.test/", new Response("x".repeat(300_000)), 60);
+    expect((await (await adapter.cacheStore?.get("https://example.test/"))?.text())?.length).toBe(300_000);
+    await adapter.store?.set("k", { a: 1 });
+    expect(await adapter.rateLimiter({ capacity: 2, tokensPerSecond: 1 }).consume("k", 1)).toEqual({ allowed: true, remaining: 1 });
+    expect((await adapter.circuitBreakerStore?.getState("k"))?.state).toBe("closed");
+    const seen: unknown[] = [];
+    await adapter.pubsub?.subscribe("c", (message) => void seen.push(message));
+    await adapter.pubsub?.publish("c", 1);
+    await until("the message", () => seen.length === 1);
+    await adapter.close();
+    await adapter.close();
+    await expect(adapter.store?.get("k")).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    expect(connection.isClosed()).toBe(false);
+    const partial = natsAdapter({ kv: buckets[1] as KV, stores: { cache: false } });
+    expect(Object.keys(partial).sort()).toEqual(["circuitBreakerStore", "cleanup", "close", "rateLimitStore", "rateLimiter", "store"]);
+    await partial.close();
+  });
+
+  it("refuses what is no bucket and no connection", () => {
+    expect(() => natsAdapter({ kv: {} as never })).toThrow(/kv must be a key-value bucket of NATS; it lacks get, put, delete/);
+    expect(() => natsAdapter({ kv: buckets[0] as KV, connection: {} as never })).toThrow(/connection must be a connection to NATS/);
+    expect(() => natsAdapter({ kv: buckets[0] as KV, stores: { pubsub: true } })).toThrow(RangeError);
+  });
 });

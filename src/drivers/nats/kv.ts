@@ -76,7 +76,8 @@ export class KvRecords implements RevisionStore<number> {
     const { operation, value, revision, created } = entry;
     const writtenAt = created?.getTime();
     const at = writtenAt === undefined || Number.isNaN(writtenAt) ? {} : { writtenAt };
-    return { bytes: operation === "DEL" || operation === "PURGE" ? undefined : value, revision, ...at };
+    // A copy: the client's bytes are a view of what it received, and on Node of another class.
+    return { bytes: operation === "DEL" || operation === "PURGE" ? undefined : new Uint8Array(value), revision, ...at };
   }
 
   async write(key: string, bytes: Uint8Array | undefined, revision: number): Promise<boolean> {
