@@ -2,6 +2,7 @@
 
 import { type IncomingMessage, type ServerResponse, createServer, get as httpGet } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Context } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
 import { cache } from "../../src/gateway/policies/traffic/cache.ts";
 import { createGateway } from "../../src/gateway/create-gateway.ts";
@@ -243,5 +244,27 @@ describe("over sockets", () => {
       expect(await t.get("/a", { "x-tenant": "two" })).toMatchObject({ text: "two", cache: wanted });
     }
     expect([one.calls.length, two.calls.length]).toEqual([1, 1]);
+  });
+
+  it("nor are they stored when a policy behind the cache sent the request elsewhere", async () => {
+    const [one, two] = [await origin((_request, response) => response.end("one")), await origin((_request, response) => response.end("two"))];
+    const reroute = { name: "reroute", priority: 50, handler: (c: Context, next: () => Promise<void>) => {
+      c.set("elsewhere" as never, (c.req.query("go") ?? "") as never);
+      return next();
+    } };
+    const gateway = createGateway({
+      routes: [{ path: "/*", pipeline: {
+        policies: [cache({ cacheKeyFn: () => "one key for all" }), reroute],
+        upstream: { type: "url", target: (c) => (c.get("elsewhere" as never) === "two" ? two.url : one.url), allowOrigins: [one.url, two.url] },
+      } }],
+    });
+    const get = async (path: string) => {
+      const response = await gateway.fetch(new Request(`http://host${path}`));
+      return [await response.text(), response.headers.get("x-cache")];
+    };
+    cleanups.push(() => gateway.close());
+    expect(await get("/?go=two")).toEqual(["two", "BYPASS"]);
+    expect(await get("/")).toEqual(["one", "MISS"]);
+    expect(await get("/?go=two")).toEqual(["one", "HIT"]);
   });
 });

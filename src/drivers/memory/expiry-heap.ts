@@ -11,6 +11,11 @@ export class ExpiryHeap<Item extends Expiring> {
   #items: Item[] = [];
   #dead = 0;
 
+  /** Nodes held, those of dropped items included. */
+  get size(): number {
+    return this.#items.length;
+  }
+
   push(item: Item): void {
     const items = this.#items;
     let at = items.length;

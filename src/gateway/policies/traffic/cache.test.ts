@@ -418,10 +418,12 @@ describe("request directives", () => {
     expect(await t.get("/a", { "cache-control": "max-stale=5" })).toMatchObject({ cache: "STALE", text: "body 1", cacheStatus: "test-gateway; hit; ttl=-5" });
     expect((await t.get("/a", { "cache-control": "max-stale" })).cache).toBe("STALE");
     expect((await t.get("/a", { "cache-control": "max-stale=4" })).text).toBe("body 2");
-    const strict = setup({}, respond({ "cache-control": "max-age=10, must-revalidate", etag: '"a"' }));
-    await strict.get();
-    strict.clock.advance(15_000);
-    expect((await strict.get("/a", { "cache-control": "max-stale" })).text).toBe("body 2");
+    for (const word of ["must-revalidate", "proxy-revalidate", "s-maxage=10"]) {
+      const strict = setup({}, respond({ "cache-control": `max-age=10, ${word}`, etag: '"a"' }));
+      await strict.get();
+      strict.clock.advance(15_000);
+      expect((await strict.get("/a", { "cache-control": "max-stale" })).text).toBe("body 2");
+    }
   });
 
   it("only-if-cached never goes to the upstream", async () => {
@@ -503,9 +505,10 @@ describe("what is stored", () => {
 });
 
 describe("stale answers", () => {
-  it("come at once while one refresh runs in the background", async () => {
-    const t = setup({}, respond({ "cache-control": "max-age=10, stale-while-revalidate=30" }));
+  it.each([undefined, "plain"])("come at once while one refresh runs in the background (%s)", async (kind) => {
+    const t = setup(kind === "plain" ? { store: new PlainStore() } : {}, respond({ "cache-control": "max-age=10, stale-while-revalidate=30" }));
     await t.get();
+    await t.settle();
     t.clock.advance(15_000);
     const answers = await Promise.all([1, 2, 3, 4].map(() => t.get()));
     for (const answer of answers) expect(answer).toMatchObject({ cache: "STALE", text: "body 1", cacheStatus: "test-gateway; hit; ttl=-5" });
@@ -599,10 +602,10 @@ describe("unsafe methods", () => {
     expect((await t.request("http://other/b")).headers.get("x-cache")).toBe("HIT");
   });
 
-  it("void a fill that began before them", async () => {
+  it.each([undefined, "plain"])("void a fill that began before them, also on a store without locks (%s)", async (kind) => {
     let release!: () => void;
     const gate = new Promise<void>((resolve) => (release = resolve));
-    const t = setup({}, async (c, call) => {
+    const t = setup(kind === "plain" ? { store: new PlainStore() } : {}, async (c, call) => {
       if (c.req.method === "PUT") return new Response(null, { status: 204 });
       if (call === 1) await gate;
       return new Response(`body ${call}`, { headers: { "cache-control": "max-age=60" } });
@@ -612,6 +615,7 @@ describe("unsafe methods", () => {
     await t.get("/a", {}, "PUT", "x");
     release();
     expect((await old).text).toBe("body 1");
+    await t.settle();
     expect(await t.get()).toMatchObject({ cache: "MISS", text: "body 3" });
   });
 });
@@ -743,6 +747,7 @@ describe("stores", () => {
     ["rejects", { get: async () => Promise.reject(new Error("redis://secret")) }],
     ["gives nonsense", { get: async () => "nonsense" as never }],
     ["gives a damaged record", { get: async () => new Response("x", { headers: { "x-sluice-cache-record": '{"status":200,"meta":{"v":1,"kind":"entry"}}' } }) }],
+    ["gives a record without its facts", { get: async () => new Response("x", { headers: { "x-sluice-cache-record": '{"status":200,"storedAt":1,"freshUntil":9e15,"keepUntil":9e15,"meta":{"v":1,"kind":"entry"}}' } }) }],
     ["gives somebody else's response", { get: async () => new Response("not ours") }],
     ["cannot put", { put: async () => Promise.reject(new Error("redis://secret")) }],
   ])("never fail a request that %s", async (_name, broken) => {

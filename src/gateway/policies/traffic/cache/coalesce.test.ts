@@ -141,6 +141,16 @@ describe("an answer that may not be shared", () => {
     }
   });
 
+  it("of one caller is not waited for by another", async () => {
+    const t = setup();
+    const alice = t.get("/me", { authorization: "alice" });
+    await t.upstream.called(1);
+    const bob = t.get("/me", { authorization: "bob" });
+    await t.upstream.called(2);
+    for (const call of t.upstream.calls) call.answer(new Response(call.c.req.header("authorization")));
+    expect([await (await alice).text(), await (await bob).text()]).toEqual(["alice", "bob"]);
+  });
+
   it("is shared with other callers when it says so", async () => {
     const t = setup();
     const mine = [t.get("/a", { authorization: "a" }), t.get("/a", { authorization: "a" })];
@@ -345,6 +355,21 @@ describe("two processes on one store", () => {
     // What the other one brings later is worth no less.
     t.upstream.calls[0]?.answer(new Response("late", { headers: { "cache-control": "max-age=60" } }));
     expect(await (await dead)?.text()).toBe("late");
+  });
+
+  it("take over at once from one whose body broke", async () => {
+    const t = fleet();
+    const broken = t.processes[0]?.("/a");
+    await t.upstream.called(1);
+    const other = t.processes[1]?.("/a");
+    await turn();
+    t.upstream.calls[0]?.answer(new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) }), { headers: { "cache-control": "max-age=60" } }));
+    await turn();
+    for (let i = 0; i < 30; i++) await t.clock.advanceAsync(10);
+    await t.upstream.called(2);
+    t.upstream.calls[1]?.answer(new Response("whole", { headers: { "cache-control": "max-age=60" } }));
+    expect(await (await other)?.text()).toBe("whole");
+    await expect((await broken)?.text()).rejects.toThrow();
   });
 
   it("wait no longer than they are told", async () => {
