@@ -3,6 +3,7 @@
  * script with keys and arguments. Types are structural: no client's types appear here.
  */
 
+import { sha1Hex } from "../../core/digest.ts";
 import { OptionError } from "../../core/errors.ts";
 import { type RedisSubscriber, bunSubscriber, ioredisSubscriber, nodeRedisSubscriber } from "./subscriber.ts";
 
@@ -129,9 +130,13 @@ function connection(name: string, cluster: boolean, evaluate: Evaluate, client: 
     cluster,
     evaluate,
     ...(typeof client.duplicate === "function" ? { subscriber } : {}),
-    ...(typeof client.publish === "function" ? { publish: (channel: string, message: string) => client.publish!(channel, message) } : {}),
+    ...(typeof client.publish === "function" ? { publish: cluster ? (channel: string, message: string) => evaluate(PUBLISH, [channel], [message]) : (channel: string, message: string) => client.publish!(channel, message) } : {}),
   };
 }
+
+/** Clients of a cluster publish on any node, and messages overtake each other. A script goes to the node of its key. */
+const publishSource = "return redis.call('PUBLISH', KEYS[1], ARGV[1])";
+const PUBLISH: Script = { source: publishSource, sha: /* @__PURE__ */ sha1Hex(publishSource) };
 
 /** `EVALSHA` and `EVAL` over a client that takes the words of a command. */
 function byWords(send: (words: readonly string[]) => Promise<unknown>): Evaluate {

@@ -117,7 +117,10 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
   return { ...none, ok: true, status, write, chunks, ...(command.type === "view" ? { text: text.slice(end + 1) } : {}) };
 }
 
-/** A sorted set by end. A name of a set that has ended is gone with it, and every `add` takes out those that have. */
+/**
+ * A sorted set by end. A name of a set that has ended is gone with it, and every `add` takes out those that have.
+ * Names in a reply carry a letter in front: some HTTP clients turn text that looks like JSON into something else.
+ */
 const setSource = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local reply = {}
@@ -137,6 +140,7 @@ for k = 1, #KEYS do
     reply[k] = 1
   else
     reply[k] = redis.call('ZREVRANGEBYSCORE', KEYS[k], '+inf', '(' .. string.format('%.3f', now), 'LIMIT', a, b)
+    for i = 1, #reply[k] do reply[k][i] = 't' .. reply[k][i] end
   end
 end
 return reply`;
@@ -147,7 +151,7 @@ function setArgs(command: KeySetCommand): readonly string[] {
 
 function setReply(_command: KeySetCommand, reply: unknown): KeySetReply | StoreError {
   if (reply === "wrong type") return new StoreError("STORE_WRONG_TYPE", "the key holds something else than a set of names", { outcome: "not-applied" });
-  return { names: Array.isArray(reply) ? reply.map(String) : [] };
+  return { names: Array.isArray(reply) ? reply.map((name) => String(name).slice(1)) : [] };
 }
 
 export const cacheScripts: readonly ScriptedAlgorithm[] = [
