@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiReport } from "./api-report.js";
 import { build } from "./build.js";
+import { checkLinks } from "./docs-links.js";
 import { checkPolicyDocs } from "./docs-policies.js";
 import { checkDocs } from "./docs-snippets.js";
 import { writeConfig } from "./oxlint-config.js";
@@ -27,6 +28,7 @@ const steps = {
   "api report": checkApi,
   package: () => checkPackage(root),
   "policy tables": () => checkPolicyDocs(root, write),
+  "docs links": () => checkLinks(root),
   docs: () => checkDocs(root),
 };
 
