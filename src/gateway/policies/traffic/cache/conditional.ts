@@ -1,6 +1,6 @@
+import { parseHttpDate } from "../../../../core/http-date.ts";
 /** Conditional requests answered from a stored response (RFC 9110 13, RFC 9111 4.3.2). */
 
-import { parseHttpDate } from "./http-date.ts";
 
 /** The opaque part of an entity tag: weak comparison ignores `W/` (RFC 9110 8.8.3.2). */
 export function opaqueTag(tag: string): string {

@@ -1,8 +1,8 @@
 /** How old a response is and how long it may be used (RFC 9111 4.2), and whether it may be stored at all (RFC 9111 3). */
 
+import { parseHttpDate } from "../../../../core/http-date.ts";
 import { type ResponseDirectives, responseDirectives } from "./cache-control.ts";
 import { deltaSeconds } from "./directives.ts";
-import { parseHttpDate } from "./http-date.ts";
 import { varyNames } from "./vary.ts";
 
 /** Statuses stored by default; 404 and 410 for the shorter negative lifetime. */

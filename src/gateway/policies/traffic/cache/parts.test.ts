@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { formatHttpDate } from "../../../../core/http-date.ts";
 import { type KeyParts, keyPrefix, originOf, privateKey, responseKey, variantOf } from "./cache-key.ts";
 import { cacheName, formatCacheStatus } from "./cache-status.ts";
 import { isNotModified, noneMatchNames } from "./conditional.ts";
-import { formatHttpDate } from "./http-date.ts";
 import { ifRangeHolds, parseRange } from "./range.ts";
 import { fromResponse, toResponse } from "./response-form.ts";
 import { refreshedFields, storedFields } from "./stored-fields.ts";

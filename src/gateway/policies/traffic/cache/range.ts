@@ -1,7 +1,7 @@
 /** Byte ranges of a stored response (RFC 9110 14). */
 
+import { parseHttpDate } from "../../../../core/http-date.ts";
 import { opaqueTag, type StoredValidators } from "./conditional.ts";
-import { parseHttpDate } from "./http-date.ts";
 
 /** First and last byte, both included. */
 export interface ByteRange {

@@ -2,9 +2,9 @@
 
 import type { CacheRecord } from "../../../../state/contracts.ts";
 import { createFieldHeaders } from "../../../../core/field-headers.ts";
+import { parseHttpDate } from "../../../../core/http-date.ts";
 import { bodyless } from "../../../response.ts";
 import { isNotModified, type StoredValidators } from "./conditional.ts";
-import { parseHttpDate } from "./http-date.ts";
 import { ifRangeHolds, parseRange } from "./range.ts";
 
 /** What a request says that changes the form of the answer. */

@@ -1,6 +1,6 @@
 /** Which header fields of a response are stored (RFC 9111 3.1), and how a 304 changes them (RFC 9111 3.2). */
 
-import { formatHttpDate } from "./http-date.ts";
+import { formatHttpDate } from "../../../../core/http-date.ts";
 import { listMembers } from "./directives.ts";
 
 export type Fields = readonly (readonly [name: string, value: string])[];
