@@ -473,3 +473,55 @@ describe("leased limiter: what cannot be leased", () => {
     expect(() => make({ algorithm: "sliding-window", max: 10, windowMs: 1000 }, {}, { lease: { guardMs: 25 } })).toThrow("lease.guardMs");
   });
 });
+
+describe("leased limiter: parts of a unit, and looking", () => {
+  it("asks once for a part of a unit that the store refuses, and does not ask again before the refusal is over", async () => {
+    const bed = bench({ limit: { algorithm: "token-bucket", capacity: 10, max: 10, windowMs: 10_000 } }, { answer: "hand" });
+    const check = async (): Promise<LeasedDecision> => {
+      const decision = bed.check(0.5);
+      for (let turn = 0; turn < 4; turn++) {
+        bed.driver.pending.forEach((batch) => batch.answer());
+        await bed.clock.advanceAsync(0);
+      }
+      return decision;
+    };
+    let decision = await check();
+    while (decision.allowed) decision = await check();
+    expect(bed.limiter.stats().spent).toBe(9);
+    const { roundTrips } = bed.limiter.stats();
+    expect(decision.retryAfterMs).toBeGreaterThan(0);
+    expect(bed.limiter.check("k", 0.5)).toMatchObject({ allowed: false, source: "lease" });
+    expect(bed.limiter.stats().roundTrips).toBe(roundTrips);
+  });
+
+  it("looks in the store where nothing is held, however often somebody looks", async () => {
+    const bed = bench();
+    await bed.check(1);
+    for (let looked = 0; looked < 30; looked++) {
+      await bed.clock.advanceAsync(500);
+      const decision = await bed.check(0);
+      expect(decision).toMatchObject({ allowed: true, source: "store", remaining: looked < 19 ? 999 : 1000 });
+    }
+    expect(bed.clock.pendingTimers).toBe(0);
+  });
+
+  it.each([
+    ["local", { allowed: true, remaining: 1000, source: "local", degraded: true }],
+    ["open", { allowed: true, source: "local", degraded: true }],
+  ] as const)("a look meets the fail mode %s when the store fails", async (failMode, expected) => {
+    const bed = bench({ failMode }, { answer: "hand" });
+    const look = bed.check(0);
+    bed.driver.pending[0]?.reject(new StoreError("STORE_UNAVAILABLE", "down"));
+    await bed.clock.advanceAsync(0);
+    bed.driver.pending[0]?.reject(new StoreError("STORE_UNAVAILABLE", "down"));
+    expect(await look).toMatchObject(expected);
+  });
+
+  it("a look ends when its caller leaves", async () => {
+    const bed = bench({}, { answer: "hand" });
+    const controller = new AbortController();
+    const look = bed.check(0, "k", controller.signal);
+    controller.abort(new Error("gone"));
+    await expect(look).rejects.toThrow("gone");
+  });
+});

@@ -14,7 +14,7 @@ import { checkInteger, checkOneOf, checkPositive } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError, isSluiceError } from "../../core/errors.ts";
 import type { EventSource } from "../../core/events.ts";
-import { type MaybePromise, chain } from "../../core/maybe-promise.ts";
+import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import { type Combiner, createCombiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy } from "../contracts.ts";
 import { type Deadlines, deadlinesOf } from "../deadlines.ts";
@@ -124,11 +124,13 @@ class Limiter implements LeasedLimiter, KeyOwner {
     let held = this.keys.get(key);
     let available = 0;
     if (held !== undefined) {
-      held.wanted(cost, now);
       available = held.available(now, this.clock.now());
-      if (available >= cost && held.waiters.first === undefined) return this.spend(held, cost, now);
-    } else if (cost === 0) return this.peek(key);
-    const denial = this.denials.find(key, cost - available, now);
+      if (cost > 0) held.wanted(cost, now);
+      if (available >= cost && available > 0 && held.waiters.first === undefined) return this.spend(held, cost, now);
+    }
+    if (cost === 0) return this.peek(key, held, signal);
+    // The store deals in whole units: for a part of one, too, it has refused a whole one.
+    const denial = this.denials.find(key, Math.ceil(cost - available), now);
     if (denial !== undefined) {
       this.deniedCached++;
       return this.refused(held, denial, available, now, "lease");
@@ -183,10 +185,17 @@ class Limiter implements LeasedLimiter, KeyOwner {
     return this.decision(held, true, 0, held.held, now, "lease");
   }
 
-  /** What is left, asked of the store: nobody here knows the key. */
-  private peek(key: string): MaybePromise<LeasedDecision> {
-    const decision = this.combiner.run(this.terms.algorithm, key, { cost: 0, policy: this.terms.policy }) as MaybePromise<LimitDecision>;
-    return chain(decision, (found) => ({ ...found, source: "store" as const, degraded: false }));
+  /** What is left, asked of the store: nothing is held here, and what was heard of the key may be old. */
+  private peek(key: string, held: KeyLease | undefined, signal: AbortSignal | undefined): MaybePromise<LeasedDecision> {
+    const found = this.combiner.run(this.terms.algorithm, key, { cost: 0, policy: this.terms.policy }, { signal }) as MaybePromise<LimitDecision>;
+    if (!isPromise(found)) return { ...found, source: "store", degraded: false };
+    return found.then(
+      (decision) => ({ ...decision, source: "store" as const, degraded: false }),
+      (error: unknown) => {
+        if (signal?.aborted === true) throw error;
+        return this.without(key, held, 0, error);
+      },
+    );
   }
 
   private join(held: KeyLease, cost: number, signal: AbortSignal | undefined): Promise<LeasedDecision> {
@@ -230,7 +239,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
     const wall = this.clock.now();
     for (let waiter = held.waiters.first; waiter !== undefined; waiter = held.waiters.first) {
       const available = held.available(now, wall);
-      const lacking = waiter.cost - available;
+      const lacking = Math.ceil(waiter.cost - available);
       if (lacking <= 0) {
         this.take(held, waiter);
         waiter.resolve(this.spend(held, waiter.cost, now));
@@ -238,7 +247,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
         this.take(held, waiter);
         waiter.resolve(this.refused(held, denial, available, now, "store"));
       } else {
-        if (!held.asking) this.exchange.ask(held, Math.ceil(lacking), this.asked);
+        if (!held.asking) this.exchange.ask(held, lacking, this.asked);
         return;
       }
     }
@@ -284,20 +293,22 @@ class Limiter implements LeasedLimiter, KeyOwner {
     }
   }
 
-  /** The store failed and no units are left. */
   private fail(held: KeyLease, waiter: LeaseWaiter, error: unknown): void {
-    if (this.failMode === "closed" || error instanceof RangeError) {
-      waiter.reject(error);
-      return;
+    try {
+      waiter.resolve(this.without(held.key, held, waiter.cost, error));
+    } catch (thrown) {
+      waiter.reject(thrown);
     }
+  }
+
+  /** The store failed and no units are left: what the fail mode says, or the error. */
+  private without(key: string, held: KeyLease | undefined, cost: number, error: unknown): LeasedDecision {
+    if (this.failMode === "closed" || error instanceof RangeError) throw error;
     this.degraded++;
     const now = this.clock.monotonic();
-    if (this.failMode === "open") {
-      waiter.resolve(this.decision(held, true, 0, 0, now, "local", true));
-      return;
-    }
-    const known = held.remaining !== undefined && now - held.heardAt < this.limit.horizonMs ? held.remaining : undefined;
-    waiter.resolve({ ...this.twin.check(held.key, waiter.cost, now, known), source: "local", degraded: true });
+    if (this.failMode === "open") return this.decision(held, true, 0, 0, now, "local", true);
+    const known = held?.remaining !== undefined && now - held.heardAt < this.limit.horizonMs ? held.remaining : undefined;
+    return { ...this.twin.check(key, cost, now, known), source: "local", degraded: true };
   }
 
   private addKey(key: string, cost: number, now: number): KeyLease {
