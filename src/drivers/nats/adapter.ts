@@ -29,7 +29,7 @@ export interface NatsAdapterOptions {
   readonly stores?: { readonly rateLimit?: boolean; readonly circuitBreaker?: boolean; readonly cache?: boolean; readonly store?: boolean; readonly pubsub?: boolean };
   /** Largest body the cache keeps. @default 16 MiB */
   readonly maxEntryBytes?: number;
-  /** Longest time of one call to the server, in ms. @default 1000 */
+  /** Longest time of one call to the server, in ms. @default 750 */
   readonly timeoutMs?: number;
   /** Bounds and deadline of the batches. */
   readonly combiner?: Omit<CombinerOptions, "clock">;

@@ -18,7 +18,7 @@ export interface NatsDriverOptions {
   readonly prefix?: string;
   /** Largest record, in bytes. @default the server's `max_payload` less 1 KiB for headers; 1 MiB less 1 KiB where the client does not tell */
   readonly maxValueBytes?: number;
-  /** Longest time of one call to the server, in ms; then `STORE_TIMEOUT`. @default 1000 */
+  /** Longest time of one call to the server, in ms; then `STORE_TIMEOUT`, and the key is free for the next. @default 750 */
   readonly timeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -73,7 +73,7 @@ class Driver implements NatsDriver {
     this.#prefix = utf8Key(checkString("prefix", options.prefix ?? "sluice:"));
     if (this.#prefix.length > MAX_PREFIX_LENGTH) throw new OptionError("prefix", options.prefix, `at most ${MAX_PREFIX_LENGTH} characters long`);
     this.#clock = options.clock ?? systemClock;
-    this.#records = new KvRecords(kv, checkPositive("timeoutMs", options.timeoutMs ?? 1000), this.#clock);
+    this.#records = new KvRecords(kv, checkPositive("timeoutMs", options.timeoutMs ?? 750), this.#clock);
     const maxValueBytes = checkInteger("maxValueBytes", options.maxValueBytes ?? maxRecordBytes(kv), 1024, 64 * 2 ** 20);
     let flights = flightsOf.get(kv);
     if (flights === undefined) flightsOf.set(kv, (flights = new Map()));
