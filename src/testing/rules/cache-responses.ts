@@ -1,6 +1,8 @@
 /** Rules on `get`, `put` and `delete` of a response cache. */
 
-import { expect, expectEqual, expectRangeError, failureOf, optional, show, skipRule, type Rule } from "../report.ts";
+import type { CacheStore } from "../../state/contracts.ts";
+import { expect, expectEqual, expectRangeError, failureOf, optional, show, type Rule } from "../report.ts";
+import { destroyRules } from "./destroy.ts";
 import { LONG_S, expectHit, expectMiss, isMiss, type CacheContext } from "./cache-context.ts";
 
 function chunks(...parts: (string | Error)[]): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -301,26 +303,8 @@ export const cacheResponseRules: readonly Rule<CacheContext>[] = [
       for (const key of old) await expectHit(store, key, key, "get of a live entry, which is older than entries that had ended");
     },
   },
-  {
-    rule: "lifecycle/destroy-twice",
-    async run(c) {
-      const store = await c.another();
-      optional(store.destroy, "destroy");
-      await store.put(c.key(), new Response("x"), LONG_S);
-      store.destroy?.();
-      store.destroy?.();
-    },
-  },
-  {
-    rule: "lifecycle/destroy-leaves-the-others",
-    async run(c) {
-      const [a, b] = await c.clients();
-      if (!(await c.shared())) return skipRule("the store shares nothing");
-      optional(b.destroy, "destroy");
-      const key = c.key();
-      await b.put(key, new Response("kept"), LONG_S);
-      b.destroy?.();
-      await expectHit(a, key, "kept", "get by the other client after one was destroyed");
-    },
-  },
+  ...destroyRules<CacheStore>(
+    (store, key) => store.put(key, new Response("kept"), LONG_S),
+    (store, key) => expectHit(store, key, "kept", "get by the other client after one was destroyed"),
+  ),
 ];

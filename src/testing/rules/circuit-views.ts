@@ -1,7 +1,8 @@
 /** Rules on the required verbs of a circuit breaker store: `getState`, the two records, `transition`, `reset`. */
 
-import type { CircuitState } from "../../state/contracts.ts";
-import { expect, expectEqual, expectRangeError, optional, show, skipRule, type Rule } from "../report.ts";
+import type { CircuitBreakerStore, CircuitState } from "../../state/contracts.ts";
+import { expect, expectEqual, expectRangeError, show, type Rule } from "../report.ts";
+import { destroyRules } from "./destroy.ts";
 import { circuitOf, policyOf, type CircuitContext } from "./circuit-context.ts";
 
 export const circuitViewRules: readonly Rule<CircuitContext>[] = [
@@ -146,26 +147,8 @@ export const circuitViewRules: readonly Rule<CircuitContext>[] = [
       expectEqual((await circuit.acquire()).allowed, true, "acquire after reset");
     },
   },
-  {
-    rule: "lifecycle/destroy-twice",
-    async run(c) {
-      const store = await c.another();
-      optional(store.destroy, "destroy");
-      await store.recordFailure(c.key());
-      store.destroy?.();
-      store.destroy?.();
-    },
-  },
-  {
-    rule: "lifecycle/destroy-leaves-the-others",
-    async run(c) {
-      const [a, b] = await c.clients();
-      if (!(await c.shared())) return skipRule("the store shares nothing");
-      optional(b.destroy, "destroy");
-      const key = c.key();
-      await b.recordFailure(key);
-      b.destroy?.();
-      expectEqual((await a.getState(key)).failureCount, 1, "failureCount seen by the other client after one was destroyed");
-    },
-  },
+  ...destroyRules<CircuitBreakerStore>(
+    (store, key) => store.recordFailure(key),
+    async (store, key) => expectEqual((await store.getState(key)).failureCount, 1, "failureCount seen by the other client after one was destroyed"),
+  ),
 ];

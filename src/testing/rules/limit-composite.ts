@@ -1,7 +1,8 @@
 /** Rules on `checkAll`, on the bound of a store and on its end. */
 
 import type { LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
-import { expect, expectEqual, expectRangeError, optional, skipRule, type Rule } from "../report.ts";
+import { expect, expectEqual, expectRangeError, optional, type Rule } from "../report.ts";
+import { destroyRules } from "./destroy.ts";
 import { sweep, type Admission } from "./limit-bounds.ts";
 import { LIMIT_KINDS, checkOf, policyOf, type LimitContext } from "./limit-context.ts";
 
@@ -141,26 +142,8 @@ export const compositeRules: readonly Rule<LimitContext>[] = [
       for (let i = 0; i < MAX_KEYS; i++) expectEqual((await check(c.key(), limit, 3)).allowed, true, "a new key once the windows of a full store have ended");
     },
   },
-  {
-    rule: "lifecycle/destroy-twice",
-    async run(c) {
-      const store = await c.another();
-      optional(store.destroy, "destroy");
-      await store.increment(c.key(), 1);
-      store.destroy?.();
-      store.destroy?.();
-    },
-  },
-  {
-    rule: "lifecycle/destroy-leaves-the-others",
-    async run(c) {
-      const [a, b] = await c.clients();
-      if (!(await c.shared())) return skipRule("the store shares nothing");
-      optional(b.destroy, "destroy");
-      const key = c.key();
-      await b.increment(key, 600);
-      b.destroy?.();
-      expectEqual((await a.increment(key, 600)).count, 2, "a count by the other client after one was destroyed");
-    },
-  },
+  ...destroyRules<RateLimitStore>(
+    (store, key) => store.increment(key, 600),
+    async (store, key) => expectEqual((await store.increment(key, 600)).count, 2, "a count by the other client after one was destroyed"),
+  ),
 ];
