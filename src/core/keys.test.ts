@@ -39,6 +39,20 @@ describe("keys", () => {
     expect(boundKey(`${longest}a`)).not.toBe(boundKey(`${longest}b`));
   });
 
+  it("lets no key spell the digest of another", () => {
+    const long = "x".repeat(MAX_KEY_BYTES + 1);
+    const spelled = boundKey(long);
+    const keys = [long, spelled, boundKey(spelled), `=${spelled}`, "sha256=", "sha256", "sha256=x"];
+    expect(new Set(keys.map((key) => boundKey(key))).size).toBe(new Set(keys).size);
+  });
+
+  it("never gives two keys one stored form, digests and lone surrogates included", () => {
+    const long = "x".repeat(MAX_KEY_BYTES);
+    expect(boundKey(boundKey(`${long}a`))).not.toBe(boundKey(`${long}a`));
+    expect(boundKey(`${long}\ud800`)).not.toBe(boundKey(`${long}\ud801`));
+    expect(boundKey("sha256")).toBe("sha256");
+  });
+
   it("refuses what is no key, naming it", () => {
     expect(() => boundKey("")).toThrow('key must be a non-empty string, got ""');
     expect(() => boundKey(7, "userKey")).toThrow("userKey must be a non-empty string, got 7");

@@ -41,14 +41,17 @@ export function joinKey(...parts: readonly string[]): string {
   return key;
 }
 
+const DIGEST = "sha256=";
+
 /**
- * A key as it is stored: itself when short enough, else `sha256=` and its digest, which no escaped key can spell.
- * Throws {@link OptionError} for anything but a non-empty string.
+ * A key as it is stored: itself when short enough, else `sha256=` and its digest. What looks like a digest is digested, too,
+ * so no key can spell another's. Throws {@link OptionError} for anything but a non-empty string.
  */
 export function boundKey(key: unknown, option = "key"): string {
   if (typeof key !== "string" || key.length === 0) throw new OptionError(option, key, "a non-empty string");
   // A UTF-16 unit takes at most three bytes, so short strings need no measuring.
-  if (key.length * 3 <= MAX_KEY_BYTES) return key;
+  const looksDigested = key.startsWith(DIGEST);
+  if (key.length * 3 <= MAX_KEY_BYTES && !looksDigested) return key;
   const bytes = encodeText(key);
-  return bytes.length <= MAX_KEY_BYTES ? key : `sha256=${sha256Hex(bytes)}`;
+  return bytes.length <= MAX_KEY_BYTES && !looksDigested ? key : DIGEST + sha256Hex(bytes);
 }
