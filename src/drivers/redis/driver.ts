@@ -86,6 +86,17 @@ interface Entry {
   readonly key: string;
 }
 
+/** Equal charges next to each other. */
+interface Charge {
+  readonly args: string;
+  times: number;
+}
+
+interface Charged {
+  readonly entry: Entry;
+  readonly charges: readonly Charge[];
+}
+
 /**
  * A state driver on Redis 6.2 or later. The client is the caller's: it is never closed here.
  *
@@ -126,7 +137,7 @@ class RedisDriver implements RedisStateDriver {
     options?.signal?.throwIfAborted();
     const replies: Reply[][] = new Array(batch.length);
     const calls: Promise<void>[] = [];
-    const byNative = new Map<NativeAlgorithm, { entry: Entry; args: string }[]>();
+    const byNative = new Map<NativeAlgorithm, Charged[]>();
     const byScript = new Map<ScriptedAlgorithm, Entry[]>();
     const others: Entry[] = [];
     batch.forEach((operation, at) => {
@@ -139,12 +150,12 @@ class RedisDriver implements RedisStateDriver {
         return;
       }
       const found = native.get(operation.algorithm.name);
-      const args = found !== undefined && found.algorithm.version === operation.algorithm.version ? groupsOf(found, operation.commands) : undefined;
-      if (args === undefined) others.push(entry);
+      const charges = found !== undefined && found.algorithm.version === operation.algorithm.version ? chargesOf(found, operation.commands) : undefined;
+      if (charges === undefined) others.push(entry);
       else {
         const list = byNative.get(found as NativeAlgorithm);
-        if (list === undefined) byNative.set(found as NativeAlgorithm, [{ entry, args }]);
-        else list.push({ entry, args });
+        if (list === undefined) byNative.set(found as NativeAlgorithm, [{ entry, charges }]);
+        else list.push({ entry, charges });
       }
     });
     for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
@@ -208,8 +219,10 @@ class RedisDriver implements RedisStateDriver {
     return [...slots.values()];
   }
 
-  private async runNative(algorithm: NativeAlgorithm, list: readonly { entry: Entry; args: string }[], replies: Reply[][]): Promise<void> {
-    const answer = await this.evaluate(algorithm.script, list.map(({ entry }) => entry.key), list.map(({ args }) => args));
+  private async runNative(algorithm: NativeAlgorithm, list: readonly Charged[], replies: Reply[][]): Promise<void> {
+    const keys = list.map(({ entry }) => entry.key);
+    const uniform = algorithm.uniform === undefined ? undefined : uniformArgs(list);
+    const answer = await (uniform === undefined ? this.evaluate(algorithm.script, keys, list.map(({ charges }) => groupsText(charges))) : this.evaluate(algorithm.uniform as Script, keys, uniform));
     const { now, stored } = readAnswer(answer, list.length);
     list.forEach(({ entry: { at, operation } }, i) => {
       try {
@@ -278,26 +291,39 @@ class RedisDriver implements RedisStateDriver {
 }
 
 /** All commands of a key as groups of equal charges; `undefined` when one of them is no plain charge. */
-function groupsOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): string | undefined {
-  let groups = 0;
-  let text = "";
-  let last: string | undefined;
+function chargesOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): Charge[] | undefined {
+  const groups: Charge[] = [];
+  let last: Charge | undefined;
   let lastCommand: unknown;
-  let times = 0;
   for (const command of commands) {
     // A limiter's callers mostly send the very same object.
-    const args = command === lastCommand ? last : algorithm.toArgs(command)?.args;
+    const args = command === lastCommand ? last?.args : algorithm.toArgs(command)?.args;
     if (args === undefined) return undefined;
-    if (args !== last && last !== undefined) {
-      text += ` ${times} ${last}`;
-      groups++;
-      times = 0;
-    }
-    last = args;
+    if (last === undefined || args !== last.args) groups.push((last = { args, times: 0 }));
+    last.times++;
     lastCommand = command;
-    times++;
   }
-  return last === undefined ? undefined : `${groups + 1}${text} ${times} ${last}`;
+  return groups;
+}
+
+function groupsText(groups: readonly Charge[]): string {
+  let text = String(groups.length);
+  for (const { times, args } of groups) text += ` ${times} ${args}`;
+  return text;
+}
+
+/** The arguments that all keys share, then the number of charges of each key unless all are 1; `undefined` when they differ. */
+function uniformArgs(list: readonly Charged[]): string[] | undefined {
+  const first = list[0]?.charges[0]?.args as string;
+  let single = true;
+  for (const { charges } of list) {
+    const [group] = charges;
+    if (charges.length !== 1 || group?.args !== first) return undefined;
+    single &&= group.times === 1;
+  }
+  const args = first.split(" ");
+  if (!single) for (const { charges } of list) args.push(String((charges[0] as Charge).times));
+  return args;
 }
 
 /** The replies that the definition gives for the state before and the time of the server. */
@@ -326,8 +352,15 @@ function readAnswer(answer: unknown, keys: number): { now: number; stored: (stri
 function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
   if (text === undefined) return undefined;
   if (!text.startsWith(algorithm.head)) throw foreign(algorithm.algorithm.name, text);
-  const numbers = text.slice(algorithm.head.length).split(" ").map(Number);
-  if (!numbers.every(Number.isSafeInteger)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
+  const numbers: number[] = [];
+  for (let from = algorithm.head.length; from <= text.length; ) {
+    const space = text.indexOf(" ", from);
+    const end = space === -1 ? text.length : space;
+    const number = Number(text.slice(from, end));
+    if (end === from || !Number.isSafeInteger(number)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
+    numbers.push(number);
+    from = end + 1;
+  }
   return algorithm.fromNumbers(numbers);
 }
 

@@ -6,7 +6,7 @@ import { type SlidingLogPolicy, type SlidingLogState, slidingLog } from "../../.
 import { type SlidingWindowPolicy, type SlidingWindowState, slidingWindow } from "../../../state/algorithms/sliding-window.ts";
 import { type BucketPolicy, tokenBucket } from "../../../state/algorithms/token-bucket.ts";
 import type { Algorithm, LimitCommand } from "../../../state/contracts.ts";
-import { type NativeAlgorithm, type NativeCharge, nativeScript } from "./native.ts";
+import { type NativeAlgorithm, type NativeCharge, nativeScript, uniformScript } from "./native.ts";
 
 /** A charge that costs nothing changes no state unless the clock went back, and then as a peek would. */
 function chargeOf(command: { readonly cost?: number; readonly dry?: boolean; readonly force?: boolean }): number | undefined {
@@ -27,8 +27,14 @@ function native<State>(algorithm: Algorithm<State, never, unknown>, groupArgs: n
 
 const row = { toNumbers: (state: readonly number[]) => state, fromNumbers: (numbers: readonly number[]) => numbers };
 
+/** An algorithm whose state is three integers. */
+function nativeRow(algorithm: Algorithm<readonly number[], never, unknown>, groupArgs: number, body: string, toArgs: (command: never) => NativeCharge | undefined): NativeAlgorithm {
+  const made = native(algorithm, groupArgs, body, { ...row, toArgs });
+  return { ...made, uniform: uniformScript(made.head, 3, groupArgs, body) };
+}
+
 /** s = start, count, era; a = cost, max, windowMs, force. */
-const fixedWindowNative = native(fixedWindow as Algorithm<readonly number[], never, unknown>, 4, `
+const fixedWindowNative = nativeRow(fixedWindow as Algorithm<readonly number[], never, unknown>, 4, `
 if n == 0 then s[1], s[2], s[3], n = 0, 0, 0, 3 end
 if s[3] ~= 0 and now < s[1] then
   s[1], s[3], changed = floor(now), s[3] + 1, true
@@ -44,16 +50,13 @@ if charge > 0 then
   s[2], changed = min(used + charge, 9007199254740991), true
 end
 ends = s[1] + a[3]
-`, {
-  ...row,
-  toArgs(command: FixedWindowCommand) {
-    const charge = windowArgs(command as never, command.policy.windowMs);
-    return charge === undefined ? undefined : { args: `${charge.args} ${"force" in command && command.force ? 1 : 0}` };
-  },
+`, (command: FixedWindowCommand) => {
+  const charge = windowArgs(command as never, command.policy.windowMs);
+  return charge === undefined ? undefined : { args: `${charge.args} ${"force" in command && command.force ? 1 : 0}` };
 });
 
 /** s = last, owed, era; a = need, capacityUnits, p. */
-const tokenBucketNative = native(tokenBucket as Algorithm<readonly number[], never, unknown>, 3, `
+const tokenBucketNative = nativeRow(tokenBucket as Algorithm<readonly number[], never, unknown>, 3, `
 if n == 0 then s[1], s[2], s[3], n = 0, 0, 0, 3 end
 local t, owed, era, moved = floor(now), s[2], s[3], false
 if era ~= 0 and t < s[1] then
@@ -70,15 +73,12 @@ if a[1] > 0 then
 end
 if moved then s[1], s[2], s[3], changed = t, owed, era, true end
 ends = s[1] + ceil(s[2] / a[3])
-`, {
-  ...row,
-  toArgs(command: LimitCommand<BucketPolicy>) {
-    const cost = chargeOf(command as never);
-    if (typeof cost !== "number" || !(cost >= 0) || cost === Number.POSITIVE_INFINITY) return undefined;
-    const { p, q, capacityUnits } = command.policy;
-    const need = Math.ceil(cost * q);
-    return Number.isSafeInteger(need) ? { args: `${need} ${capacityUnits} ${p}` } : undefined;
-  },
+`, (command: LimitCommand<BucketPolicy>) => {
+  const cost = chargeOf(command as never);
+  if (typeof cost !== "number" || !(cost >= 0) || cost === Number.POSITIVE_INFINITY) return undefined;
+  const { p, q, capacityUnits } = command.policy;
+  const need = Math.ceil(cost * q);
+  return Number.isSafeInteger(need) ? { args: `${need} ${capacityUnits} ${p}` } : undefined;
 });
 
 /** s = era, head, count of the head, then index and count of the older buckets, oldest first; a = cost, max, bucketMs, span. */

@@ -17,6 +17,8 @@ import type { Script } from "../client.ts";
 export interface NativeAlgorithm {
   readonly algorithm: Algorithm;
   readonly script: Script;
+  /** The same for keys that all get charges of one kind, without tables and with the arguments once. Rows only. */
+  readonly uniform?: Script;
   /** What stands in front of the integers of a record. */
   readonly head: string;
   /** The arguments of one command, or `undefined` for a command that only compare-and-set can run. */
@@ -63,6 +65,43 @@ ${body.trim().replace(/^/gm, "      ")}
       local parts = {}
       for i = 1, #s do parts[i] = string.format('%.0f', s[i]) end
       redis.call('SET', KEYS[k], head .. table.concat(parts, ' '), 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))
+    end
+  end
+end
+return reply`;
+  return { source, sha: sha1Hex(source) };
+}
+
+/**
+ * The script of a row of `width` integers for the common case: every key gets one group, and all groups have the same
+ * arguments, which stand once in front. The numbers of charges follow them, unless each is 1. The body is the same text with
+ * plain variables in the place of table fields, which halves the time a key takes on the server.
+ */
+export function uniformScript(head: string, width: number, groupArgs: number, body: string): Script {
+  const names = (letter: string, count: number): string => Array.from({ length: count }, (_, i) => `${letter}${i + 1}`).join(", ");
+  const scalar = body.trim().replace(/\b([sa])\[(\d)\]/g, "$1$2").replace(/^/gm, "    ");
+  const pattern = `^${head.trimEnd().replaceAll("-", "%-")}${" (%d+)".repeat(width)}$`;
+  const source = `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local floor, ceil, min, max, format, match, call = math.floor, math.ceil, math.min, math.max, string.format, string.match, redis.call
+local reply = { format('%.3f', now) }
+local ${names("a", groupArgs)} = ${Array.from({ length: groupArgs }, (_, i) => `tonumber(ARGV[${i + 1}])`).join(", ")}
+local single = #ARGV == ${groupArgs}
+for k = 1, #KEYS do
+  local stored = call('GET', KEYS[k])
+  reply[k + 1] = stored
+  local ${names("s", width)}
+  local n = 0
+  if stored then
+    ${names("s", width)} = match(stored, '${pattern}')
+    if s1 then ${names("s", width)}, n = ${Array.from({ length: width }, (_, i) => `tonumber(s${i + 1})`).join(", ")}, ${width} end
+  end
+  if not stored or n > 0 then
+    local times = single and 1 or tonumber(ARGV[${groupArgs} + k])
+    local changed, ends = false, 0
+${scalar}
+    if changed then
+      call('SET', KEYS[k], format('${head.replaceAll("%", "%%")}${Array.from({ length: width }, () => "%.0f").join(" ")}', ${names("s", width)}), 'PX', format('%.0f', max(1, ceil(ends - now)) + 1000))
     end
   end
 end

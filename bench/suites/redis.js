@@ -1,0 +1,126 @@
+/** Decisions on a real Redis through ioredis, beside rate-limiter-flexible on the same client with automatic pipelining. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Redis } from "ioredis";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { startRedis } from "../redis-server.js";
+
+const { redisAdapter } = await import("../../dist/redis.js");
+const { circuitPolicy } = await import("../../dist/state/algorithms/circuit-policy.js");
+
+const NEVER = 1_000_000_000;
+const LOADS = [[1, 1], [64, 1], [64, 10_000], [1024, 1], [1024, 10_000]];
+const WINDOW = { algorithm: "fixed-window", max: NEVER, windowMs: 60_000 };
+
+/** A cell whose operation `make` gives; `callers` of them are in flight. */
+function cell(name, callers, keys, make, clientOptions = {}) {
+  return {
+    name,
+    group: `${callers} callers, ${keys} keys`,
+    async setup() {
+      const server = await startRedis();
+      const client = new Redis(server.port, "127.0.0.1", clientOptions);
+      await client.ping();
+      const names = Array.from({ length: keys }, (_, i) => `user-${i}`);
+      const operation = await make(client);
+      const latencies = [];
+      let turn = 0;
+      return {
+        async run(n) {
+          let left = n;
+          const caller = async () => {
+            while (left-- > 0) {
+              const key = names[turn++ % keys];
+              const began = performance.now();
+              await operation(key);
+              latencies.push(performance.now() - began);
+            }
+          };
+          await Promise.all(Array.from({ length: Math.min(callers, n) }, caller));
+        },
+        latencies: () => latencies,
+        teardown() {
+          client.disconnect();
+          server.stop();
+        },
+      };
+    },
+  };
+}
+
+const sluice = (policy) => (client) => {
+  const { rateLimitStore } = redisAdapter({ client });
+  return (key) => rateLimitStore.check(key, policy, 1);
+};
+const peer = (client) => {
+  const limiter = new RateLimiterRedis({ storeClient: client, points: NEVER, duration: 60 });
+  return (key) => limiter.consume(key, 1);
+};
+const piped = { enableAutoPipelining: true };
+const at = ([callers, keys]) => `${callers} callers, ${keys === 1 ? "1 key" : `${keys} keys`}`;
+
+const record = (bytes) => {
+  const now = Date.now();
+  return { status: 200, headers: [["content-type", "text/plain"]], body: new Uint8Array(bytes).fill(65), storedAt: now, freshUntil: now + 60_000, keepUntil: now + 60_000 };
+};
+const cached = (bytes, use) => async (client) => {
+  const { cacheStore } = redisAdapter({ client });
+  const stored = record(bytes);
+  await cacheStore.write("page", stored);
+  return () => use(cacheStore, stored);
+};
+
+export default {
+  name: "redis",
+  description: "decisions, circuits and cache on one Redis over loopback, through ioredis",
+  cells: [
+    ...LOADS.flatMap((load) => [
+      cell(`sluice, ${at(load)}`, ...load, sluice(WINDOW)),
+      cell(`rate-limiter-flexible, ${at(load)}`, ...load, peer, piped),
+      cell(`INCR, ${at(load)}`, ...load, (client) => (key) => client.incr(key), piped),
+    ]),
+    cell("sluice token bucket, 64 callers, 10000 keys", 64, 10_000, sluice({ algorithm: "token-bucket", capacity: NEVER, max: 1000, windowMs: 1000 })),
+    cell("sluice sliding window, 64 callers, 10000 keys", 64, 10_000, sluice({ algorithm: "sliding-window", max: NEVER, windowMs: 60_000 })),
+    cell("sluice breaker acquire and report, 64 callers, 1 key", 64, 1, (client) => {
+      const { circuitBreakerStore } = redisAdapter({ client });
+      const policy = circuitPolicy({ failureThreshold: NEVER });
+      return async (key) => circuitBreakerStore.report(key, policy, await circuitBreakerStore.acquire(key, policy), "success");
+    }),
+    cell("sluice cache read 1 KB, 64 callers", 64, 1, cached(1024, (store) => store.read("page"))),
+    cell("sluice cache write 1 KB, 64 callers", 64, 1, cached(1024, (store, stored) => store.write("page", stored))),
+    cell("sluice cache read 100 KB, 8 callers", 8, 1, cached(102_400, (store) => store.read("page"))),
+    cell("GET 100 KB, 8 callers", 8, 1, async (client) => {
+      await client.set("page", "A".repeat(102_400));
+      return () => client.get("page");
+    }, piped),
+  ],
+  ratios: [
+    ...LOADS.map((load, i) => ({ name: `against rate-limiter-flexible: ${at(load)}`, of: `sluice, ${at(load)}`, to: `rate-limiter-flexible, ${at(load)}`, atLeast: [0.95, 8, 2.5, 20, 4][i] })),
+    ...LOADS.map((load) => ({ name: `against bare INCR: ${at(load)}`, of: `sluice, ${at(load)}`, to: `INCR, ${at(load)}`, atLeast: 0 })),
+  ],
+  /** Bytes per decision, and what a body of 10 MB does to the event loop of its writer. */
+  async extra() {
+    const server = await startRedis();
+    const client = new Redis(server.port, "127.0.0.1");
+    const adapter = redisAdapter({ client });
+    const figures = [];
+    const net = async () => Object.fromEntries([...(await client.info("stats")).matchAll(/total_net_(input|output)_bytes:(\d+)/g)].map(([, way, bytes]) => [way, Number(bytes)]));
+    for (const keys of [1, 10_000]) {
+      await adapter.rateLimitStore.check("warm", WINDOW, 1);
+      const before = await net();
+      let turn = 0;
+      for (let round = 0; round < 200; round++) await Promise.all(Array.from({ length: 64 }, () => adapter.rateLimitStore.check(`user-${turn++ % keys}`, WINDOW, 1)));
+      const after = await net();
+      figures.push({ name: `bytes per decision, 64 callers, ${keys} keys: sent, received`, text: ["input", "output"].map((way) => ((after[way] - before[way]) / 12_800).toFixed(1)).join(", ") });
+    }
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const body = record(10 * 2 ** 20);
+    for (let i = 0; i < 20; i++) await adapter.cacheStore.write("large", body);
+    delay.disable();
+    const p99 = delay.percentile(99) / 1e6;
+    figures.push({ name: "event loop delay p99 while 10 MB bodies are written", text: `${p99.toFixed(1)} ms`, required: "at most 20 ms", ok: p99 <= 20, far: p99 > 40 });
+    client.disconnect();
+    server.stop();
+    return figures;
+  },
+};
