@@ -777,6 +777,10 @@ describe("stores", () => {
     const local = setup({ store, failMode: "local" }, respond());
     expect((await local.get()).cache).toBe("MISS");
     expect((await local.get()).cache).toBe("HIT");
+    await local.get("/a", {}, "POST", "x");
+    expect((await local.get()).cache).toBe("MISS");
+    const open = setup({ store }, respond());
+    expect((await open.get("/a", { "cache-control": "only-if-cached" })).status).toBe(504);
   });
 
   it("that are damaged are a miss, and reported once", async () => {
@@ -786,7 +790,7 @@ describe("stores", () => {
     t.gateway.events.on((event) => events.push(event));
     const keys = keysOf(store);
     await t.get();
-    for (const record of [...keys]) store.write(record, { ...(store.read(record) as CacheRecord), meta: { v: 99 } });
+    for (const key of new Set(keys)) store.write(key, { ...(store.read(key) as CacheRecord), meta: { v: 99 } });
     expect((await t.get()).cache).toBe("MISS");
     expect(events).toContainEqual(expect.objectContaining({ type: "store.error", code: "STORE_CORRUPT" }));
   });

@@ -6,8 +6,9 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { Priority } from "../../priority.ts";
 import { storeUnavailable } from "../../store-call.ts";
 import type { Next, Policy, PolicyOptions } from "../../types.ts";
-import { Exchange, reportOn } from "./cache/exchange.ts";
+import { Exchange } from "./cache/exchange.ts";
 import { invalidate, purgeSite } from "./cache/invalidate.ts";
+import { reportOn } from "./cache/report.ts";
 import { CACHE_DEFAULTS, type CacheConfig, type ResolvedCacheConfig, validateCacheConfig } from "./cache/options.ts";
 import { SiteState } from "./cache/site-state.ts";
 
@@ -66,6 +67,8 @@ async function pass(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConf
   if (safe || status < 200 || status >= 400) return;
   const port = state.port(gateway.adapter);
   if (port === undefined) return;
-  const dropped = invalidate(state, port, c, gateway);
-  if (isPromise(dropped)) await dropped;
+  for (const one of state.standIn === undefined ? [port] : [port, state.standIn]) {
+    const dropped = invalidate(state, one, c, gateway);
+    if (isPromise(dropped)) await dropped;
+  }
 }

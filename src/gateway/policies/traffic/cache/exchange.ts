@@ -15,23 +15,21 @@ import { type Assessment, assess, standsIn } from "./assess.ts";
 import { originOf } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";
 import { type CacheStatus, type Forward, formatCacheStatus } from "./cache-status.ts";
-import { type Captured, captureBody, readBody } from "./capture.ts";
+import { type Captured, captureBody } from "./capture.ts";
 import type { EntryMeta } from "./entry.ts";
-import { Fill } from "./fill.ts";
+import { Fill, LOCK_MS } from "./fill.ts";
 import type { FlightEnd } from "./flights.ts";
 import { type Found, lookUp } from "./lookup.ts";
 import type { ResolvedCacheConfig } from "./options.ts";
+import { refreshInBackground } from "./refresh.ts";
+import { type CacheResult, reportOn } from "./report.ts";
 import { RequestFacts } from "./request-facts.ts";
-import { answerFrom, storedField } from "./serve.ts";
+import { answerFrom } from "./serve.ts";
 import type { SiteState } from "./site-state.ts";
-
-/** The result in one word. */
-export type CacheResult = "HIT" | "MISS" | "BYPASS" | "SKIP" | "STALE" | "REVALIDATED";
+import { conditionalRequest, declaredLength } from "./upstream-request.ts";
 
 type Answer = MaybePromise<Response | void>;
 
-/** How long a fill may hold the lock of a shared store; other processes do not wait longer for it. */
-const LOCK_MS = 30_000;
 /** How long nobody waits for a key whose response could not be shared. */
 const PASS_MS = 10_000;
 /** Times a caller waits for others before it asks the upstream alone. */
@@ -218,7 +216,6 @@ export class Exchange {
       return this.#lookUp();
     }
     this.#waits = MAX_WAITS;
-    void assessment;
     return this.#ask(found, fwd, assessment);
   }
 
@@ -330,61 +327,26 @@ export class Exchange {
 
   /** Refreshes a stale response in the background, once at a time. False when there is no way to. */
   #refresh(found: Found): boolean {
-    const { gateway, port } = this;
-    const { detached } = gateway;
+    const { detached } = this.gateway;
     // Where a detached call goes is not known here.
-    if (detached === undefined || found.record === undefined || this.#chosen !== "") return false;
-    if (port.flights.get(found.key) !== undefined) return true;
+    if (detached === undefined || this.#chosen !== "") return false;
+    if (this.port.flights.get(found.key) !== undefined) return true;
     const fill = new Fill(this, found, found.key, true);
-    gateway.waitUntil(this.#refreshNow(found, fill, detached.bind(gateway)).finally(() => fill.end("failed")));
+    const run = (request: Request): Promise<Response> => detached.call(this.gateway, this.state.site.policyName, request);
+    this.gateway.waitUntil(refreshInBackground(this, found, fill, run).finally(() => fill.end("failed")));
     return true;
   }
 
-  async #refreshNow(found: Found, fill: Fill, detached: NonNullable<PolicyContext["detached"]>): Promise<void> {
-    const { record, meta } = found;
-    if (record === undefined || meta === undefined) return;
-    const { port, c } = this;
-    if (port.canLock) {
-      const lock = await port.lock(found.key, LOCK_MS);
-      if (lock instanceof StoreFailure || lock.kind === "wait") return;
-      fill.token = { key: found.key, token: lock.token, until: this.now + LOCK_MS };
-    }
-    fill.requestedAt = this.now;
-    const response = await detached(this.state.site.policyName, conditionalRequest(c.req.raw, record, false) ?? plainRequest(c.req.raw));
-    fill.respondedAt = this.now;
-    const { status, headers } = response;
-    if (status === 304) {
-      await fill.refresh(record, meta, headers);
-      discard(response);
-      return;
-    }
-    const plan = fill.plan(status, headers);
-    if (typeof plan === "string") {
-      if (plan !== "status") await fill.drop();
-      fill.end(status >= 500 ? "error" : "unshared");
-      discard(response);
-      return;
-    }
-    const tags = await this.state.tagsOf(c, response, fill.urlTag);
-    const fields = fill.fields(headers, plan);
-    const body = await readBody(response.body, this.config.maxEntryBytes, declaredLength(headers));
-    if (body instanceof Uint8Array) await fill.store(plan, status, fields, body, tags);
-  }
-
   #storeFailed(failure: StoreFailure): Answer {
-    switch (this.config.failMode) {
-      case "closed":
-        throw storeUnavailable(failure.retryAfterMs);
-      case "local":
-        if (this.port !== this.state.twin) {
-          this.port = this.state.twin;
-          return this.#lookUp();
-        }
-        return this.#next();
-      default:
-        // Nothing is known, so nothing is claimed.
-        return this.#next();
+    const { failMode } = this.config;
+    if (failMode === "closed") throw storeUnavailable(failure.retryAfterMs);
+    if (failMode === "local" && this.port !== this.state.twin) {
+      this.port = this.state.twin;
+      return this.#lookUp();
     }
+    // Nothing is known, so nothing is claimed.
+    if (this.request.directives.onlyIfCached) throw notCached();
+    return this.#next();
   }
 
   /** Neither looked up nor stored. */
@@ -404,41 +366,6 @@ export class Exchange {
     const { url } = this.c.req.raw;
     return this.state.urlTag(originOf(url), this.gateway.path + queryOf(url));
   }
-}
-
-/** Adds this cache's word to the response on its way out. */
-export function reportOn(c: Context, state: SiteState, result: CacheResult, status: CacheStatus): void {
-  const { headers } = c.res;
-  headers.set(state.resultField, result);
-  const before = headers.get("cache-status");
-  const member = formatCacheStatus(state.name, status);
-  headers.set("cache-status", before === null || before === "" ? member : `${before}, ${member}`);
-}
-
-/** The request with the validators of what is stored in place of the client's own conditions; `undefined` when there are none. */
-function conditionalRequest(raw: Request, record: CacheRecord, keepSignal = true): Request | undefined {
-  const etag = storedField(record, "etag");
-  const lastModified = storedField(record, "last-modified");
-  if (etag === undefined && lastModified === undefined) return undefined;
-  const headers = unconditional(raw);
-  if (etag !== undefined) headers.set("if-none-match", etag);
-  if (lastModified !== undefined) headers.set("if-modified-since", lastModified);
-  return keepSignal ? new Request(raw, { headers }) : new Request(raw.url, { method: "GET", headers });
-}
-
-function plainRequest(raw: Request): Request {
-  return new Request(raw.url, { method: "GET", headers: unconditional(raw) });
-}
-
-function unconditional(raw: Request): Headers {
-  const headers = new Headers(raw.headers);
-  for (const name of ["if-none-match", "if-modified-since", "range", "if-range"]) headers.delete(name);
-  return headers;
-}
-
-function declaredLength(headers: Headers): number | undefined {
-  const field = headers.get("content-length");
-  return field === null || !/^\d{1,15}$/.test(field) ? undefined : Number(field);
 }
 
 /** Lets go of the upstream's answer, so that the next one replaces it instead of being merged with it. */

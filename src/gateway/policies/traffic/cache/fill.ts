@@ -25,6 +25,9 @@ export interface FillOwner {
   readonly now: number;
 }
 
+/** How long a fill may hold the lock of a shared store. */
+export const LOCK_MS = 30_000;
+
 /** How long others are told not to wait for a response that cannot be shared. */
 const PASS_MS = 10_000;
 

@@ -37,9 +37,16 @@ export function invalidate(state: SiteState, port: CachePort, c: Context, gatewa
 
 /** Serves `gateway.cache.purge` for one place. Gives the number of responses dropped. */
 export function purgeSite(state: SiteState, target: PurgeTarget): MaybePromise<number> {
-  const { site, config } = state;
-  const port = state.port(site.adapter);
+  const port = state.port(state.site.adapter);
   if (port === undefined) return 0;
+  const dropped = purgePort(state, port, target);
+  if (state.standIn === undefined) return dropped;
+  const alsoDropped = purgePort(state, state.standIn, target);
+  return Promise.all([dropped, alsoDropped]).then(([one, other]) => one + other);
+}
+
+function purgePort(state: SiteState, port: CachePort, target: PurgeTarget): MaybePromise<number> {
+  const { site, config } = state;
   const { scopeKey } = site;
   if ("url" in target) {
     const url = absolute(target.url);

@@ -56,6 +56,11 @@ export class SiteState {
     return (this.#twin ??= new CachePort(this.site, storeCaller(this.site, "localCacheStore", this.site.local.cacheStore, "open"), "open"));
   }
 
+  /** The same, if it was ever needed. */
+  get standIn(): CachePort | undefined {
+    return this.#twin;
+  }
+
   /**
    * The key of the response to a request; `undefined` when its body is too long to be part of one. `chosen` is where the
    * upstream's target function sends it, when there is one.
