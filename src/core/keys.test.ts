@@ -53,6 +53,12 @@ describe("keys", () => {
     expect(boundKey("sha256")).toBe("sha256");
   });
 
+  it("keeps long keys apart that differ in a lone surrogate only", () => {
+    const long = "x".repeat(MAX_KEY_BYTES);
+    expect(new Set(["\ud800", "\udc00", "\ufffd"].map((end) => boundKey(long + end))).size).toBe(3);
+    expect(boundKey(`~${long}\ud800`)).not.toBe(boundKey(`~${long}%ud800`));
+  });
+
   it("refuses what is no key, naming it", () => {
     expect(() => boundKey("")).toThrow('key must be a non-empty string, got ""');
     expect(() => boundKey(7, "userKey")).toThrow("userKey must be a non-empty string, got 7");

@@ -53,5 +53,5 @@ export function boundKey(key: unknown, option = "key"): string {
   const looksDigested = key.startsWith(DIGEST);
   if (key.length * 3 <= MAX_KEY_BYTES && !looksDigested) return key;
   const bytes = encodeText(key);
-  return bytes.length <= MAX_KEY_BYTES && !looksDigested ? key : DIGEST + sha256Hex(bytes);
+  return bytes.length <= MAX_KEY_BYTES && !looksDigested ? key : DIGEST + sha256Hex(utf8Key(key));
 }
