@@ -137,14 +137,15 @@ export async function expectCode(call: () => unknown, codes: readonly string[], 
   expect(codes.includes(code as string), () => `${what}: expected an error with code ${codes.join(" or ")}, got ${show(error)}`);
 }
 
-/** Deep equality of plain data: NaN equals itself, bytes by content, prototypes of bytes do not matter (Buffer). */
+/** Deep equality of plain data: NaN equals itself, bytes by content, prototypes of bytes do not matter (Buffer), errors by name, text and fields. */
 export function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (a instanceof Uint8Array || b instanceof Uint8Array) {
     return a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && a.every((byte, i) => byte === b[i]);
   }
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  if (Array.isArray(a) !== Array.isArray(b) || a instanceof Error !== b instanceof Error) return false;
+  if (a instanceof Error && b instanceof Error && (a.name !== b.name || a.message !== b.message)) return false;
   const names = Object.keys(a);
   return names.length === Object.keys(b).length
     && names.every((name) => Object.hasOwn(b, name) && sameValue((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name]));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { StoreError } from "../core/errors.ts";
 import type { Algorithm } from "../state/contracts.ts";
 import { allOf } from "../state/algorithms/all-of.ts";
 import { counter } from "../state/algorithms/counter.ts";
@@ -121,6 +122,10 @@ describe("a broken algorithm is caught by the law it breaks", () => {
     ["pure", "remembers calls", { ...base, step: (state, command, now) => {
       const step = base.step(state, command, now);
       return { ...step, reply: { ...step.reply, calls: calls++ } };
+    } }],
+    ["pure", "gives another error to the same input", { ...base, step: (state, command, now) => {
+      const step = base.step(state, command, now);
+      return step.reply.allowed ? step : { ...step, reply: new StoreError("STORE_WRONG_TYPE", `call ${calls++}`) };
     } }],
     ["refusal is free", "copies the state on a refusal", { ...base, step: (state, command, now) => {
       const step = base.step(state, command, now);

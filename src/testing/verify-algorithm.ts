@@ -187,13 +187,21 @@ const RULES: readonly Rule<Context>[] = [
 /** Twice the same input gives the same output, nothing that went in is changed, no clock and no randomness is asked. */
 function pure(context: Context): void {
   play(context, 0.1, ({ before, command, now, step, where }) => {
-    const [stateWas, commandWas, replyWas] = structuredClone([before, command, step.reply]);
+    const [stateWas, commandWas, replyWas] = [copyOf(before), copyOf(command), copyOf(step.reply)];
     const again = withoutSources(() => context.algorithm.step(before, command, now), where);
     expect(sameValue(again.reply, replyWas), () => `${where}: replied ${show(replyWas)}, and to the same input ${show(again.reply)}`);
     expect(sameValue(again.state, step.state) && again.expiresAt === step.expiresAt, () => `${where}: gave another state for the same input`);
     expect(sameValue(before, stateWas), () => `${where}: changed the state it was given`);
     expect(sameValue(command, commandWas), () => `${where}: changed the command it was given`);
   });
+}
+
+/** A deep copy of plain data. Errors stay themselves: a clone of one is of another class, and nobody changes them. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Error) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  if (ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set || value instanceof Date) return structuredClone(value);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copyOf(part)]));
 }
 
 /** Runs `call` while the platform's clocks and generators raise an error. It is synchronous, so nobody else sees them. */
