@@ -148,13 +148,11 @@ function byWords(send: (words: readonly string[]) => Promise<unknown>): Evaluate
 }
 
 /** A server that does not know the script says so before it runs anything, so sending the source is no repetition. */
-async function withReload(bySha: () => Promise<unknown>, bySource: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await bySha();
-  } catch (error) {
-    if (error instanceof Error && error.message.includes("NOSCRIPT")) return await bySource();
+function withReload(bySha: () => Promise<unknown>, bySource: () => Promise<unknown>): Promise<unknown> {
+  return bySha().catch((error: unknown) => {
+    if (error instanceof Error && error.message.includes("NOSCRIPT")) return bySource();
     throw error;
-  }
+  });
 }
 
 function requireMethods(option: string, client: unknown, names: readonly string[]): void {

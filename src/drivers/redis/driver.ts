@@ -79,6 +79,10 @@ function script(source: string): Script {
   return { source, sha: sha1Hex(source) };
 }
 
+function refuse(error: unknown): never {
+  throw refusedBy(error);
+}
+
 /** Where an operation stands in the batch. */
 interface Entry {
   readonly at: number;
@@ -161,7 +165,8 @@ class RedisDriver implements RedisStateDriver {
     for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
     for (const [algorithm, list] of byScript) for (const part of this.split(list, ({ key }) => key)) calls.push(this.runScripted(algorithm, part, replies));
     for (const part of this.split(others, ({ key }) => key)) calls.push(this.runCompareAndSet(part, replies));
-    await Promise.all(calls);
+    if (calls.length === 1) await calls[0];
+    else await Promise.all(calls);
     return replies;
   }
 
@@ -197,12 +202,8 @@ class RedisDriver implements RedisStateDriver {
     if (this.closed) throw new StoreError("STORE_CLOSED", "the redis driver is closed", { outcome: "not-applied" });
   }
 
-  private async evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    try {
-      return await this.connection.evaluate(script, keys, args);
-    } catch (error) {
-      throw refusedBy(error);
-    }
+  private evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.connection.evaluate(script, keys, args).catch(refuse);
   }
 
   /** On a cluster one call holds keys of one slot; else one call holds all. */
