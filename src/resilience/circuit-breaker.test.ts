@@ -361,9 +361,35 @@ describe("a breaker on a store", () => {
     const open = createCircuitBreaker({ store, failMode: "open", failureThreshold: 1 });
     for (let i = 0; i < 5; i++) await expect(open.execute(() => Promise.reject(new Error("boom")))).rejects.toThrow("boom");
     expect(await open.execute(() => 1)).toBe(1);
-    const closed = createCircuitBreaker({ store, failMode: "closed" });
-    await expect(closed.execute(() => 1)).rejects.toThrow("store down");
-    down.value = false;
-    expect(await closed.execute(() => { down.value = true; return 7; })).toBe(7);
+    const other = scripted();
+    other.down.value = true;
+    const closed = createCircuitBreaker({ store: other.store, failMode: "closed" });
+    await expect(closed.execute(() => 1)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", cause: { message: "store down" } });
+    other.down.value = false;
+    expect(await closed.execute(() => { other.down.value = true; return 7; })).toBe(7);
+  });
+
+  test("a hung store delays a call by its deadline, then by nothing, and is asked again later", async () => {
+    const clock = manualClock();
+    let asked = 0;
+    let hangs = true;
+    const answer = (): never => {
+      asked++;
+      return (hangs ? new Promise(() => undefined) : { allowed: true, state: "closed", epoch: 1024 }) as never;
+    };
+    const store = { acquire: answer, report: answer } as unknown as CircuitBreakerStore;
+    const breaker = createCircuitBreaker({ store, clock });
+    for (let call = 0; call < 5; call++) {
+      const result = breaker.execute(() => "made");
+      await clock.advanceAsync(1000);
+      expect(await result).toBe("made");
+    }
+    expect(await breaker.execute(() => "at once")).toBe("at once");
+    expect(asked).toBe(5);
+    hangs = false;
+    await clock.advanceAsync(2000);
+    expect(await breaker.execute(() => "again")).toBe("again");
+    expect(asked).toBeGreaterThan(5);
+    expect(clock.pendingTimers).toBe(0);
   });
 });

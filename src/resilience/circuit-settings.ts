@@ -9,7 +9,10 @@ import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy,
 
 /** All of them have defaults: those of the policy are in `circuitPolicy`. */
 export interface CircuitBreakerOptions extends Partial<CircuitPolicy> {
-  /** Where the circuit lives, for one that several processes share; it needs `acquire` and `report`. Default: in this process. */
+  /**
+   * Where the circuit lives, for one that several processes share; it needs `acquire` and `report`. Calls to it go through
+   * `guard(store)`: each ends within 1 s, and a store that keeps failing is left alone for a while. Default: in this process.
+   */
   readonly store?: CircuitBreakerStore;
   /** Name of the circuit: its key in `store`, and the first argument of `onStateChange`. @default "default" */
   readonly key?: string;

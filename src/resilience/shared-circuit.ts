@@ -1,6 +1,7 @@
 /** A circuit that lives in a store, and what a breaker does while the store fails. */
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { guard, type Guard } from "../state/guard.ts";
 import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts.ts";
 import type { CircuitBreaker, CircuitSettings } from "./circuit-settings.ts";
 import { circuitOpen } from "./circuit-open-error.ts";
@@ -13,6 +14,9 @@ export class SharedCircuit implements CircuitBreaker {
   readonly #store: Required<Pick<CircuitBreakerStore, "acquire" | "report">>;
   readonly #settings: CircuitSettings;
   readonly #failMode: "local" | "open" | "closed";
+  /** Bounds what a slow or dead store costs a call. */
+  readonly #guard: Guard;
+  readonly #ask: () => MaybePromise<CircuitPermit | CircuitRefusal>;
   #state: CircuitState = "closed";
   /** Decides while the store fails; its permits are told apart by identity. */
   #twin: LocalCircuit | undefined;
@@ -22,6 +26,8 @@ export class SharedCircuit implements CircuitBreaker {
     this.#store = store;
     this.#settings = settings;
     this.#failMode = failMode;
+    this.#guard = guard(store, { clock: settings.clock });
+    this.#ask = () => store.acquire(settings.key, settings.policy);
   }
 
   get state(): CircuitState {
@@ -50,9 +56,8 @@ export class SharedCircuit implements CircuitBreaker {
   }
 
   acquire(): MaybePromise<CircuitPermit | CircuitRefusal> {
-    const { key, policy } = this.#settings;
     try {
-      const answer = this.#store.acquire(key, policy);
+      const answer = this.#guard.call("acquire", this.#ask);
       return isPromise(answer) ? answer.then((late) => this.#seen(late), (error: unknown) => this.#without(error)) : this.#seen(answer);
     } catch (error) {
       return this.#without(error);
@@ -64,7 +69,7 @@ export class SharedCircuit implements CircuitBreaker {
     if (this.#twinPermits.has(permit)) return this.#twin?.report(permit, outcome);
     const { key, policy } = this.#settings;
     try {
-      const answer = this.#store.report(key, policy, permit, outcome);
+      const answer = this.#guard.call("report", () => this.#store.report(key, policy, permit, outcome));
       return isPromise(answer) ? answer.then((late) => this.#moved(late), () => undefined) : this.#moved(answer);
     } catch {
       // The call has its result; that nobody could be told of it does not change it.
