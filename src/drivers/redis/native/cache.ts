@@ -69,7 +69,7 @@ for k = 1, #KEYS do
       end
     elseif op == 'd' or op == 'u' then
       local hit = live and (op == 'd' and (ARGV[at + 7] == '' or string.find(tags, ':' .. ARGV[at + 7] .. ':', 1, true)) or op == 'u' and write == token)
-      if op == 'd' and locked then lock, changed = 0, true end
+      if op == 'd' and (hit or locked) then lock, changed = 0, true end
       if hit then
         reply[k], changed = old, true
         ends, write, chunks, status, tags, text = 0, 0, 0, 0, '', ''
