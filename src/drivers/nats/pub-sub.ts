@@ -27,6 +27,9 @@ export interface NatsPubSub extends BackendPubSub {}
 
 const DEFAULT_MAX_PAYLOAD = 2 ** 20;
 
+/** Subjects of channels that are remembered: spelling one costs more than sending a short message. */
+const MAX_SUBJECTS = 1024;
+
 /**
  * Pub/sub between everybody on this NATS with the same prefix: at most once, in the order of each publisher. A subject is
  * subscribed to while a handler here wants it. `publish` resolves when the server has taken the message; publishes of one
@@ -51,6 +54,7 @@ class NatsWire implements PubSubWire {
   readonly #connection: NatsConnectionLike;
   readonly #prefix: string;
   readonly #subscriptions = new Map<string, { unsubscribe(): void }>();
+  readonly #subjects = new Map<string, string>();
   #maxPayload: number = DEFAULT_MAX_PAYLOAD;
   #flushing: Promise<void> | undefined;
   #status: (AsyncIterable<{ readonly type: string }> & { stop?(): void }) | undefined;
@@ -70,18 +74,23 @@ class NatsWire implements PubSubWire {
   }
 
   physical(channel: string): string {
-    const subject = toSubject(`${this.#prefix}channel:${utf8Key(channel)}`);
+    const known = this.#subjects.get(channel);
+    if (known !== undefined) return known;
+    let subject = toSubject(`${this.#prefix}channel:${utf8Key(channel)}`);
     // The control line of the protocol ends at 4,096 bytes.
-    return subject.length <= 3 * MAX_KEY_BYTES ? subject : toSubject(`${this.#prefix}long:${sha256Hex(channel)}`);
+    if (subject.length > 3 * MAX_KEY_BYTES) subject = toSubject(`${this.#prefix}long:${sha256Hex(channel)}`);
+    if (this.#subjects.size >= MAX_SUBJECTS) this.#subjects.clear();
+    this.#subjects.set(channel, subject);
+    return subject;
   }
 
-  async publish(physical: string, text: string): Promise<void> {
+  publish(physical: string, text: string): Promise<void> {
     try {
       this.#connection.publish(physical, text);
-      await (this.#flushing ??= this.#flush());
     } catch (error) {
       throw natsError(error, "publish", "unknown");
     }
+    return (this.#flushing ??= this.#flush());
   }
 
   async subscribe(physical: string, receive: (text: string) => void): Promise<void> {
@@ -125,7 +134,11 @@ class NatsWire implements PubSubWire {
   async #flush(): Promise<void> {
     await Promise.resolve();
     this.#flushing = undefined;
-    await this.#connection.flush();
+    try {
+      await this.#connection.flush();
+    } catch (error) {
+      throw natsError(error, "publish", "unknown");
+    }
   }
 
   /** The client subscribes again by itself after a reconnection; what was published meanwhile is lost. */
