@@ -67,3 +67,20 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
   it("cache, bodies in chunks", () => report((make) => verifyCacheStoreContract(async () => cacheStoreOn(redisDriver(await make()), { inlineBytes: 0 }), { ttlMs: 200 })));
   it("driver", () => report((make) => verifyDriverContract(async () => redisDriver(await make()))));
 });
+
+it("bytes are kept as bytes where the client can, else as text, and never misread", async () => {
+  const admin = new Redis(server.port, "127.0.0.1");
+  open.push(() => admin.disconnect());
+  const bytes = Uint8Array.from({ length: 256 }, (_, i) => 255 - i);
+  for (const [name, connect] of Object.entries(clients)) {
+    const driver = redisDriver(await connect());
+    await driver.set(name, bytes, 60_000);
+    const stored = (await admin.getBuffer(`sluice:${name}`)) as Buffer;
+    expect([stored[0], stored.length]).toEqual(name === "get, set, del, eval" ? [0x62, 345] : [0x72, 257]);
+    for (const other of Object.values(clients)) {
+      const reader = redisDriver(await other());
+      if (name === "ioredis" && other === clients["get, set, del, eval"]) await expect((async () => reader.get(name))()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+      else if (other !== clients["get, set, del, eval"]) expect(await reader.get(name)).toEqual(bytes);
+    }
+  }
+});

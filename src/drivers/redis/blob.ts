@@ -1,6 +1,10 @@
-/** Bytes as text for a client that only has text: themselves where they are UTF-8, else base64. The first letter says which. */
+/**
+ * Blobs in Redis: one letter, then the content. `r` bytes as they are, `t` text, `b` base64; the last two where the client, or
+ * a `setWithTTL`, has only text.
+ */
 
-import { encodeText, fromBase64, toBase64 } from "../../core/codec.ts";
+import { decodeText, encodeText, fromBase64, toBase64 } from "../../core/codec.ts";
+import { StoreError } from "../../core/errors.ts";
 
 /** Refuses what it could not give back: invalid sequences, and it keeps a byte order mark. */
 const strict: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -14,5 +18,12 @@ export function encodeBlob(bytes: Uint8Array): string {
 }
 
 export function decodeBlob(text: string): Uint8Array {
-  return text[0] === "b" ? fromBase64(text.slice(1)) : encodeText(text.slice(1));
+  if (text[0] === "t") return encodeText(text.slice(1));
+  if (text[0] === "b") return fromBase64(text.slice(1));
+  throw new StoreError("STORE_CORRUPT", text[0] === "r" ? "the value was written as bytes, which this client cannot read" : "a stored value is damaged");
+}
+
+export function decodeBlobBytes(stored: Uint8Array): Uint8Array {
+  // A copy: what a client hands over may be a part of its receive buffer.
+  return stored[0] === 0x72 ? new Uint8Array(stored.subarray(1)) : decodeBlob(decodeText(stored));
 }

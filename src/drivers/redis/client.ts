@@ -5,6 +5,8 @@
 
 import { sha1Hex } from "../../core/digest.ts";
 import { OptionError } from "../../core/errors.ts";
+import { ioredisBytes, nodeRedisBytes } from "./client-bytes.ts";
+import { withReload } from "./reload.ts";
 import { type RedisSubscriber, bunSubscriber, ioredisSubscriber, nodeRedisSubscriber } from "./subscriber.ts";
 
 /** A script and its digest (SHA-1 in hex, the name `EVALSHA` knows it by). */
@@ -23,6 +25,8 @@ export interface RedisConnection {
   readonly cluster: boolean;
   /** Runs a script by digest, loading it when the server does not know it. Bulk replies are text. */
   evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** The same with bytes in both directions, where the client can. */
+  evaluateBytes?(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[]): Promise<unknown>;
   /** Listens: on a connection of its own, or (`own: false`) on this client, which then can do nothing else. */
   readonly subscriber?: (own: boolean) => Promise<RedisSubscriber>;
   publish?(channel: string, message: string): Promise<unknown>;
@@ -31,6 +35,7 @@ export interface RedisConnection {
 /** ioredis (single, Sentinel, Cluster), version 5 or later. */
 export interface IoredisLike {
   call(command: string, ...args: string[]): Promise<unknown>;
+  callBuffer?(command: string, ...args: never[]): Promise<unknown>;
   duplicate?(...options: never[]): unknown;
   publish?(channel: string, message: string): Promise<unknown>;
   readonly isCluster?: boolean;
@@ -41,6 +46,8 @@ export interface NodeRedisLike {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   publish?(channel: string, message: string): Promise<unknown>;
+  /** Version 5 or later. */
+  withTypeMapping?(mapping: never): unknown;
   duplicate?(): unknown;
 }
 
@@ -71,7 +78,7 @@ export type RedisClient = RedisConnection | IoredisLike | NodeRedisLike | Upstas
 export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
   const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
-  return connection("ioredis", client.isCluster === true, byWords(call), client, (own) => ioredisSubscriber(client, own));
+  return { ...connection("ioredis", client.isCluster === true, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client) };
 }
 
 export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
@@ -82,7 +89,7 @@ export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
       () => client.eval(script.source, { keys: keys as string[], arguments: args as string[] }),
     );
   // A cluster has `nodeClient`, a client has not.
-  return connection("node-redis", "nodeClient" in client, evaluate, client, (own) => nodeRedisSubscriber(client, own));
+  return { ...connection("node-redis", "nodeClient" in client, evaluate, client, (own) => nodeRedisSubscriber(client, own)), ...nodeRedisBytes(client) };
 }
 
 export function fromUpstash(client: UpstashLike): RedisConnection {
@@ -145,14 +152,6 @@ function byWords(send: (words: readonly string[]) => Promise<unknown>): Evaluate
       () => send(["EVALSHA", script.sha, String(keys.length), ...keys, ...args]),
       () => send(["EVAL", script.source, String(keys.length), ...keys, ...args]),
     );
-}
-
-/** A server that does not know the script says so before it runs anything, so sending the source is no repetition. */
-function withReload(bySha: () => Promise<unknown>, bySource: () => Promise<unknown>): Promise<unknown> {
-  return bySha().catch((error: unknown) => {
-    if (error instanceof Error && error.message.includes("NOSCRIPT")) return bySource();
-    throw error;
-  });
 }
 
 function requireMethods(option: string, client: unknown, names: readonly string[]): void {

@@ -2,22 +2,24 @@
 
 import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
 import { type Clock, sleep, systemClock } from "../../core/clock.ts";
-import { fromBase64, toBase64 } from "../../core/codec.ts";
+import { toBase64 } from "../../core/codec.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { SluiceError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
-import { decodeRecord, encodeRecord } from "../../state/record.ts";
+import { encodeRecord } from "../../state/record.ts";
 import { value } from "../../state/algorithms/value.ts";
-import { decodeBlob, encodeBlob } from "./blob.ts";
+import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
 import { nativeLimits } from "./native/limits.ts";
+import { type Charge, chargesOf, groupsText, uniformArgs } from "./native/charges.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { cacheScripts } from "./native/cache.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
+import { parseNative, parseRecord, readAnswer } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
 
 export interface RedisDriverOptions {
@@ -71,7 +73,8 @@ end
 return reply`);
 
 const GET: Script = /* @__PURE__ */ script("return redis.call('GET', KEYS[1])");
-const SET: Script = /* @__PURE__ */ script(`if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+const SET: Script = /* @__PURE__ */ script(`local stored = ARGV[3] .. ARGV[1]
+if ARGV[2] == '' then redis.call('SET', KEYS[1], stored) else redis.call('SET', KEYS[1], stored, 'PX', ARGV[2]) end
 return 1`);
 const DELETE: Script = /* @__PURE__ */ script("return redis.call('DEL', KEYS[1])");
 
@@ -88,12 +91,6 @@ interface Entry {
   readonly at: number;
   readonly operation: Operation;
   readonly key: string;
-}
-
-/** Equal charges next to each other. */
-interface Charge {
-  readonly args: string;
-  times: number;
 }
 
 interface Charged {
@@ -172,8 +169,10 @@ class RedisDriver implements RedisStateDriver {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     this.open();
-    const text = await this.evaluate(GET, [this.physical(key)], []);
-    return text === null || text === undefined ? undefined : decodeBlob(String(text));
+    const { evaluateBytes } = this.connection;
+    const stored = await (evaluateBytes === undefined ? this.evaluate(GET, [this.physical(key)], []) : evaluateBytes(GET, [this.physical(key)], []).catch(refuse));
+    if (stored === null || stored === undefined) return undefined;
+    return stored instanceof Uint8Array ? decodeBlobBytes(stored) : decodeBlob(String(stored));
   }
 
   async set(key: string, value: Uint8Array, ttlMs?: number): Promise<void> {
@@ -182,7 +181,10 @@ class RedisDriver implements RedisStateDriver {
     if (value.length > this.capabilities.maxValueBytes) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.length} bytes is over the maximum of ${this.capabilities.maxValueBytes}`, { outcome: "not-applied" });
     }
-    await this.evaluate(SET, [this.physical(key)], [encodeBlob(value), ttl === undefined ? "" : String(Math.min(ttl, MAX_TTL_MS))]);
+    const { evaluateBytes } = this.connection;
+    const ends = ttl === undefined ? "" : String(Math.min(ttl, MAX_TTL_MS));
+    if (evaluateBytes === undefined) await this.evaluate(SET, [this.physical(key)], [encodeBlob(value), ends, ""]);
+    else await evaluateBytes(SET, [this.physical(key)], [value, ends, "r"]).catch(refuse);
   }
 
   async delete(key: string): Promise<boolean> {
@@ -291,42 +293,6 @@ class RedisDriver implements RedisStateDriver {
   }
 }
 
-/** All commands of a key as groups of equal charges; `undefined` when one of them is no plain charge. */
-function chargesOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): Charge[] | undefined {
-  const groups: Charge[] = [];
-  let last: Charge | undefined;
-  let lastCommand: unknown;
-  for (const command of commands) {
-    // A limiter's callers mostly send the very same object.
-    const args = command === lastCommand ? last?.args : algorithm.toArgs(command)?.args;
-    if (args === undefined) return undefined;
-    if (last === undefined || args !== last.args) groups.push((last = { args, times: 0 }));
-    last.times++;
-    lastCommand = command;
-  }
-  return groups;
-}
-
-function groupsText(groups: readonly Charge[]): string {
-  let text = String(groups.length);
-  for (const { times, args } of groups) text += ` ${times} ${args}`;
-  return text;
-}
-
-/** The arguments that all keys share, then the number of charges of each key unless all are 1; `undefined` when they differ. */
-function uniformArgs(list: readonly Charged[]): string[] | undefined {
-  const first = list[0]?.charges[0]?.args as string;
-  let single = true;
-  for (const { charges } of list) {
-    const [group] = charges;
-    if (charges.length !== 1 || group?.args !== first) return undefined;
-    single &&= group.times === 1;
-  }
-  const args = first.split(" ");
-  if (!single) for (const { charges } of list) args.push(String((charges[0] as Charge).times));
-  return args;
-}
-
 /** The replies that the definition gives for the state before and the time of the server. */
 function replay({ algorithm, commands }: Operation, before: unknown, now: number): { state: unknown; replies: Reply[]; expiresAt: number | undefined } {
   let state = before;
@@ -339,49 +305,6 @@ function replay({ algorithm, commands }: Operation, before: unknown, now: number
     replies.push(step.reply);
   }
   return { state, replies, expiresAt };
-}
-
-function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
-  const list = answer as unknown[];
-  const now = Number(list?.[0]);
-  if (!Array.isArray(answer) || !Number.isFinite(now)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
-  const stored: (string | undefined)[] = [];
-  for (let i = 1; i <= keys; i++) stored.push(list[i] === null || list[i] === undefined ? undefined : String(list[i]));
-  return { now, stored };
-}
-
-function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  if (!text.startsWith(algorithm.head)) throw foreign(algorithm.algorithm.name, text);
-  const numbers: number[] = [];
-  for (let from = algorithm.head.length; from <= text.length; ) {
-    const space = text.indexOf(" ", from);
-    const end = space === -1 ? text.length : space;
-    const number = Number(text.slice(from, end));
-    if (end === from || !Number.isSafeInteger(number)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
-    numbers.push(number);
-    from = end + 1;
-  }
-  return algorithm.fromNumbers(numbers);
-}
-
-function parseRecord(algorithm: Algorithm, text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = fromBase64(text);
-  } catch {
-    throw foreign(algorithm.name, text);
-  }
-  return decodeRecord(algorithm, bytes).state;
-}
-
-/** Text that is no record of this algorithm: another one's, another version's, or not ours at all. */
-function foreign(name: string, text: string): StoreError {
-  const other = /^([a-z0-9-]+)\/(\d+) /.exec(text);
-  return other !== null && other[1] === name
-    ? new StoreError("STORE_CORRUPT", `a record of ${name} has the unknown version ${other[2]}; was it written by a newer release?`)
-    : new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
 }
 
 function failed({ commands }: Operation, error: unknown): Reply[] {

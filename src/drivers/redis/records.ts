@@ -1,0 +1,50 @@
+/** Records as scripts give them: text that is ours, another algorithm's, or nobody's. */
+
+import { fromBase64 } from "../../core/codec.ts";
+import { StoreError } from "../../core/errors.ts";
+import type { Algorithm } from "../../state/contracts.ts";
+import { decodeRecord } from "../../state/record.ts";
+import type { NativeAlgorithm } from "./native/native.ts";
+
+export function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
+  const list = answer as unknown[];
+  const now = Number(list?.[0]);
+  if (!Array.isArray(answer) || !Number.isFinite(now)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
+  const stored: (string | undefined)[] = [];
+  for (let i = 1; i <= keys; i++) stored.push(list[i] === null || list[i] === undefined ? undefined : String(list[i]));
+  return { now, stored };
+}
+
+export function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  if (!text.startsWith(algorithm.head)) throw foreign(algorithm.algorithm.name, text);
+  const numbers: number[] = [];
+  for (let from = algorithm.head.length; from <= text.length; ) {
+    const space = text.indexOf(" ", from);
+    const end = space === -1 ? text.length : space;
+    const number = Number(text.slice(from, end));
+    if (end === from || !Number.isSafeInteger(number)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
+    numbers.push(number);
+    from = end + 1;
+  }
+  return algorithm.fromNumbers(numbers);
+}
+
+export function parseRecord(algorithm: Algorithm, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = fromBase64(text);
+  } catch {
+    throw foreign(algorithm.name, text);
+  }
+  return decodeRecord(algorithm, bytes).state;
+}
+
+/** Text that is no record of this algorithm: another one's, another version's, or not ours at all. */
+function foreign(name: string, text: string): StoreError {
+  const other = /^([a-z0-9-]+)\/(\d+) /.exec(text);
+  return other !== null && other[1] === name
+    ? new StoreError("STORE_CORRUPT", `a record of ${name} has the unknown version ${other[2]}; was it written by a newer release?`)
+    : new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
+}
