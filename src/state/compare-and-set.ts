@@ -28,7 +28,7 @@ export interface RevisionStore<Revision = unknown> {
   write(key: string, bytes: Uint8Array | undefined, revision: Revision, expiresAt: number | undefined): Promise<boolean>;
 }
 
-/** A record came from a clock more than a minute ahead of ours: one of the two was set. Raised once per episode. */
+/** A record came from a clock more than a minute ahead of ours: one of the two was set. Raised at most once a minute. */
 export interface ClockStep {
   readonly type: "clock.step";
   /** How far our clock is behind that of the record, in ms. */
@@ -59,6 +59,9 @@ const MAX_WAIT_MS = 250;
 /** Clocks that differ more than this are not skewed: one of them has been set. */
 const TRUE_STEP_MS = 60_000;
 
+/** Records that are only read keep their stamp, and each of them would tell again. */
+const TELL_AGAIN_MS = 60_000;
+
 export class CompareAndSet<Revision> {
   readonly #store: RevisionStore<Revision>;
   readonly #maxValueBytes: number;
@@ -66,7 +69,7 @@ export class CompareAndSet<Revision> {
   readonly #random: Random;
   readonly #flights: Flights;
   readonly #events: Events<ClockStep> = createEvents<ClockStep>();
-  #stepped = false;
+  #toldAt = -Infinity;
 
   constructor(store: RevisionStore<Revision>, options: CompareAndSetOptions) {
     this.#store = store;
@@ -110,17 +113,19 @@ export class CompareAndSet<Revision> {
   keyNow(...stamps: readonly (number | undefined)[]): number {
     const own = this.#clock.now();
     let now = own;
-    let stepped = false;
     for (const stamp of stamps) {
       if (stamp === undefined || stamp <= now) continue;
       if (stamp - own <= TRUE_STEP_MS) now = stamp;
-      else {
-        stepped = true;
-        if (!this.#stepped) this.#events.emit({ type: "clock.step", behindMs: stamp - own });
-      }
+      else this.#tell(stamp - own);
     }
-    this.#stepped = stepped;
     return now;
+  }
+
+  #tell(behindMs: number): void {
+    const at = this.#clock.monotonic();
+    if (at - this.#toldAt < TELL_AGAIN_MS) return;
+    this.#toldAt = at;
+    this.#events.emit({ type: "clock.step", behindMs });
   }
 
   async #attempt<R>(key: string, decide: (stored: Stored<Revision>) => Change<R>, signal: AbortSignal | undefined): Promise<R> {

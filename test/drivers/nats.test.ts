@@ -61,6 +61,23 @@ describe("contracts", () => {
   it.concurrent("cache", () => report(verifyCacheStoreContract(() => cacheStoreOn(natsDriver(kv())))));
 });
 
+it("processes whose clocks are 6 s apart share one window and one bucket", async () => {
+  const skewed = (byMs: number) => ({ now: () => Date.now() + byMs, monotonic: () => performance.now(), setTimeout: (callback: () => void, ms: number) => setTimeout(callback, ms), clearTimeout: (handle: unknown) => clearTimeout(handle as never) });
+  const [ahead, behind] = [6000, -6000].map((byMs) => createStores(natsDriver(kv(), { prefix: "skew:", clock: skewed(byMs) })));
+  const resets = new Set<number>();
+  for (let n = 1; n <= 20; n++) {
+    const { count, resetAt } = await (n % 2 === 1 ? ahead : behind)!.rateLimitStore.increment("window", 3);
+    expect(count).toBe(n);
+    resets.add(resetAt);
+  }
+  expect(resets.size).toBe(1);
+  const policy = { algorithm: "token-bucket", capacity: 10, max: 1, windowMs: 10_000 } as const;
+  let admitted = 0;
+  // Without the stamp of the last writer, every second call would find 12 s of refill.
+  for (let n = 0; n < 60; n++) if ((await (n % 2 === 0 ? ahead : behind)!.rateLimitStore.check("bucket", policy, 1)).allowed) admitted++;
+  expect(admitted).toBe(10);
+});
+
 describe("names", () => {
   it("of 512 bytes fit, escaped and with a prefix", async () => {
     const driver = natsDriver(kv(), { prefix: "p".repeat(128) });

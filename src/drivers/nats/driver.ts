@@ -25,7 +25,7 @@ export interface NatsDriverOptions {
 }
 
 export interface NatsDriver extends StateDriver {
-  /** A clock that was set is seen here, once per episode. */
+  /** A clock that was set is seen here, at most once a minute. */
   readonly events: EventSource<ClockStep>;
   /**
    * Removes records under this prefix that expired more than a minute ago, and the marks of keys that were deleted that long

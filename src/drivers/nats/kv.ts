@@ -16,7 +16,7 @@ export interface NatsKvEntry {
   readonly operation: string;
 }
 
-/** A bucket of `@nats-io/kv` (or of the older `nats` package): what `new Kvm(connection).create(name)` gives. */
+/** A bucket of `@nats-io/kv`: what `new Kvm(connection).create(name)` gives. */
 export interface NatsKv {
   get(key: string): Promise<NatsKvEntry | null>;
   /** With `previousSeq`, only if that is still the revision of the key; 0 for a key that is not there. */
@@ -37,9 +37,9 @@ const HEADER_BYTES = 1024;
 const DEFAULT_MAX_PAYLOAD = 2 ** 20;
 
 /** Codes of the JetStream API (nats-server, `server/errors.json`). */
-const WRONG_LAST_SEQUENCE: ReadonlySet<unknown> = /* @__PURE__ */ new Set([10071, 10164]);
-const TOO_LARGE: ReadonlySet<unknown> = /* @__PURE__ */ new Set([10054]);
-const FULL: ReadonlySet<unknown> = /* @__PURE__ */ new Set([10023, 10028, 10047, 10077]);
+const WRONG_LAST_SEQUENCE: ReadonlySet<number | undefined> = /* @__PURE__ */ new Set([10071, 10164]);
+const TOO_LARGE: ReadonlySet<number | undefined> = /* @__PURE__ */ new Set([10054]);
+const FULL: ReadonlySet<number | undefined> = /* @__PURE__ */ new Set([10023, 10028, 10047, 10077]);
 const NO_STREAM = 10059;
 
 /** The client did not send, or nobody took it: nothing was written. */
@@ -134,13 +134,13 @@ export function natsError(error: unknown, operation: string, lost: "not-applied"
   if (FULL.has(code)) return new StoreError("STORE_FULL", `nats: ${message}`, refused);
   if (code === NO_STREAM || name === "StreamNotFoundError") return new StoreError("STORE_SCHEMA", "nats: the bucket does not exist any more; create it with new Kvm(connection).create(name)", refused);
   // A numeric code is an answer of the server: it decided against the call.
-  const outcome = typeof code === "number" || NOT_SENT.has(name) || NOT_SENT.has((error as { cause?: { name?: string } } | null)?.cause?.name ?? "") ? "not-applied" : lost;
+  const outcome = code !== undefined || NOT_SENT.has(name) || NOT_SENT.has((error as { cause?: { name?: string } } | null)?.cause?.name ?? "") ? "not-applied" : lost;
   if (name === "TimeoutError") return new StoreError("STORE_TIMEOUT", `nats: ${operation} gave no answer in time`, { cause: error, outcome });
   return new StoreError("STORE_UNAVAILABLE", `nats: ${operation} failed: ${message === "" ? "no reason given" : message}`, { cause: error, outcome });
 }
 
-/** `err_code` of a JetStream error: `code` in the current client, inside `api_error` in the older one. */
-function codeOf(error: unknown): unknown {
-  const { code, api_error: api } = (typeof error === "object" && error !== null ? error : {}) as { code?: unknown; api_error?: { err_code?: unknown } };
-  return typeof api?.err_code === "number" ? api.err_code : typeof code === "number" ? code : undefined;
+/** The `err_code` of a JetStream error. */
+function codeOf(error: unknown): number | undefined {
+  const { code } = (typeof error === "object" && error !== null ? error : {}) as { code?: unknown };
+  return typeof code === "number" ? code : undefined;
 }

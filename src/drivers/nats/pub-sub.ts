@@ -9,7 +9,7 @@ import { type BackendPubSub, type BackendPubSubOptions, type PubSubWire, backend
 import { natsError } from "./kv.ts";
 import { toSubject } from "./subject.ts";
 
-/** A connection of `@nats-io/transport-node`, `@nats-io/nats-core` (`wsconnect`), `@nats-io/transport-deno`, or the older `nats`. */
+/** A connection of `@nats-io/transport-node`, `@nats-io/transport-deno` or `@nats-io/nats-core` (`wsconnect`): they are one class. */
 export interface NatsConnectionLike {
   readonly info?: { readonly max_payload?: number };
   publish(subject: string, payload: string): void;
