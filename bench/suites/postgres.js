@@ -25,8 +25,11 @@ async function start() {
 const url = process.env.SLUICE_BENCH_POSTGRES ?? (await start());
 const AMPLE = 1e9;
 
+/** Every connection has to make its plans, and every path its machine code, before anything is measured: the same time for all. */
+const WARM_MS = 1500;
+
 /** `call(i)` over and over by `callers` at a time; each call's time in ms is kept. */
-function flight(callers, call, teardown) {
+async function flight(callers, call, teardown) {
   const times = [];
   let turn = 0;
   const run = async (n) => {
@@ -40,6 +43,7 @@ function flight(callers, call, teardown) {
     };
     await Promise.all(Array.from({ length: Math.min(callers, n) }, caller));
   };
+  for (const began = performance.now(); performance.now() - began < WARM_MS; ) await run(callers * 2);
   return { run, teardown, latencies: () => times };
 }
 

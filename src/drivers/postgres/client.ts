@@ -3,6 +3,7 @@
  * a statement with text parameters, and rows back. Types are structural: no client's types appear here.
  */
 
+import { systemClock } from "../../core/clock.ts";
 import { OptionError } from "../../core/errors.ts";
 
 /** A statement that is sent many times. `name` is what a client prepares it under. */
@@ -167,25 +168,46 @@ async function pgListener(pool: PgPool): Promise<PostgresListener> {
 }
 
 interface ListeningSql {
-  listen(channel: string, onNotify: (payload: string) => void, onListen?: () => void): Promise<{ unlisten(): Promise<void> }>;
+  readonly listen: {
+    (channel: string, onNotify: (payload: string) => void, onListen?: () => void): Promise<{ unlisten(): Promise<void> }>;
+    /** Not documented, and left alone where it is not there. */
+    readonly channels?: Readonly<Record<string, ListeningEntry>>;
+  };
 }
+
+interface ListeningEntry {
+  listeners: { readonly fn: (payload: string) => void }[];
+}
+
+/** A channel of postgres.js is back when it was not listened to anew for this long, in ms. */
+const SETTLED_MS = 100;
 
 /** postgres.js keeps one session for all listeners and brings it back itself; that it was away shows in a second `onListen`. */
 function postgresJsListener(sql: ListeningSql): PostgresListener {
-  const channels = new Map<string, Promise<{ unlisten(): Promise<void> }>>();
+  const channels = new Map<string, (payload: string) => void>();
   let message: ((channel: string, payload: string) => void) | undefined;
   let back: ((channel: string) => void) | undefined;
   const unlisten = async (channel: string): Promise<void> => {
-    const subscription = channels.get(channel);
+    const heard = channels.get(channel);
     channels.delete(channel);
-    await (await subscription)?.unlisten();
+    const entry = sql.listen.channels?.[channel];
+    // The `unlisten` of the first `listen` forgets nothing that was listened to again after a loss: one made now does.
+    const last = await sql.listen(channel, () => undefined);
+    if (entry !== undefined) entry.listeners = entry.listeners.filter(({ fn }) => fn !== heard);
+    await last.unlisten();
   };
   return {
     async listen(channel) {
       let listening = 0;
-      const subscription = sql.listen(channel, (payload) => message?.(channel, payload), () => void (listening++ > 0 && back?.(channel)));
-      channels.set(channel, subscription);
-      await subscription;
+      let told: unknown;
+      const heard = (payload: string): void => message?.(channel, payload);
+      await sql.listen(channel, heard, () => {
+        if (listening++ === 0) return;
+        // A session that comes back in several tries is listened on in each: that is one loss.
+        systemClock.clearTimeout(told);
+        told = systemClock.setTimeout(() => back?.(channel), SETTLED_MS);
+      });
+      channels.set(channel, heard);
     },
     unlisten,
     onMessage: (callback) => void (message = callback),

@@ -1,5 +1,6 @@
 /** The stores on Postgres as classes, each with its own table and its own clean-up. */
 
+import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type {
   CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
   LimitDecision, LimitPolicy, RateLimitStore,
@@ -34,16 +35,16 @@ export class PostgresRateLimitStore implements RateLimitStore {
     this.capabilities = this.#line.driver.capabilities;
   }
 
-  async increment(key: string, windowSeconds: number): Promise<{ count: number; resetAt: number }> {
-    return this.#store.increment(key, windowSeconds);
+  increment(key: string, windowSeconds: number): Promise<{ count: number; resetAt: number }> {
+    return promised(() => this.#store.increment(key, windowSeconds));
   }
 
-  async check(key: string, policy: LimitPolicy, cost: number): Promise<LimitDecision> {
-    return this.#store.check(key, policy, cost);
+  check(key: string, policy: LimitPolicy, cost: number): Promise<LimitDecision> {
+    return promised(() => this.#store.check(key, policy, cost));
   }
 
-  async checkAll(key: string, policies: readonly LimitPolicy[], cost: number): Promise<LimitDecision[]> {
-    return this.#store.checkAll(key, policies, cost);
+  checkAll(key: string, policies: readonly LimitPolicy[], cost: number): Promise<LimitDecision[]> {
+    return promised(() => this.#store.checkAll(key, policies, cost));
   }
 
   /** Deletes rows of windows that have ended and buckets that are full again, 1,000 per statement; gives how many. */
@@ -84,42 +85,42 @@ export class PostgresCircuitBreakerStore implements CircuitBreakerStore {
     this.capabilities = this.#line.driver.capabilities;
   }
 
-  async getState(key: string): Promise<CircuitBreakerSnapshot> {
-    return this.#store.getState(key);
+  getState(key: string): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.getState(key));
   }
 
-  async recordSuccess(key: string): Promise<CircuitBreakerSnapshot> {
-    return this.#store.recordSuccess(key);
+  recordSuccess(key: string): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.recordSuccess(key));
   }
 
-  async recordFailure(key: string): Promise<CircuitBreakerSnapshot> {
-    return this.#store.recordFailure(key);
+  recordFailure(key: string): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.recordFailure(key));
   }
 
-  async transition(key: string, to: CircuitState): Promise<CircuitBreakerSnapshot> {
-    return this.#store.transition(key, to);
+  transition(key: string, to: CircuitState): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.transition(key, to));
   }
 
-  async reset(key: string): Promise<void> {
-    await this.#store.reset(key);
+  reset(key: string): Promise<void> {
+    return promised(() => this.#store.reset(key));
   }
 
-  async acquire(key: string, policy: CircuitPolicy): Promise<CircuitPermit | CircuitRefusal> {
-    return this.#store.acquire(key, policy);
+  acquire(key: string, policy: CircuitPolicy): Promise<CircuitPermit | CircuitRefusal> {
+    return promised(() => this.#store.acquire(key, policy));
   }
 
-  async report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): Promise<CircuitTransition | undefined> {
-    return this.#store.report(key, policy, permit, outcome);
+  report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): Promise<CircuitTransition | undefined> {
+    return promised(() => this.#store.report(key, policy, permit, outcome));
   }
 
   /** Refuses every call until `reset`, `transition` or `disable`, or for a day. */
-  async isolate(key: string): Promise<CircuitBreakerSnapshot> {
-    return this.#store.isolate(key);
+  isolate(key: string): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.isolate(key));
   }
 
   /** Admits every call and counts none until `reset`, `transition` or `isolate`, or for a day. */
-  async disable(key: string): Promise<CircuitBreakerSnapshot> {
-    return this.#store.disable(key);
+  disable(key: string): Promise<CircuitBreakerSnapshot> {
+    return promised(() => this.#store.disable(key));
   }
 
   /** Deletes rows of circuits with nothing to remember, 1,000 per statement; gives how many. */
@@ -134,5 +135,14 @@ export class PostgresCircuitBreakerStore implements CircuitBreakerStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#line.close();
+  }
+}
+
+/** A bad argument rejects. Nothing is awaited here: each turn of the microtask queue more may cost a caller the next batch. */
+function promised<T>(call: () => MaybePromise<T>): Promise<T> {
+  try {
+    return call() as Promise<T>;
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
