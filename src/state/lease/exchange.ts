@@ -37,7 +37,7 @@ export class LeaseExchange {
   epochChanges = 0;
   closed = false;
   private readonly driver: LeaseDriver;
-  private readonly combiner: Combiner;
+  private readonly combiner: Pick<Combiner, "run">;
   private readonly terms: LeaseTerms;
   private readonly clock: Clock;
   private readonly keys: ReadonlyMap<string, KeyLease>;
@@ -45,7 +45,7 @@ export class LeaseExchange {
   private readonly eraTells: boolean;
   private runId: string | undefined;
 
-  constructor(driver: LeaseDriver, combiner: Combiner, terms: LeaseTerms, clock: Clock, keys: ReadonlyMap<string, KeyLease>) {
+  constructor(driver: LeaseDriver, combiner: Pick<Combiner, "run">, terms: LeaseTerms, clock: Clock, keys: ReadonlyMap<string, KeyLease>) {
     this.driver = driver;
     this.combiner = combiner;
     this.terms = terms;

@@ -34,7 +34,7 @@ export interface LeasedLimiterOptions {
   readonly limit: LimitPolicy | CompiledLimit;
   readonly lease?: true | LeaseOptions;
   /** Carries the requests; give it a guard to bound what a dead store costs. @default one of its own, closed with the limiter */
-  readonly combiner?: Combiner;
+  readonly combiner?: Pick<Combiner, "run">;
   /** What a caller gets when the store fails and no units are left: this instance's part of the limit, everything, or the error. @default "local" */
   readonly failMode?: "local" | "open" | "closed";
   /** Instances that share the limit; each takes its part of it in fail mode `local`. @default 1 */
@@ -74,8 +74,8 @@ const LATE_TRIES = 3;
 class Limiter implements LeasedLimiter, KeyOwner {
   readonly limit: CompiledLimit;
   private readonly storeName: string;
-  private readonly combiner: Combiner;
-  private readonly ownsCombiner: boolean;
+  private readonly combiner: Pick<Combiner, "run">;
+  private readonly ownCombiner: Combiner | undefined;
   private readonly terms: LeaseTerms;
   private readonly failMode: "local" | "open" | "closed";
   private readonly maxKeys: number;
@@ -107,8 +107,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
     this.deadlines = deadlinesOf(this.clock);
     this.denials = new DenyCache(this.terms.denyCacheMs);
     this.twin = new LocalTwin(this.limit, checkInteger("instances", options.instances ?? 1, 1));
-    this.ownsCombiner = options.combiner === undefined;
-    this.combiner = options.combiner ?? createCombiner(driver, { clock: this.clock });
+    this.ownCombiner = options.combiner === undefined ? createCombiner(driver, { clock: this.clock }) : undefined;
+    this.combiner = options.combiner ?? (this.ownCombiner as Combiner);
     this.exchange = new LeaseExchange(driver, this.combiner, this.terms, this.clock, this.keys);
   }
 
@@ -370,7 +370,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
     // A request that was on its way gives back what it brings.
     await this.exchange.settled();
     this.keys.clear();
-    if (this.ownsCombiner) await this.combiner.close();
+    await this.ownCombiner?.close();
   }
 
   private closedError(): StoreError {

@@ -7,7 +7,8 @@ import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
 import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore, StateDriver } from "../contracts.ts";
 import { checkCost } from "../limit-policy.ts";
-import { PolicyMemo } from "./policy-memo.ts";
+import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
+import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 export interface RateLimitStoreOptions {
@@ -15,6 +16,12 @@ export interface RateLimitStoreOptions {
   readonly prefix?: string;
   /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
   readonly run?: Run;
+  /**
+   * Spends units that were debited in the store beforehand: `check` of a limit in use needs a round trip only now and then, and the
+   * fleet still never passes it. For shared, atomic, exact drivers; every process that uses the limits must lease, or none.
+   * Windows under a second, buckets too small for it, `increment` and `checkAll` go on asking every time. @default not leased
+   */
+  readonly lease?: true | StoreLeaseOptions;
   /** Called once by `destroy()`, for what was opened for this store alone. */
   readonly onDestroy?: () => void;
 }
@@ -25,13 +32,15 @@ export interface DriverRateLimitStore extends RateLimitStore {
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
+  /** `destroy()`, and resolves when unspent units of leases have been given back. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * A rate limit store on `driver`. A policy's window or rate is part of the key, so a changed one starts anew, and a
  * changed `max` applies at once to what was counted.
  *
- * @throws StoreError `STORE_CAPABILITY` for a driver whose steps are not atomic.
+ * @throws StoreError `STORE_CAPABILITY` for a driver whose steps are not atomic, and with `lease` for one that is not shared or not exact.
  *
  * @example
  * const store = rateLimitStoreOn(memoryDriver());
@@ -48,6 +57,7 @@ class DriverStore implements DriverRateLimitStore {
   readonly #memo: PolicyMemo;
   /** The policy of the last `increment`, as most calls repeat the window of the one before. */
   #counter: Counter = { seconds: Number.NaN, policy: undefined as never };
+  readonly #leases: LeasedLimits | undefined;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
 
@@ -59,17 +69,23 @@ class DriverStore implements DriverRateLimitStore {
     this.#prefix = checkString("prefix", options.prefix ?? "rl");
     this.#run = runnerOn(driver, options.run);
     this.#memo = new PolicyMemo(driver, this.#prefix);
+    this.#leases = options.lease === undefined ? undefined : new LeasedLimits(driver, options.run, options.lease);
     this.#onDestroy = options.onDestroy;
   }
 
   increment(key: string, windowSeconds: number): MaybePromise<{ count: number; resetAt: number }> {
     if (this.#counter.seconds !== windowSeconds) this.#counter = counterOf(windowSeconds);
-    return chain(this.check(key, this.#counter.policy, 1) as MaybePromise<FixedWindowDecision>, ({ count, resetAt }) => ({ count, resetAt }));
+    return chain(this.#charge(key, this.#memo.one(this.#counter.policy), 1) as MaybePromise<FixedWindowDecision>, ({ count, resetAt }) => ({ count, resetAt }));
   }
 
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
-    const { limit, table, command } = ready;
+    const leased = this.#leases?.of(policy, ready.limit);
+    if (leased !== undefined) return leased.check(this.#key(key, leased.limit.keySuffix), checkCost(leased.limit, cost));
+    return this.#charge(key, ready, cost);
+  }
+
+  #charge(key: string, { limit, table, command }: ReadyLimit, cost: number): MaybePromise<LimitDecision> {
     if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), { cost: checkCost(limit, cost), policy: limit.policy });
     command.cost = checkCost(limit, cost);
     return table.run(key, command);
@@ -86,6 +102,18 @@ class DriverStore implements DriverRateLimitStore {
 
   destroy(): void {
     this.#destroyed = true;
+    if (this.#leases === undefined) this.#end();
+    else void this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#destroyed = true;
+    // Units go back by the way that `onDestroy` may end.
+    await this.#leases?.close();
+    this.#end();
+  }
+
+  #end(): void {
     const onDestroy = this.#onDestroy;
     this.#onDestroy = undefined;
     onDestroy?.();

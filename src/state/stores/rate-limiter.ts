@@ -4,7 +4,9 @@ import { checkPositive, checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { MAX_KEY_BYTES, escapeKeyPart, joinKey } from "../../core/keys.ts";
 import type { LimitCommand, LimitDecision, RateLimitDecision, RateLimiter, StateDriver, SyncTable, TokenBucketPolicy } from "../contracts.ts";
+import type { LeasedLimiter } from "../lease/leased-limiter.ts";
 import { type CompiledLimit, tokenRateLimit } from "../limit-policy.ts";
+import { type StoreLeaseOptions, leasedLimit } from "./leased-limits.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 export interface RateLimiterOptions {
@@ -12,14 +14,25 @@ export interface RateLimiterOptions {
   readonly prefix?: string;
   /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
   readonly run?: Run;
+  /**
+   * Spends units that were debited in the store beforehand, so that a key in use needs a round trip only now and then. For shared,
+   * atomic, exact drivers; every process that uses the limiter must lease, or none. @default not leased
+   */
+  readonly lease?: true | StoreLeaseOptions;
   /** Called once by `dispose()`, for what was opened for this limiter alone. */
   readonly onDispose?: () => void;
 }
 
-/** A limiter over a driver in this process. */
-export interface SyncRateLimiter extends RateLimiter {
-  consumeSync(key: string, cost: number): RateLimitDecision;
+/** A {@link RateLimiter} on a driver. */
+export interface DriverRateLimiter extends RateLimiter {
   dispose(): void;
+  /** `dispose()`, and resolves when unspent units of leases have been given back. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A limiter over a driver in this process. */
+export interface SyncRateLimiter extends DriverRateLimiter {
+  consumeSync(key: string, cost: number): RateLimitDecision;
 }
 
 /**
@@ -27,25 +40,27 @@ export interface SyncRateLimiter extends RateLimiter {
  * others never do. Over a driver in this process `consumeSync` is there.
  *
  * @throws OptionError (a RangeError) unless `capacity` is a finite number of at least 1, `tokensPerSecond` one above 0, and
- * `prefix` a string. @throws StoreError `STORE_CAPABILITY` for a driver whose steps are not atomic.
+ * `prefix` a string, and with `lease` for a bucket too small for one. @throws StoreError `STORE_CAPABILITY` for a driver whose steps are
+ * not atomic, and with `lease` for one that is not shared or not exact.
  *
  * @example
  * const limiter = rateLimiterOn(driver, { capacity: 20, tokensPerSecond: 5, prefix: "search" });
  * const decision = await limiter.consume("user-7", 1);
  */
-export function rateLimiterOn(driver: StateDriver, policy: TokenBucketPolicy, options: RateLimiterOptions = {}): RateLimiter {
+export function rateLimiterOn(driver: StateDriver, policy: TokenBucketPolicy, options: RateLimiterOptions = {}): DriverRateLimiter {
   const limiter = new DriverLimiter(driver, policy, options);
   return driver.runSync === undefined ? limiter : new SyncLimiter(limiter);
 }
 
-class DriverLimiter implements RateLimiter {
+class DriverLimiter implements DriverRateLimiter {
   readonly #policy: Readonly<TokenBucketPolicy>;
   readonly #limit: CompiledLimit;
   readonly #prefix: string;
   readonly #run: Run;
   readonly #table: SyncTable<LimitCommand<unknown>, LimitDecision> | undefined;
   readonly #command: { cost: number; readonly policy: unknown };
-  readonly #onDispose: (() => void) | undefined;
+  readonly #leased: LeasedLimiter | undefined;
+  #onDispose: (() => void) | undefined;
   #disposed = false;
 
   constructor(driver: StateDriver, policy: TokenBucketPolicy, options: RateLimiterOptions) {
@@ -62,11 +77,16 @@ class DriverLimiter implements RateLimiter {
     this.#run = runnerOn(driver, options.run);
     this.#table = driver.table?.(this.#limit.algorithm, this.#prefix);
     this.#command = { cost: 0, policy: this.#limit.policy };
+    if (options.lease !== undefined) {
+      const lease = options.lease === true ? {} : options.lease;
+      this.#leased = leasedLimit(driver, this.#limit, options.run === undefined ? undefined : { run: options.run }, lease);
+    }
     this.#onDispose = options.onDispose;
   }
 
   async consume(key: string, cost: number): Promise<RateLimitDecision> {
     this.check(key, cost);
+    if (this.#leased !== undefined) return short(await this.#leased.check(this.#key(key), cost));
     if (this.#table !== undefined) return this.decide(key, cost);
     return short(await this.#run(this.#limit.algorithm, this.#key(key), { cost, policy: this.#limit.policy }));
   }
@@ -76,9 +96,22 @@ class DriverLimiter implements RateLimiter {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
     this.#disposed = true;
-    this.#onDispose?.();
+    if (this.#leased === undefined) this.#end();
+    else void this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    // Units go back by the way that `onDispose` may end.
+    await this.#leased?.close();
+    this.#end();
+  }
+
+  #end(): void {
+    const onDispose = this.#onDispose;
+    this.#onDispose = undefined;
+    onDispose?.();
   }
 
   check(key: string, cost: number): void {
@@ -126,6 +159,10 @@ class SyncLimiter implements SyncRateLimiter {
 
   dispose(): void {
     this.#limiter.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#limiter[Symbol.asyncDispose]();
   }
 }
 

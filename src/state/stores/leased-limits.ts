@@ -1,0 +1,96 @@
+/** The leases of a rate limit store: one leased limiter for every limit that can be leased. */
+
+import { checkPositive } from "../../core/check.ts";
+import type { Clock } from "../../core/clock.ts";
+import { OptionError } from "../../core/errors.ts";
+import type { MaybePromise } from "../../core/maybe-promise.ts";
+import { type Combiner, createCombiner } from "../combiner.ts";
+import type { LimitDecision, LimitPolicy, StateDriver } from "../contracts.ts";
+import { type LeaseOptions, type LeaseTerms, leaseTerms } from "../lease/lease-limit.ts";
+import { type LeasedLimiter, createLeasedLimiter } from "../lease/leased-limiter.ts";
+import type { CompiledLimit } from "../limit-policy.ts";
+import type { Run } from "./runner.ts";
+
+/** How the limits of a store, or a limiter, are leased. */
+export interface StoreLeaseOptions extends LeaseOptions {
+  /** Largest cost of a call on a token bucket; a dearer one may be refused for ever. @default 1 */
+  readonly maxCost?: number;
+  readonly clock?: Clock;
+}
+
+/** A limit of the store, with the part of the key that its record asks for. */
+export interface LimitCheck {
+  readonly limit: CompiledLimit;
+  check(key: string, cost: number): MaybePromise<LimitDecision>;
+}
+
+/** Limits that differ in their numbers are leased apart. One beyond this many costs a round trip per call, and is as exact. */
+const MAX_LIMITS = 256;
+
+export class LeasedLimits {
+  readonly #driver: StateDriver;
+  readonly #options: StoreLeaseOptions;
+  readonly #combiner: Pick<Combiner, "run">;
+  readonly #own: Combiner | undefined;
+  readonly #byObject = new WeakMap<CompiledLimit, LimitCheck | false>();
+  readonly #byText = new Map<string, LeasedLimiter>();
+  #closing: Promise<void> | undefined;
+
+  /** @throws StoreError `STORE_CAPABILITY` for a store that is not shared, atomic and exact; OptionError for the options. */
+  constructor(driver: StateDriver, run: Run | undefined, lease: true | StoreLeaseOptions) {
+    this.#driver = driver;
+    this.#options = lease === true ? {} : lease;
+    leaseTerms(driver, SAMPLE, this.#options, checkPositive("maxCost", this.#options.maxCost ?? 1));
+    this.#own = run === undefined ? createCombiner(driver, { clock: this.#options.clock }) : undefined;
+    this.#combiner = run === undefined ? (this.#own as Combiner) : { run };
+  }
+
+  /** How `policy`, which was compiled to `limit`, is checked; `undefined` when it cannot be leased. */
+  of(policy: LimitPolicy, limit: CompiledLimit): LimitCheck | undefined {
+    let leased = this.#byObject.get(limit);
+    if (leased === undefined) this.#byObject.set(limit, (leased = this.#make(policy)));
+    return leased === false ? undefined : leased;
+  }
+
+  /** Gives back what is held. Never rejects. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  #make(policy: LimitPolicy): LimitCheck | false {
+    const { algorithm, max, windowMs, capacity, buckets } = policy as { algorithm: string; max: number; windowMs: number; capacity?: number; buckets?: number };
+    const text = `${algorithm} ${max} ${windowMs} ${capacity} ${buckets}`;
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    try {
+      if (this.#byText.size >= MAX_LIMITS) return unleased(leaseTerms(this.#driver, policy, this.#options, this.#options.maxCost), this.#combiner);
+      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options);
+      this.#byText.set(text, leased);
+      return leased;
+    } catch (error) {
+      // Too short a window, too small a bucket.
+      if (error instanceof OptionError) return false;
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#byText.values()].map((limiter) => limiter.close()));
+    await this.#own?.close();
+  }
+}
+
+/** Any limit that can be leased: what is refused with it is the store or the options. */
+const SAMPLE: LimitPolicy = { algorithm: "fixed-window", max: 1, windowMs: 60_000 };
+
+/** What a failing store means is said by whoever uses the limiter, so it fails. */
+export function leasedLimit(
+  driver: StateDriver, limit: LimitPolicy | CompiledLimit, combiner: Pick<Combiner, "run"> | undefined, { maxCost, clock, ...lease }: StoreLeaseOptions,
+): LeasedLimiter {
+  return createLeasedLimiter({ driver, limit, lease, combiner, maxCost, clock, failMode: "closed" });
+}
+
+/** The record of the leased limit, as others may lease it. */
+function unleased({ limit, algorithm, policy }: LeaseTerms, combiner: Pick<Combiner, "run">): LimitCheck {
+  return { limit, check: (key, cost) => combiner.run(algorithm, key, { cost, policy }) as MaybePromise<LimitDecision> };
+}
