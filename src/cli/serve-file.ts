@@ -1,7 +1,7 @@
 /** `run` and `dev`: a gateway file behind a port. */
 
 import { dirname, resolve } from "node:path";
-import { watch } from "chokidar";
+import { type FSWatcher, watch } from "chokidar";
 import { type GatewayInstance, createGateway } from "../gateway.ts";
 import { serve } from "../node.ts";
 import { LoadError, type Loaded, type Served, load } from "./load.ts";
@@ -27,10 +27,10 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
     // `dev` starts from a good file, too: there is no last good one to serve yet.
     fail(error);
   }
+  const watcher = options.watch ? await watching(dirname(file)) : undefined;
   const server = await serve(withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
   print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}`);
 
-  const watcher = options.watch ? watch(dirname(file), { ignoreInitial: true, ignored: (name) => /[/\\](node_modules|\.git|dist)([/\\]|$)/.test(name) }) : undefined;
   let pending = false;
   let reload = Promise.resolve();
   watcher?.on("all", (_, changed) => {
@@ -62,6 +62,13 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
+}
+
+/** A watcher that misses nothing from now on. */
+async function watching(folder: string): Promise<FSWatcher> {
+  const watcher = watch(folder, { ignoreInitial: true, ignored: (name) => /[/\\](node_modules|\.git|dist)([/\\]|$)/.test(name) });
+  await new Promise<void>((resolve) => watcher.once("ready", () => resolve()));
+  return watcher;
 }
 
 /** What serves now. A config is applied to the running gateway, so its counters survive an edit. */

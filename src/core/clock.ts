@@ -8,8 +8,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary origin that never go back. For lifetimes and deadlines. */
   monotonic(): number;
-  /** Calls `callback` once after `delayMs`. The timer never keeps a process alive. */
-  setTimeout(callback: () => void, delayMs: number): TimerHandle;
+  /** Calls `callback` once after `delayMs`. The timer keeps a process alive only with `keepAlive`. */
+  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
   clearTimeout(handle: TimerHandle): void;
 }
 
@@ -20,9 +20,9 @@ export const MAX_TIMER_MS = 2_147_483_647;
 export const systemClock: Clock = Object.freeze({
   now: (): number => Date.now(),
   monotonic: (): number => performance.now(),
-  setTimeout(callback: () => void, delayMs: number): TimerHandle {
+  setTimeout(callback: () => void, delayMs: number, keepAlive = false): TimerHandle {
     const handle: unknown = globalThis.setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS));
-    (handle as { unref?: () => void }).unref?.();
+    if (!keepAlive) (handle as { unref?: () => void }).unref?.();
     return handle;
   },
   clearTimeout(handle: TimerHandle): void {
@@ -40,7 +40,10 @@ export function steadyNow(clock: Clock = systemClock): () => number {
   return () => anchor + performance.now();
 }
 
-/** Waits `delayMs`, or rejects with the reason of `signal` as soon as it aborts. Leaves no timer and no listener. */
+/**
+ * Waits `delayMs`, or rejects with the reason of `signal` as soon as it aborts. Leaves no timer and no listener. Somebody
+ * waits for it, so it keeps the process alive, unlike a deadline.
+ */
 export function sleep(delayMs: number, clock: Clock = systemClock, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -54,7 +57,7 @@ export function sleep(delayMs: number, clock: Clock = systemClock, signal?: Abor
     const handle = clock.setTimeout(() => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, delayMs);
+    }, delayMs, true);
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -78,7 +78,6 @@ export function definePolicy<Config extends object = PolicyOptions, State = unde
       ...(priority === undefined ? undefined : { priority }),
       ...(definition.guard === true ? { guard: true } : undefined),
       ...(definition.preflight === true ? { preflight: true } : undefined),
-      ...(definition.preflight === true ? { preflight: true } : undefined),
       handler: (c, next) => boundHandler(c, policy)(c, next),
       bind: (site) => bind(definition, config, name, site),
     };
