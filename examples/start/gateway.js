@@ -1,12 +1,11 @@
-/** A gateway with three routes: one limited, one cached, one behind a circuit breaker. State is in memory. */
+/** A gateway with three routes: one limited, one cached, one behind a circuit breaker. */
 import { cache, circuitBreaker, rateLimit } from "sluice/gateway";
-import { memoryAdapter } from "sluice/memory";
 
-/** @param {string} origin where the upstream listens @returns {import("sluice/gateway").GatewayConfig} */
-export function gatewayConfig(origin) {
+/** @param {string} origin where the upstream listens @param {import("sluice/state").GatewayAdapter} adapter @returns {import("sluice/gateway").GatewayConfig} */
+export function gatewayConfig(origin, adapter) {
   return {
     name: "start",
-    adapter: memoryAdapter(),
+    adapter,
     routes: [
       {
         path: "/limited",

@@ -2,13 +2,15 @@
 import { createGateway, requestLog } from "sluice/gateway";
 import { serve } from "sluice/node";
 import { gatewayConfig } from "./gateway.js";
+import { chooseState } from "./state.js";
 import { startUpstream } from "./upstream.js";
 
 const upstream = await startUpstream();
-const gateway = createGateway({ ...gatewayConfig(upstream.origin), policies: [requestLog({ sink: (entry) => console.log(requestLine(entry)) })] });
+const state = await chooseState(process.env);
+const gateway = createGateway({ ...gatewayConfig(upstream.origin, state.adapter), policies: [requestLog({ sink: (entry) => console.log(requestLine(entry)) })] });
 const server = await listen(Number(process.env.PORT ?? 8787));
 
-console.log(`Sluice is listening on ${server.url}, in front of a service on ${upstream.origin}. State: memory.
+console.log(`Sluice is listening on ${server.url}, in front of a service on ${upstream.origin}. State: ${state.name}.
 
 Try these:
   for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{http_code}\\n' ${server.url}/limited; done   # five times 200, then 429
@@ -17,10 +19,16 @@ Try these:
 
 Ctrl-C stops it. Requests:`);
 
+gateway.events.on((event) => {
+  if (event.type === "store.down" || event.type === "store.up") console.log(`${event.type}: ${event.store}`);
+});
+
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, async () => {
     await server.close();
     await gateway.close();
+    await state.adapter.close();
+    await state.close();
     upstream.stop();
   });
 }

@@ -2,20 +2,33 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { afterEach, expect, it } from "vitest";
+import { startPostgres } from "../servers/postgres.ts";
 import { until } from "../servers/process.ts";
+import { startRedis } from "../servers/redis.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 let child: ChildProcess | undefined;
-afterEach(() => {
+let stopBackend: (() => Promise<void>) | undefined;
+afterEach(async () => {
   child?.kill("SIGKILL");
+  await stopBackend?.();
 });
 
-it("starts, behaves as the printed curl lines say, logs each request in one line, and ends on a signal", async () => {
-  child = spawn(process.execPath, ["examples/start/main.js"], { cwd: root, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "pipe"] });
+const states: [string, () => Promise<{ env: Record<string, string>; stop(): Promise<void> }>, RegExp][] = [
+  ["memory", async () => ({ env: {}, stop: async () => undefined }), /State: memory\./],
+  ["Redis", async () => ((server) => ({ env: { REDIS_URL: server.url }, stop: () => server.stop() }))(await startRedis()), /State: Redis at 127\.0\.0\.1:\d+\./],
+  ["Postgres", async () => ((server) => ({ env: { DATABASE_URL: server.url }, stop: () => server.stop() }))(await startPostgres()), /State: Postgres at 127\.0\.0\.1:\d+\./],
+];
+
+it.each(states)("on %s: starts, behaves as the printed curl lines say, logs each request in one line, and ends on a signal", async (_, backend, says) => {
+  const { env, stop } = await backend();
+  stopBackend = stop;
+  child = spawn(process.execPath, ["examples/start/main.js"], { cwd: root, env: { ...process.env, ...env, PORT: "0" }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await until("the greeting", () => output.includes("Requests:"));
 
+  expect(output).toMatch(says);
   const lines = output.split("\n").filter((line) => line.includes("curl "));
   expect(lines).toHaveLength(3);
   const [limited, cached, flaky] = lines.map((line) => execFileSync("bash", ["-c", line], { encoding: "utf8" }).trim().split("\n")) as [string[], string[], string[]];
