@@ -223,6 +223,24 @@ describe("combiner: deadlines and cancellation", () => {
     expect([late, shape(driver)]).toEqual([["1"], ["a:1"]]);
   });
 
+  it("has aborted the signal of a batch that was given up before the driver looked at it", async () => {
+    const clock = manualClock();
+    let seen: unknown;
+    const slow: StateDriver = {
+      ...scriptedDriver({ clock }),
+      name: "slow",
+      capabilities: scriptedDriver().capabilities,
+      async run(_batch, options) {
+        await new Promise<void>((resolve) => clock.setTimeout(resolve, 50));
+        seen = (options?.signal?.reason as { code?: unknown } | undefined)?.code;
+        return [];
+      },
+    };
+    const reply = Promise.resolve(createCombiner(slow, { clock, timeoutMs: 20 }).run(journal, "a", "1"));
+    await Promise.all([expect(reply).rejects.toMatchObject({ code: "STORE_TIMEOUT" }), clock.advanceAsync(100)]);
+    expect(seen).toBe("STORE_TIMEOUT");
+  });
+
   it("leaves no listener on a signal, and a throwing hook harms nobody", async () => {
     const { clock, driver, run } = bench();
     const controller = new AbortController();

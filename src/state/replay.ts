@@ -1,6 +1,6 @@
 /** The commands of one key on a state that a backend gave: what drivers do that ship state to this process. */
 
-import { SluiceError, StoreError } from "../core/errors.ts";
+import { StoreError, isSluiceError } from "../core/errors.ts";
 import type { Operation, Reply } from "./contracts.ts";
 
 export interface Replay {
@@ -26,6 +26,6 @@ export function replay({ algorithm, commands }: Operation, before: unknown, now:
 
 /** One error in the place of each reply of `operation`: that key failed, and nothing of it was applied. */
 export function failedReplies({ commands }: Operation, error: unknown): Reply[] {
-  const typed = error instanceof SluiceError ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
+  const typed = isSluiceError(error) ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
   return commands.map(() => typed);
 }

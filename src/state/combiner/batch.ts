@@ -141,13 +141,19 @@ export class Batch extends Deadline {
 /** The signal is made when a driver reads it: one that does not pays nothing. */
 class LazySignal implements RunOptions {
   private controller: AbortController | undefined = undefined;
+  private aborted: { readonly reason: unknown } | undefined = undefined;
 
   get signal(): AbortSignal {
-    this.controller ??= new AbortController();
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      // A driver that waited before it looked must not begin what was given up meanwhile.
+      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason);
+    }
     return this.controller.signal;
   }
 
   abort(reason: unknown): void {
+    this.aborted = { reason };
     this.controller?.abort(reason);
   }
 }
