@@ -151,6 +151,9 @@ export interface LeaseWaiter {
   gone: boolean;
 }
 
+/** Places of callers who left that a queue keeps at least, before it is copied without them once they are half of it. */
+const COMPACT_AT = 512;
+
 /** First in, first out; callers who left are skipped. */
 export class WaiterQueue {
   private items: LeaseWaiter[] = [];
@@ -167,7 +170,9 @@ export class WaiterQueue {
         return undefined;
       }
       if (!waiter.gone) return waiter;
-      this.head++;
+      if (++this.head < COMPACT_AT || 2 * this.head < this.items.length) continue;
+      this.items = this.items.slice(this.head);
+      this.head = 0;
     }
   }
 
