@@ -24,6 +24,7 @@ import { type Denial, DenyCache } from "./deny-cache.ts";
 import { type AskEnd, type LeaseDriver, LeaseExchange } from "./exchange.ts";
 import type { HeldLease } from "./held-lease.ts";
 import { KeyLease, type KeyOwner, type LeaseWaiter } from "./key-lease.ts";
+import { LeaseKeys } from "./lease-keys.ts";
 import { type LeaseOptions, type LeaseTerms, leaseTerms } from "./lease-limit.ts";
 import type { LeaseEvent, LeaseStats, LeasedDecision } from "./leased-decision.ts";
 import { LocalTwin } from "./local-twin.ts";
@@ -82,9 +83,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   private readonly maxWaiting: number;
   private readonly clock: Clock;
   private readonly deadlines: Deadlines;
-  private readonly keys = new Map<string, KeyLease>();
-  /** Goes round the keys, so that dropping one does not begin at the first again. */
-  private hand = this.keys.values();
+  private readonly keys = new LeaseKeys();
   private readonly exchange: LeaseExchange;
   private readonly denials: DenyCache;
   private readonly twin: LocalTwin;
@@ -312,7 +311,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   }
 
   private addKey(key: string, cost: number, now: number): KeyLease {
-    if (this.keys.size >= this.maxKeys) this.dropOldest();
+    if (this.keys.size >= this.maxKeys) this.makeRoom();
     const held = new KeyLease(this, key, new Demand(this.terms.targetMs, this.terms.useMs, this.terms.maxTokens, now), now);
     held.wanted(cost, now);
     this.keys.set(key, held);
@@ -320,19 +319,13 @@ class Limiter implements LeasedLimiter, KeyOwner {
     return held;
   }
 
-  /** Drops the next key that nobody waits on; looks at a few only, as all may be busy. */
-  private dropOldest(): void {
-    for (let looked = 0; looked < 16; looked++) {
-      let next = this.hand.next();
-      if (next.done === true) next = (this.hand = this.keys.values()).next();
-      const held = next.value;
-      if (held === undefined || held.asking || held.waiters.first !== undefined) continue;
-      held.available(this.clock.monotonic(), this.clock.now());
-      this.exchange.giveBack(held);
-      this.deadlines.disarm(held);
-      this.keys.delete(held.key);
-      return;
-    }
+  private makeRoom(): void {
+    const held = this.keys.dispensable();
+    if (held === undefined) return;
+    held.available(this.clock.monotonic(), this.clock.now());
+    this.exchange.giveBack(held);
+    this.deadlines.disarm(held);
+    this.keys.delete(held.key);
   }
 
   private decision(
