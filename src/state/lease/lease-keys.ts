@@ -7,12 +7,17 @@ const LOOKS = 16;
 
 export class LeaseKeys extends Map<string, KeyLease> {
   /** Goes round the keys, so that dropping one does not begin at the first again. */
-  private hand = this.values();
+  private hand: MapIterator<KeyLease> | undefined = undefined;
+
+  /** While there is room. An iterator at rest keeps every table that the map has outgrown, with all keys there ever were. */
+  rest(): void {
+    this.hand = undefined;
+  }
 
   /** The next key, oldest first, that nobody waits on. */
   dispensable(): KeyLease | undefined {
     for (let looked = 0; looked < LOOKS; looked++) {
-      let next = this.hand.next();
+      let next = (this.hand ??= this.values()).next();
       if (next.done === true) next = (this.hand = this.values()).next();
       const held = next.value;
       if (held !== undefined && !held.asking && held.waiters.first === undefined) return held;

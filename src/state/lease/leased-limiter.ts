@@ -312,6 +312,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
 
   private addKey(key: string, cost: number, now: number): KeyLease {
     if (this.keys.size >= this.maxKeys) this.makeRoom();
+    else this.keys.rest();
     const held = new KeyLease(this, key, new Demand(this.terms.targetMs, this.terms.useMs, this.terms.maxTokens, now), now);
     held.wanted(cost, now);
     this.keys.set(key, held);
