@@ -14,6 +14,18 @@ function outgoingOf(c: Context): Outgoing | undefined {
   return typeof outgoing?.once === "function" && typeof outgoing.write === "function" ? (outgoing as unknown as Outgoing) : undefined;
 }
 
+/** Whether the client has left before its answer was complete. */
+export function clientHasLeft(c: Context): boolean {
+  const outgoing = outgoingOf(c);
+  return outgoing === undefined ? c.req.raw.signal.aborted : outgoing.destroyed && !outgoing.writableFinished;
+}
+
+/** Whether everything waits for the rest of the request's body: what came of it is passed on. Known on Node alone. */
+export function awaitsClient(c: Context): boolean {
+  const incoming = (c.env as { incoming?: { complete?: unknown; readableLength?: unknown } } | undefined | null)?.incoming;
+  return incoming?.complete === false && incoming.readableLength === 0;
+}
+
 export type Cancel = (reason: unknown) => void;
 
 /**

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
-import { createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
+import { awaitsClient, createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
 import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
@@ -148,6 +148,10 @@ export class RequestState implements PolicyContext {
 
   get clientAddress(): (ipHeaders: readonly string[]) => string {
     return (ipHeaders) => resolveClientIp(this.snapshot, this.c.req.raw.headers, this.peer, ipHeaders);
+  }
+
+  get awaitsClient(): boolean {
+    return awaitsClient(this.c);
   }
 
   get debugging(): boolean {

@@ -62,7 +62,12 @@ export class GatewayError extends SluiceError<GatewayErrorCode | (string & {})> 
 
 /** True for every `GatewayError`, also when two copies of the package are loaded. */
 export function isGatewayError(error: unknown): error is GatewayError {
-  return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[GATEWAY_BRAND] === true;
+  try {
+    return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[GATEWAY_BRAND] === true;
+  } catch {
+    // A getter or a proxy of somebody's own.
+    return false;
+  }
 }
 
 /** The error of a bad option: `where` names the option, `value` is quoted. */
@@ -115,18 +120,34 @@ export function problemResponse(status: number, code: string, detail: string, re
   if (extras?.headers !== undefined) {
     for (const [name, value] of Object.entries(extras.headers)) {
       const lower = name.toLowerCase();
-      if (lower !== "content-type" && lower !== "content-length") headers[lower] = value;
+      // A field that cannot be sent must not take the answer with it.
+      if (lower !== "content-type" && lower !== "content-length" && isField(lower, value)) headers[lower] = value;
     }
   }
   headers["content-type"] = "application/problem+json";
   headers["cache-control"] = "no-store";
-  return new Response(JSON.stringify(body), { status: safeStatus, headers });
+  return new Response(toJson(body), { status: safeStatus, headers });
+}
+
+function isField(name: string, value: unknown): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) && !/[\u0000\r\n\u0100-\uffff]/.test(String(value));
+}
+
+/** Members that JSON has no form for (a cycle, a bigint) are left out. */
+function toJson(body: Readonly<Record<string, unknown>>): string {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    const { type, title, status, detail, code, requestId } = body;
+    return JSON.stringify({ type, title, status, detail: String(detail), code: String(code), requestId });
+  }
 }
 
 /** Exceptions of Hono carry their response. */
 function ownResponse(error: unknown): Response | undefined {
-  if (typeof error !== "object" || error === null || !("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
   try {
+    if (typeof error !== "object" || error === null || !("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
     const response: unknown = error.getResponse();
     return response instanceof Response ? response : undefined;
   } catch {

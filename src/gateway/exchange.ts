@@ -4,11 +4,12 @@ import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { watchBodyEnd } from "./body-end.ts";
 import { RequestState } from "./context.ts";
-import { GatewayError } from "./errors.ts";
+import { GatewayError, defaultErrorResponse } from "./errors.ts";
+import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { runPipeline } from "./pipeline.ts";
 import { withoutBody } from "./head.ts";
-import { mutable } from "./response.ts";
+import { isSendable, mutable } from "./response.ts";
 
 /** Serves a request that matched `route`. */
 export function serveRoute(snapshot: Snapshot, route: CompiledRoute, c: Context, path: string): MaybePromise<Response> {
@@ -33,7 +34,7 @@ function serve(
   tracker.begin();
   snapshot.inFlight++;
   const response = snapshot.core.closing ? runPipeline(state, [], closing) : runPipeline(state, policies, upstream);
-  return isPromise(response) ? response.then((ready) => finish(state, ready)) : finish(state, response);
+  return isPromise(response) ? response.then((ready) => finish(state, ready), (error: unknown) => broken(state, error)) : finish(state, response);
 }
 
 function closing(): never {
@@ -50,6 +51,12 @@ function requestId(snapshot: Snapshot, c: Context): string {
   return snapshot.random.uuid();
 }
 
+/** A policy has put something into `c.res` that is no response. */
+function broken(state: RequestState, error: unknown): MaybePromise<Response> {
+  const answer = errorResponse(state, error);
+  return isPromise(answer) ? answer.then((ready) => complete(state, ready)) : complete(state, answer);
+}
+
 /** Adds the gateway's own fields and lets go of what the request held. */
 function finish(state: RequestState, answer: Response): MaybePromise<Response> {
   return state.c.req.method === "HEAD" && answer.body !== null ? withoutBody(answer).then((head) => complete(state, head)) : complete(state, answer);
@@ -57,7 +64,7 @@ function finish(state: RequestState, answer: Response): MaybePromise<Response> {
 
 function complete(state: RequestState, answer: Response): Response {
   const { snapshot, c } = state;
-  let response = mutable(answer);
+  let response = mutable(isSendable(answer) ? answer : defaultErrorResponse(state.requestId, snapshot.defaultErrorMessage));
   response.headers.set(snapshot.requestIdHeader, state.requestId);
   const watchers = state.bodyEnd;
   if (watchers !== undefined) {

@@ -1,9 +1,10 @@
 /** Turns what was thrown into an answer: `onError` first, then the problem document. Never throws. */
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { clientHasLeft } from "./cancellation.ts";
 import type { RequestState } from "./context.ts";
 import { defaultErrorResponse, errorToResponse, isGatewayError } from "./errors.ts";
-import { isResponse } from "./response.ts";
+import { isResponse, isSendable } from "./response.ts";
 
 export function errorResponse(state: RequestState, error: unknown): MaybePromise<Response> {
   const { snapshot, c, requestId } = state;
@@ -17,11 +18,15 @@ export function errorResponse(state: RequestState, error: unknown): MaybePromise
   };
   try {
     const answer: unknown = onError(error, c);
-    if (isPromise(answer)) return answer.then((late) => (isResponse(late) ? late : fallback(error)), fallback);
-    return isResponse(answer) ? answer : fallback(error);
+    if (isPromise(answer)) return answer.then((late) => (isAnswer(late) ? late : fallback(error)), fallback);
+    return isAnswer(answer) ? answer : fallback(error);
   } catch (second) {
     return fallback(second);
   }
+}
+
+function isAnswer(value: unknown): value is Response {
+  return isResponse(value) && isSendable(value);
 }
 
 function report(state: RequestState, error: unknown): void {
@@ -29,7 +34,7 @@ function report(state: RequestState, error: unknown): void {
   if (state.debugging) state.debug("sluice:pipeline")("error: %s", error);
   if (!events.active) return;
   const known = isGatewayError(error);
-  // A refusal (4xx) is an expected outcome of a policy, not a fault.
-  if (known && error.statusCode < 500) return;
+  // A refusal (4xx) is an expected outcome of a policy, not a fault; nor is a client that leaves while its body is read.
+  if (known ? error.statusCode < 500 : clientHasLeft(state.c)) return;
   events.emit({ type: "error", code: known ? error.code : "internal_error", requestId: state.requestId, error });
 }

@@ -57,6 +57,35 @@ describe("answers of policies", () => {
     expect([response.headers.get("x-outer"), response.headers.has("x-request-id")]).toEqual(["1", true]);
   });
 
+  test.each<[string, Policy["handler"]]>([
+    ["at once", () => Response.error()],
+    ["after next()", async (_c, next) => { await next(); return Response.error(); }],
+  ])("Response.error() of a policy %s is a 502, also inside others", async (_when, handler) => {
+    const { request, gateway } = createPolicyTestHarness([plain("outer", (_c, next) => next(), { priority: 0 }), plain("bad", handler)]);
+    expect(await json(request("/"))).toMatchObject({ status: 502, code: "upstream_error", detail: expect.stringContaining("bad") });
+    await gateway.close({ graceMs: 0 });
+  });
+
+  test.each<[string, unknown, number]>([
+    ["a line break in a field", new GatewayError(418, "x", "m", { "x-a": "a\r\nb: c" }), 418],
+    ["a field name that is none", new GatewayError(418, "x", "m", { "x a": "a" }), 418],
+    ["a member that JSON cannot hold", new GatewayError(418, "x", "m", undefined, { members: { big: 1n } }), 418],
+    ["an error that throws when looked at", new Proxy({}, { get() { throw new Error("g"); }, has() { throw new Error("h"); } }), 500],
+  ])("%s: still a problem document, and nothing stays in flight", async (_name, thrown, status) => {
+    const { request, gateway } = createPolicyTestHarness(plain("a", () => { throw thrown; }));
+    const response = await request("/");
+    expect([response.status, response.headers.get("content-type"), response.headers.has("x-request-id")]).toEqual([status, "application/problem+json", true]);
+    const started = performance.now();
+    await gateway.close({ graceMs: 2000 });
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test("an onError that gives Response.error() is the default 500", async () => {
+    const gateway = createGateway({ onError: () => Response.error(), routes: [{ path: "/", pipeline: { upstream: { type: "handler", handler: () => { throw new Error("x"); } } } }] });
+    expect(await json(gateway.app.request("/"))).toMatchObject({ status: 500, code: "internal_error" });
+    await gateway.close({ graceMs: 0 });
+  });
+
   test("Response.error() is a 502", async () => expect((await createPolicyTestHarness([], { upstream: () => Response.error() }).request("/")).status).toBe(502));
 });
 

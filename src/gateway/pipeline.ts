@@ -9,7 +9,7 @@ import { attachState, type RequestState } from "./context.ts";
 import { GatewayError } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream } from "./internals.ts";
-import { discard, isResponse, mutable } from "./response.ts";
+import { discard, isResponse, isSendable, mutable } from "./response.ts";
 
 /** The response of this request, before the gateway's own header fields. Never rejects. */
 export function runPipeline(state: RequestState, policies: readonly BoundEntry[], upstream: BoundUpstream): MaybePromise<Response> {
@@ -86,6 +86,7 @@ function step(run: Run, index: number, parent: Frame | undefined): Promise<void>
 function settle(run: Run, entry: BoundEntry, frame: Frame, value: Response | void): Promise<void> | undefined {
   const { c } = run;
   if (value !== undefined && value !== null && isResponse(value)) {
+    if (!isSendable(value)) return fail(run, frame, new GatewayError(502, "upstream_error", `Policy "${entry.name}" gave no valid response`));
     frame.open = false;
     commit(run, frame.parent, value);
     return undefined;
@@ -202,8 +203,7 @@ function clearResponse(c: Context): void {
 /** What an upstream gave, checked: `undefined` when it gave nothing. */
 function accept(state: RequestState, value: unknown): MaybePromise<Response> | undefined {
   if (isResponse(value)) {
-    // Response.error() says that there is no answer.
-    return value.status === 0 ? errorResponse(state, new GatewayError(502, "upstream_error", "The upstream gave no valid response")) : value;
+    return !isSendable(value) ? errorResponse(state, new GatewayError(502, "upstream_error", "The upstream gave no valid response")) : value;
   }
   // A handler may set `c.res` instead of returning, as in Hono.
   return value === undefined && state.c.finalized ? state.c.res : undefined;

@@ -10,6 +10,12 @@ export function isResponse(value: unknown): value is Response {
   return typeof like.status === "number" && typeof like.headers?.get === "function" && "body" in like;
 }
 
+/** Whether it can be sent: `Response.error()` has status 0 and says that there is no answer. */
+export function isSendable(response: Response): boolean {
+  const { status } = response;
+  return (status >= 200 && status <= 599) || status === 101;
+}
+
 const PROBE = "x-sluice-probe";
 
 /**

@@ -280,6 +280,8 @@ export interface PolicyContext {
   upstreamError: unknown;
   /** Called before each call of the upstream; what it throws is the answer. Set by `circuitBreaker` while the circuit is open. */
   upstreamGate: (() => void) | undefined;
+  /** The rest of the request's body has not come yet, so whatever is slow is the client. Known on Node alone. */
+  readonly awaitsClient: boolean;
   /** The caller's address by these fields instead of the default ones, under the same `trustProxy` rules. */
   readonly clientAddress: (ipHeaders: readonly string[]) => string;
   /** Calls back once, when the response body has ended or broken. `aborted`: it did not reach its end. */

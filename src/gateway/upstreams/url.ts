@@ -39,7 +39,12 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
   const allowed = checkOrigins(`"allowOrigins" of the upstream of ${where}`, config.allowOrigins);
   const to = (c: Context, value: unknown): MaybePromise<Response> => {
     const state = requestState(c);
-    const chosen = chosenTarget(value, allowed);
+    let chosen: Target;
+    try {
+      chosen = chosenTarget(value, allowed);
+    } catch (error) {
+      throw refusedHere(state, error);
+    }
     state.upstreamTarget = targetText(chosen);
     return call(state, settings, chosen);
   };
@@ -101,12 +106,19 @@ function call(state: RequestState, settings: Settings, target: Target): MaybePro
 function send(state: RequestState, settings: Settings, target: Target, { body, original }: OutgoingBody): Promise<Response> {
   const { c, snapshot } = state;
   const { core } = snapshot;
-  const pathname = joinTarget(target, state.path, settings.rewritePath);
+  let pathname: string;
+  let headers: string[];
+  try {
+    pathname = joinTarget(target, state.path, settings.rewritePath);
+    headers = requestFields(state, settings.fields, original);
+  } catch (error) {
+    throw refusedHere(state, error);
+  }
   return core
     .transport({
       url: { origin: target.origin, pathname: pathname === "" ? "/" : pathname, search: joinSearch(target, queryOf(c.req.raw.url)) },
       method: c.req.method,
-      headers: requestFields(state, settings.fields, original),
+      headers,
       body,
       connectTimeoutMs: settings.connectTimeoutMs,
       headersTimeoutMs: settings.headersTimeoutMs,
@@ -124,8 +136,15 @@ function send(state: RequestState, settings: Settings, target: Target, { body, o
       editHeaders: (headers) => editResponse(headers, state, settings, target),
     })
     .catch((error: unknown) => {
+      if (error instanceof TransportError && error.code === "REQUEST_INVALID") refusedHere(state, error);
       throw upstreamFailure(state, error);
     });
+}
+
+/** What was refused before it was sent is no call of the upstream: no circuit counts it, and no retry repeats it. */
+function refusedHere(state: RequestState, error: unknown): unknown {
+  state.upstreamCalls--;
+  return error;
 }
 
 function editResponse(headers: Headers, state: RequestState, settings: Settings, target: Target): void {

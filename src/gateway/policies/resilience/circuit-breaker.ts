@@ -210,7 +210,7 @@ function admit(c: Context, next: Next, tools: Tools, name: string, admission: Ad
 function outcomeOf(c: Context, gateway: PolicyContext, failureOn: ReadonlySet<number>): CircuitOutcome {
   const error = gateway.upstreamError;
   if (error === undefined) return gateway.upstreamStatus !== undefined && failureOn.has(gateway.upstreamStatus) ? "failure" : "success";
-  if (isGatewayError(error) && (error.code === "gateway_timeout" || error.code === "upstream_timeout")) return "failure";
+  if (isGatewayError(error) && (error.code === "gateway_timeout" || error.code === "upstream_timeout")) return gateway.awaitsClient ? "unused" : "failure";
   if (c.req.raw.signal.aborted || gateway.signal.aborted) return "unused";
   const status = isGatewayError(error) ? error.statusCode : (error as { status?: unknown } | null)?.status;
   // A handler may answer by throwing; what says that the request was wrong says that the handler is well.
