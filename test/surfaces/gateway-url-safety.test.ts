@@ -172,6 +172,31 @@ describe("forwarding fields", () => {
   });
 });
 
+describe("a path in which a lenient upstream would find a parent directory", () => {
+  test.each(["/a/..%2fb", "/a%2f..%2Fb", "/a/..%5Cb", "/a%5c../b", "/a/..;/b", "/a/..;x=1/b", "/%2e%2e%2fb", "/a/%2e%2e;/b", "/%c0%ae%c0%ae/b", "/a%c0%afb", "/a%E0%80%AFb"])("%s is refused", async (path) => {
+    const gateway = gatewayTo({});
+    expect(await (await gateway.app.request(path)).json()).toMatchObject({ status: 400, code: "bad_request" });
+    expect(seen).toEqual([]);
+    await gateway.close();
+  });
+  test.each(["/a%2Fb", "/@scope%2fname", "/a..b%2fc", "/..a%2fb", "/a;v=1/b", "/%C3%A9", "/a%5Cb", "/...%2f"])("%s passes as received", async (path) => {
+    const gateway = gatewayTo({});
+    expect((await gateway.app.request(path)).status).toBe(200);
+    expect(seen[0]?.url).toBe(`/base${path}`);
+    await gateway.close();
+  });
+});
+
+test("fields that rewrite host, path or address come from trusted peers alone", async () => {
+  const lies = { "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-original-host": "evil", "x-client-ip": "9.9.9.9", "true-client-ip": "9.9.9.9", "x-forwarded-scheme": "https", "x-forwarded-path": "/admin" };
+  for (const trustProxy of [false as const, (): boolean => true]) {
+    const gateway = createGateway({ trustProxy, routes: [{ path: "/*", pipeline: { upstream: { type: "url", target } } }] });
+    await gateway.fetch(new Request("http://gw/x", { headers: lies }), { incoming: { socket: { remoteAddress: "10.0.0.1" } } } as never);
+    for (const name of Object.keys(lies)) expect([name, name in seen.at(-1)!.headers]).toEqual([name, trustProxy !== false]);
+    await gateway.close();
+  }
+});
+
 describe("raw request targets through the server", () => {
   test.each(["/a/%2e%2e/%2e%2e/x", "/..%2f..%2fx", "//127.0.0.1/x", "/\\..\\x", "http://other.example/x", "/a/..;/x", "/%c0%ae%c0%ae/x", "/x%0d%0aSet-Cookie:a"])("%s stays below the base path", async (path) => {
     const gateway = gatewayTo({});

@@ -12,10 +12,14 @@ export const PSEUDONYM = "sluice";
 /** A request that came through here more often goes in circles. */
 const MAX_OWN_VIA = 10;
 
-/** Fields about the way a request took. From a peer nobody trusts they are lies. */
+/** Fields about the way a request took, beside `x-forwarded-*`. From a peer nobody trusts they are lies. */
 const FORWARDING: ReadonlySet<string> = new Set([
-  "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-server", "x-forwarded-prefix", "x-forwarded-ssl", "x-real-ip",
+  "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-original-forwarded-for", "x-original-host", "x-original-url", "x-rewrite-url",
 ]);
+
+function isForwarding(name: string): boolean {
+  return name.startsWith("x-forwarded-") || FORWARDING.has(name);
+}
 
 /** Removing these would change what the request means or who sends it. */
 const NOT_NOMINABLE: ReadonlySet<string> = new Set(["host", "authorization", "cookie", "content-length", "via"]);
@@ -79,7 +83,7 @@ export function requestFields(state: RequestState, options: FieldOptions, keepLe
         received.forwarded = value;
         return;
     }
-    if (CONNECTION_FIELDS.has(name) || (!trusted && FORWARDING.has(name))) return;
+    if (CONNECTION_FIELDS.has(name) || (!trusted && isForwarding(name))) return;
     if (nominated.length > 0 && nominated.includes(name) && !NOT_NOMINABLE.has(name)) return;
     if (overridden.some(([own]) => own === name)) return;
     fields.push(name, value);

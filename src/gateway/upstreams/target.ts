@@ -61,7 +61,18 @@ export function chosenTarget(value: unknown, allowed: ReadonlySet<string>): Targ
 
 /** The path sent to the upstream: base and request path joined by exactly one slash. */
 export function joinTarget(target: Target, path: string, rewritePath: ((path: string) => string) | undefined): string {
+  if (path.length > 2 && isAmbiguous(path)) throw new GatewayError(400, "bad_request", "The path of the request is ambiguous");
   return target.basePath + (rewritePath === undefined ? path : rewritten(path, rewritePath));
+}
+
+/** `..` between separators of which at least one is `%2F`, `%5C` or the `;` of path parameters. */
+const HIDDEN_PARENT = /(?:\/|%2f|%5c)\.\.(?:;|\/|%2f|%5c|$)/i;
+/** `.`, `/` and `\` in more bytes than they have (RFC 3629 3 forbids it; lenient decoders take it). */
+const OVERLONG = /%c0%a[ef]|%c1%9c|%e0%80%a[ef]|%e0%81%9c/i;
+
+/** Whether a server that decodes or strips more than it should would find a parent directory in a canonical path. */
+function isAmbiguous(path: string): boolean {
+  return (path.includes("..") && HIDDEN_PARENT.test(path)) || (path.includes("%") && OVERLONG.test(path));
 }
 
 export function joinSearch(target: Target, query: string): string {
@@ -75,7 +86,7 @@ function rewritten(path: string, rewritePath: (path: string) => string): string 
   if (result === path) return path;
   if (typeof result !== "string" || !result.startsWith("/") || result.startsWith("//") || /[\\?#]/.test(result) || climbs(result)) throw refused();
   const canonical = canonicalPath(result);
-  if (canonical === undefined || canonical.startsWith("//")) throw refused();
+  if (canonical === undefined || canonical.startsWith("//") || isAmbiguous(canonical)) throw refused();
   return canonical;
 }
 
