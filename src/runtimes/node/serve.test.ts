@@ -2,6 +2,9 @@ import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createGateway } from "../../gateway/create-gateway.ts";
+import { circuitBreaker } from "../../gateway/policies/resilience/circuit-breaker.ts";
+import { retry } from "../../gateway/policies/resilience/retry.ts";
+import { timeout } from "../../gateway/policies/resilience/timeout.ts";
 import type { GatewayConfig, GatewayInstance, UpstreamConfig } from "../../gateway/types.ts";
 import { serve, type NodeServer } from "./serve.ts";
 
@@ -86,6 +89,20 @@ describe("serve", () => {
       expect(await (await fetch(server.url)).text()).toBe("fine");
     });
 
+    test("as many header fields as allowed pass, one more does not", async () => {
+      const server = await served({ type: "handler", handler: (c) => c.text("fine") });
+      const fields = (count: number): string => "a:b\r\n".repeat(count - 2);
+      expect(await raw(server, GET("/", fields(2000)))).toMatch(/^HTTP\/1.1 200 /);
+      expect(await raw(server, GET("/", fields(2001)))).toMatch(/^HTTP\/1.1 431 /);
+    });
+
+    test("one host: a second field is refused, and an absolute target overrules the field", async () => {
+      const server = await served({ type: "handler", handler: (c) => c.json([new URL(c.req.url).host, c.req.header("host")]) });
+      expect(await raw(server, GET("/", "Host: other\r\n"))).toMatch(/^HTTP\/1.1 400 /);
+      expect(await raw(server, GET("http://victim/x"))).toContain('["victim","victim"]');
+      expect(await raw(server, GET("/x"))).toContain('["gateway","gateway"]');
+    });
+
     test("smuggling: ambiguous framing is refused before anything is routed", async () => {
       let calls = 0;
       const server = await served({ type: "handler", handler: (c) => { calls++; return c.text("x"); } });
@@ -104,6 +121,37 @@ describe("serve", () => {
       const thrown = await fetch(`${server.url}/throw`);
       expect([thrown.status, await thrown.json()]).toEqual([500, expect.objectContaining({ code: "internal_error", detail: "An unexpected error occurred" })]);
       expect(await (await fetch(`${server.url}/nothing`)).json()).toMatchObject({ code: "handler_no_response", status: 500 });
+    });
+  });
+
+  describe("what a client does opens no circuit of its upstream", () => {
+    const breaker = circuitBreaker({ failureThreshold: 2 });
+    const upload = "PUT /a HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\nabc";
+    test.each([
+      ["a WebSocket handshake", GET("/a", "Upgrade: websocket\r\n"), [], {}, /^HTTP\/1.1 501/],
+      ["a loop it claims", GET("/a", `Via: ${"1.1 sluice, ".repeat(12)}x\r\n`), [], {}, /^HTTP\/1.1 508/],
+      ["a path no rewrite takes", GET("/bad"), [], { rewritePath: (path: string) => (path === "/bad" ? "//elsewhere" : path) }, /^HTTP\/1.1 502/],
+      ["a hidden parent directory", GET("/a/..%2fb"), [], {}, /^HTTP\/1.1 400/],
+      ["an upload that stalls", upload, [], { idleBodyTimeoutMs: 60 }, /^HTTP\/1.1 504/],
+      ["an upload that outlasts the deadline", upload, [timeout({ timeoutMs: 60 })], {}, /^HTTP\/1.1 504/],
+    ])("%s", async (_name, bytes, more, options, answer) => {
+      const { url } = await upstreamServer((request, response) => void request.resume().on("error", () => {}).on("end", () => response.end("ok")));
+      const server = await served({ type: "url", target: url, ...options }, { policies: [breaker, ...more] });
+      for (let i = 0; i < 3; i++) expect(await raw(server, bytes, /\r\n\r\n/)).toMatch(answer);
+      expect(await raw(server, GET("/fine"))).toMatch(/^HTTP\/1.1 200 /);
+    });
+
+    test("and one that leaves while a retry keeps its body is no fault", async () => {
+      const { url } = await upstreamServer((_request, response) => void response.end("ok"));
+      const server = await served({ type: "url", target: url }, { policies: [retry()] });
+      const faults: string[] = [];
+      server.gateway.events.on((event) => void (event.type === "error" && faults.push(event.code)));
+      await new Promise<void>((resolve) => {
+        const socket = connect(server.port, "127.0.0.1", () => socket.write(upload, () => setTimeout(() => socket.destroy(), 30)));
+        socket.on("close", () => setTimeout(resolve, 30));
+      });
+      await server.gateway.close({ graceMs: 500 });
+      expect(faults).toEqual([]);
     });
   });
 

@@ -78,7 +78,8 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
     },
     fetch: (request: Request, env: unknown) => {
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      if (incoming.rawHeaders.length / 2 >= limits.maxHeaderFields) return tooManyFields();
+      if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
+      if (!hasOneHost(incoming)) return refuse(400);
       const response = fetch(request, env);
       return isPromise(response) ? response.then((ready) => answer(ready, outgoing)) : answer(response, outgoing);
     },
@@ -103,8 +104,28 @@ function answer(response: Response, outgoing: ServerResponse): MaybePromise<Resp
   return needsStreaming(response) ? sendStream(response, outgoing) : response;
 }
 
-function tooManyFields(): Response {
-  return new Response(null, { status: 431, headers: { connection: "close" } });
+function refuse(status: number): Response {
+  return new Response(null, { status, headers: { connection: "close" } });
+}
+
+/**
+ * RFC 9112 3.2: two `Host` fields are an error, and beside an absolute request target the field is ignored. Whoever
+ * reads the field (an upstream) and whoever reads the URL (a cache key) must see one host.
+ */
+function hasOneHost(incoming: IncomingMessage): boolean {
+  const { rawHeaders, url = "" } = incoming;
+  let at = -1;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length !== 4 || name.toLowerCase() !== "host") continue;
+    if (at !== -1) return false;
+    at = i;
+  }
+  if (at !== -1 && url.charCodeAt(0) !== 47) {
+    const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1];
+    if (authority !== undefined) incoming.headers.host = rawHeaders[at + 1] = authority;
+  }
+  return true;
 }
 
 function checkOptions(app: Servable, options: ServeOptions): Required<ServeOptions> {
