@@ -67,7 +67,7 @@ export class CachePort {
   }
 
   lock(key: string, lockMs: number): MaybePromise<CacheFill | StoreFailure> {
-    return this.#reads.call("lock", (store) => (store as Required<CacheStore>).lock(key, lockMs));
+    return this.#reads.call("lock", (store) => (store as Required<CacheStore>).lock(key, lockMs), isFill);
   }
 
   unlock(key: string, token: string): MaybePromise<void | StoreFailure> {
@@ -92,6 +92,11 @@ export class CachePort {
     }
     return undefined;
   }
+}
+
+function isFill(reply: unknown): boolean {
+  const { kind, token, waitMs } = (reply ?? {}) as { kind?: unknown; token?: unknown; waitMs?: unknown };
+  return (kind === "fill" && typeof token === "string") || (kind === "wait" && typeof waitMs === "number" && waitMs >= 0);
 }
 
 const FOREIGN: unique symbol = Symbol("foreign");

@@ -395,3 +395,18 @@ describe("two processes on one store", () => {
     expect(t.store.size).toBe(0);
   });
 });
+
+describe("a store's lock that is none", () => {
+  it.each([[null], [undefined], ["x"], [{}], [{ kind: "wait" }], [{ kind: "fill" }]])("%j: the upstream is asked all the same", async (reply) => {
+    const upstream = new Upstream();
+    const clock = manualClock();
+    const store = createMemoryCacheStore({ clock });
+    store.lock = () => reply as never;
+    const get = gateway({}, upstream, clock, store);
+    const answer = get("/a");
+    await upstream.called(1);
+    upstream.calls[0]?.answer(new Response("fine"));
+    expect(await (await answer).text()).toBe("fine");
+    expect(await (await get("/a")).text()).toBe("fine");
+  });
+});
