@@ -1,9 +1,9 @@
-/** A bare upstream: 1 KiB of JSON for every request. */
+/** A bare upstream: 1 KiB of JSON for every request, cacheable unless the query says `no-store`. */
 import { createServer } from "node:http";
 
 const body = JSON.stringify({ items: Array.from({ length: 12 }, (_, i) => ({ id: i, name: `item ${i}`, price: i * 100, tags: ["a", "b", "c"] })) }).slice(0, 1024).padEnd(1024, " ");
-const server = createServer((_, response) => {
-  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body), "cache-control": "max-age=60" });
+const server = createServer((request, response) => {
+  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body), "cache-control": request.url.endsWith("?no-store") ? "no-store" : "max-age=60" });
   response.end(body);
 });
 server.keepAliveTimeout = 60_000;
