@@ -135,6 +135,16 @@ describe("the key", () => {
     expect((await t.get("/a", {}, "POST", "x")).cache).toBe("MISS");
   });
 
+  it("is not filled by a request that asks to be taken for another method", async () => {
+    const t = setup({}, (c) => new Response(c.req.header("x-http-method-override") ?? c.req.header("x-http-method") ?? c.req.header("x-method-override") ?? "GET"));
+    for (const field of ["x-http-method-override", "x-http-method", "x-method-override"]) {
+      expect(await t.get("/a", { [field]: "DELETE" })).toMatchObject({ text: "DELETE", cache: "BYPASS" });
+    }
+    expect(await t.get()).toMatchObject({ text: "GET", cache: "MISS" });
+    expect(await t.get("/a", { "x-http-method": "DELETE" })).toMatchObject({ text: "DELETE", cache: "BYPASS" });
+    expect(await t.get()).toMatchObject({ text: "GET", cache: "HIT" });
+  });
+
   it("has bodies by their bytes and media type, and leaves them readable", async () => {
     const t = setup({ methods: ["POST"] }, async (c) => new Response(await c.req.text()));
     const post = (body: string, type = "text/plain") => t.get("/a", { "content-type": type }, "POST", body);

@@ -5,6 +5,8 @@ import type { AnswerRequest } from "./serve.ts";
 import { digest, variantKey } from "./vary.ts";
 import type { Identity } from "../../../types.ts";
 
+const FOR_ORIGIN = ["if-match", "if-unmodified-since", "x-http-method-override", "x-http-method", "x-method-override"] as const;
+
 export class RequestFacts implements AnswerRequest {
   readonly headers: Headers;
   readonly method: string;
@@ -42,9 +44,12 @@ export class RequestFacts implements AnswerRequest {
     return !this.head && this.ifNoneMatch === undefined && this.ifModifiedSince === undefined && this.range === undefined;
   }
 
-  /** Only the origin can evaluate these (RFC 9111 4.3.2). */
+  /**
+   * Only the origin can evaluate these (RFC 9111 4.3.2); and a request that asks an upstream to take it for another method
+   * must not fill the entry of the one it looks like.
+   */
   get forOriginOnly(): boolean {
-    return this.headers.has("if-match") || this.headers.has("if-unmodified-since");
+    return FOR_ORIGIN.some((name) => this.headers.has(name));
   }
 
   /** A digest of who is calling. An identity stands for the token that proved it, since tokens are renewed. */
