@@ -1,0 +1,539 @@
+// sluice/gateway/sdk
+
+import { Context, Hono } from "hono";
+type MaybePromise<T> = T | Promise<T>;
+type TimerHandle = unknown;
+interface Clock {
+  now(): number;
+  monotonic(): number;
+  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
+  clearTimeout(handle: TimerHandle): void;
+}
+type EventSink<Event> = (event: Event) => void;
+interface EventSource<Event> {
+  on(sink: EventSink<Event>): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  readonly active: boolean;
+}
+interface Random {
+  next(): number;
+  uuid(): string;
+}
+interface DriverCapabilities {
+  readonly atomic: boolean;
+  readonly clock: "backend" | "caller";
+  readonly minTtlMs: number;
+  readonly maxValueBytes: number;
+  readonly shared: boolean;
+  readonly approximate?: string;
+  readonly durability?: "memory" | "async" | "sync";
+  readonly native?: readonly string[];
+  readonly maxBatchKeys?: number;
+  readonly maxBatchCommands?: number;
+  readonly lanes?: number;
+  readonly multiKey?: boolean;
+}
+type LimitPolicy = {
+  readonly algorithm: "fixed-window";
+  readonly max: number;
+  readonly windowMs: number;
+} | {
+  readonly algorithm: "sliding-window";
+  readonly max: number;
+  readonly windowMs: number;
+  readonly buckets?: number;
+  readonly dynamic?: boolean;
+} | {
+  readonly algorithm: "token-bucket";
+  readonly capacity: number;
+  readonly max: number;
+  readonly windowMs: number;
+  readonly maxDebt?: number;
+};
+interface LimitDecision {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  retryAfterMs: number | null;
+  resetAfterMs: number;
+  debt: number;
+  ticket?: LimitTicket;
+}
+interface LimitTicket {
+  readonly era: number;
+  readonly at: number;
+  readonly need: number;
+}
+interface RateLimitStore {
+  increment(key: string, windowSeconds: number): MaybePromise<{
+    count: number;
+    resetAt: number;
+  }>;
+  check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type RateLimitDecision = {
+  readonly allowed: true;
+  readonly remaining: number;
+} | {
+  readonly allowed: false;
+  readonly remaining: number;
+  readonly retryAfterMs: number | null;
+};
+interface TokenBucketPolicy {
+  readonly capacity: number;
+  readonly tokensPerSecond: number;
+  readonly prefix?: string;
+}
+interface RateLimiter {
+  consume(key: string, cost: number): Promise<RateLimitDecision>;
+  consumeSync?(key: string, cost: number): RateLimitDecision;
+  getPolicy(): Readonly<TokenBucketPolicy>;
+  dispose?(): void;
+}
+type CircuitState = "closed" | "open" | "half-open";
+interface CircuitBreakerSnapshot {
+  readonly state: CircuitState;
+  readonly failureCount: number;
+  readonly successCount: number;
+  readonly lastFailureTime: number;
+  readonly lastStateChange: number;
+}
+interface CircuitPolicy {
+  readonly failureThreshold: number;
+  readonly windowMs: number;
+  readonly failureRate?: number;
+  readonly minimumThroughput: number;
+  readonly slowCallMs?: number;
+  readonly slowCallRate?: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs?: number;
+  readonly halfOpenMax: number;
+  readonly successThreshold: number;
+  readonly probeTimeoutMs: number;
+}
+interface CircuitPermit {
+  readonly allowed: true;
+  readonly state: CircuitState;
+  readonly epoch: number;
+  readonly token?: string;
+  readonly transition?: CircuitTransition;
+}
+interface CircuitRefusal {
+  readonly allowed: false;
+  readonly state: CircuitState;
+  readonly retryAfterMs: number;
+}
+interface CircuitTransition {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+}
+type CircuitOutcome = "success" | "failure" | "slow" | "unused";
+interface CircuitBreakerStore {
+  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
+  reset(key: string): MaybePromise<void>;
+  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
+  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+interface CacheRecord {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly storedAt: number;
+  readonly freshUntil: number;
+  readonly keepUntil: number;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+type CacheFill = {
+  readonly kind: "fill";
+  readonly token: string;
+} | {
+  readonly kind: "wait";
+  readonly waitMs: number;
+};
+interface CacheStore {
+  get(key: string): MaybePromise<Response | undefined | null>;
+  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
+  delete(key: string): MaybePromise<boolean>;
+  read?(key: string): MaybePromise<CacheRecord | undefined>;
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
+  unlock?(key: string, token: string): MaybePromise<void>;
+  purge?(target: CachePurge): MaybePromise<number>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CachePurge = {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface CursorCommand {
+  readonly spacingMs: number;
+  readonly burst?: number;
+  readonly cost?: number;
+  readonly maxWaitMs?: number;
+}
+interface CursorReply {
+  readonly granted: boolean;
+  readonly waitMs: number;
+  readonly ticket?: LimitTicket;
+}
+interface LeaseReply {
+  readonly held: boolean;
+  readonly fence: number;
+  readonly retryInMs: number;
+}
+interface StitchStore {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttlMs?: number): Promise<void>;
+  incr(key: string, ttlMs?: number): Promise<number>;
+  increment?(key: string, ttlMs?: number): Promise<number>;
+  compareAndSet(key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
+  reserve?(key: string, command: CursorCommand | {
+    readonly refund: LimitTicket;
+    readonly spacingMs: number;
+  } | {
+    readonly pauseMs: number;
+    readonly spacingMs: number;
+  }): Promise<CursorReply>;
+  lease?(key: string, command: {
+    readonly token: string;
+    readonly limit: number;
+    readonly ttlMs: number;
+  }): Promise<LeaseReply>;
+  release?(key: string, token: string): Promise<boolean>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  close?(): Promise<void>;
+}
+interface PubSub {
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
+  unsubscribe(channel: string): Promise<void>;
+  close?(): Promise<void>;
+}
+interface GatewayAdapter {
+  rateLimitStore?: RateLimitStore;
+  circuitBreakerStore?: CircuitBreakerStore;
+  cacheStore?: CacheStore;
+  waitUntil?: (promise: Promise<unknown>) => void;
+  dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  store?: StitchStore;
+  pubsub?: PubSub;
+  rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  close?(): Promise<void>;
+}
+type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+interface GatewayConfig {
+  readonly routes: readonly RouteConfig[];
+  readonly name?: string;
+  readonly basePath?: string;
+  readonly policies?: readonly Policy[];
+  readonly adapter?: GatewayAdapter;
+  readonly onError?: (error: unknown, c: Context) => MaybePromise<Response>;
+  readonly debug?: boolean | string;
+  readonly requestIdHeader?: string;
+  readonly trustRequestId?: boolean;
+  readonly defaultMethods?: readonly HttpMethod[];
+  readonly trailingSlash?: "alias" | "redirect" | "strict";
+  readonly defaultErrorMessage?: string;
+  readonly defaultPolicyPriority?: number;
+  readonly trustProxy?: TrustProxy;
+  readonly stores?: StoreOptions;
+  readonly unmatchedPolicies?: readonly Policy[];
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+type TrustProxy = false | number | readonly string[] | ((address: string) => boolean);
+interface StoreOptions {
+  readonly timeoutMs?: number;
+  readonly putTimeoutMs?: number;
+  readonly guard?: {
+    readonly threshold?: number;
+    readonly cooldownMs?: number;
+    readonly maxCooldownMs?: number;
+  };
+}
+interface RouteConfig {
+  readonly path: string;
+  readonly methods?: readonly HttpMethod[];
+  readonly pipeline: PipelineConfig;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+interface PipelineConfig {
+  readonly policies?: readonly Policy[];
+  readonly upstream: UpstreamConfig;
+}
+type UpstreamConfig = UrlUpstream | HandlerUpstream;
+interface UrlUpstream {
+  readonly type: "url";
+  readonly target: string | ((c: Context) => MaybePromise<string | URL>);
+  readonly allowOrigins?: readonly string[];
+  readonly rewritePath?: (path: string) => string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly connectTimeoutMs?: number;
+  readonly headersTimeoutMs?: number;
+  readonly idleBodyTimeoutMs?: number;
+  readonly forwarded?: "x-forwarded" | "rfc7239" | "both" | false;
+  readonly via?: boolean;
+  readonly preserveHost?: boolean;
+  readonly rewriteLocation?: boolean;
+  readonly maxResponseBytes?: number;
+}
+interface HandlerUpstream {
+  readonly type: "handler";
+  readonly handler: (c: Context) => MaybePromise<Response>;
+}
+interface GatewayInstance {
+  readonly app: Hono;
+  readonly fetch: (request: Request, env?: unknown, ctx?: unknown) => MaybePromise<Response>;
+  readonly name: string;
+  readonly routeCount: number;
+  readonly events: EventSource<GatewayEvent>;
+  readonly cache: {
+    purge(target: PurgeTarget): Promise<{
+      purged: number;
+    }>;
+  };
+  update(config: GatewayConfig): Promise<{
+    added: string[];
+    removed: string[];
+    changed: string[];
+  }>;
+  close(options?: {
+    readonly graceMs?: number;
+  }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  readonly _registry: GatewayRegistry;
+}
+type PurgeTarget = {
+  readonly url: string;
+} | {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface GatewayRegistry {
+  readonly gatewayName: string;
+  readonly routes: readonly {
+    readonly path: string;
+    readonly methods: readonly string[];
+    readonly policies: readonly string[];
+    readonly upstream: string;
+  }[];
+  readonly policies: readonly {
+    readonly name: string;
+    readonly priority: number;
+    readonly routes: readonly string[];
+  }[];
+}
+type GatewayEvent = {
+  readonly type: "store.down" | "store.up";
+  readonly store: string;
+  readonly policy: string;
+  readonly code?: string;
+  readonly suppressed?: number;
+} | {
+  readonly type: "store.error";
+  readonly store: string;
+  readonly policy: string;
+  readonly code: string;
+  readonly mode: FailMode;
+} | {
+  readonly type: "store.missing" | "store.limited" | "policy.warning";
+  readonly policy: string;
+  readonly message: string;
+} | {
+  readonly type: "circuit";
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+} | {
+  readonly type: "error";
+  readonly code: string;
+  readonly requestId: string;
+  readonly error: unknown;
+} | {
+  readonly type: "background.error";
+  readonly error: unknown;
+} | {
+  readonly type: "client-address.unknown";
+};
+type FailMode = "open" | "closed" | "local";
+type Next = () => Promise<void>;
+type PolicyHandler = (c: Context, next: Next) => MaybePromise<Response | void>;
+interface Policy {
+  readonly name: string;
+  readonly handler: PolicyHandler;
+  readonly priority?: number;
+  readonly guard?: boolean;
+  readonly preflight?: boolean;
+  readonly bind?: (site: PolicySite) => BoundPolicy;
+}
+interface BoundPolicy {
+  readonly handler: PolicyHandler;
+  readonly dispose?: () => MaybePromise<void>;
+  readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+}
+interface PolicySite {
+  readonly gatewayName: string;
+  readonly scopeKey: string;
+  readonly policyName: string;
+  readonly routePath: string;
+  readonly upstream: string;
+  readonly adapter: GatewayAdapter | undefined;
+  readonly local: LocalStores;
+  readonly stores: Required<Pick<StoreOptions, "timeoutMs" | "putTimeoutMs">> & {
+    readonly guard: Required<NonNullable<StoreOptions["guard"]>>;
+  };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: Events<GatewayEvent>;
+}
+interface LocalStores {
+  readonly rateLimitStore: RateLimitStore;
+  readonly circuitBreakerStore: CircuitBreakerStore;
+  readonly cacheStore: CacheStore;
+}
+interface PolicyOptions {
+  readonly name?: string;
+  readonly priority?: number;
+  readonly skip?: (c: Context) => MaybePromise<boolean>;
+}
+type DebugLogger = (message: string, ...args: unknown[]) => void;
+interface Identity {
+  readonly scheme: string;
+  readonly id: string;
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  readonly scopes?: readonly string[];
+}
+interface PolicyContext {
+  readonly requestId: string;
+  readonly startTime: number;
+  readonly gatewayName: string;
+  readonly routePath: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly debug: (namespace: string) => DebugLogger;
+  readonly adapter: GatewayAdapter | undefined;
+  readonly clientIp: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly path: string;
+  identity?: Identity;
+  signal: AbortSignal;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly detached?: (policyName: string, request: Request) => Promise<Response>;
+  readonly upstream: string;
+  readonly chooseTarget?: (() => MaybePromise<string>) | undefined;
+  upstreamTarget: string | undefined;
+  upstreamCalls: number;
+  upstreamStatus: number | undefined;
+  upstreamError: unknown;
+  upstreamGate: (() => void) | undefined;
+  readonly awaitsClient: boolean;
+  readonly clientAddress: (ipHeaders: readonly string[]) => string;
+  readonly onBodyEnd: (callback: (end: {
+    readonly bytes: number;
+    readonly aborted: boolean;
+  }) => void) => void;
+}
+interface PolicyDefinition<Config extends object, State> {
+  readonly name: string;
+  readonly priority?: number;
+  readonly guard?: boolean;
+  readonly preflight?: boolean;
+  readonly defaults?: Partial<Config>;
+  readonly validate?: (config: Config) => void;
+  readonly setup?: (config: Config, site: PolicySite) => State;
+  readonly handler: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
+  readonly dispose?: (state: State) => MaybePromise<void>;
+  readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+}
+interface PolicyTools<Config, State> {
+  readonly config: Config;
+  readonly state: State;
+  readonly site: PolicySite;
+  readonly gateway: PolicyContext;
+  readonly debug: DebugLogger;
+}
+type PolicyFactory<Config> = Record<never, never> extends Config ? (config?: Config & PolicyOptions) => Policy : (config: Config & PolicyOptions) => Policy;
+declare function definePolicy<Config extends object = PolicyOptions, State = undefined>(definition: PolicyDefinition<Config, State>): PolicyFactory<Config>;
+declare const Priority: Readonly<{
+  OBSERVABILITY: 0;
+  IP_FILTER: 1;
+  METRICS: 1;
+  EARLY: 5;
+  AUTH: 10;
+  RATE_LIMIT: 20;
+  CIRCUIT_BREAKER: 30;
+  CACHE: 40;
+  REQUEST_TRANSFORM: 50;
+  TIMEOUT: 85;
+  RETRY: 90;
+  RESPONSE_TRANSFORM: 92;
+  PROXY: 95;
+  DEFAULT: 100;
+  MOCK: 999;
+}>;
+declare function getGatewayContext(c: Context): PolicyContext | undefined;
+interface SafeCallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+declare function safeCall<T>(fn: () => MaybePromise<T>, fallback: T, debug?: DebugLogger, label?: string, options?: SafeCallOptions): Promise<T>;
+declare function resolveConfig<Config extends object>(defaults: Partial<Config> | undefined, user?: Partial<Config> | null): Config;
+declare function withSkip(skip: ((c: Context) => MaybePromise<boolean>) | undefined | null, handler: PolicyHandler): PolicyHandler;
+declare class TestAdapter implements GatewayAdapter {
+  #private;
+  rateLimitStore: RateLimitStore | undefined;
+  circuitBreakerStore: CircuitBreakerStore | undefined;
+  cacheStore: CacheStore | undefined;
+  store: StitchStore | undefined;
+  pubsub: PubSub | undefined;
+  rateLimiter: ((policy: TokenBucketPolicy) => RateLimiter) | undefined;
+  dispatchBinding: ((service: string, request: Request) => Promise<Response>) | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  constructor(options?: {
+    readonly clock?: Clock;
+  });
+  waitAll(): Promise<void>;
+  reset(): void;
+  close(): Promise<void>;
+}
+declare function createTestAdapter(options?: {
+  readonly clock?: Clock;
+}): TestAdapter;
+interface PolicyTestHarnessOptions extends Omit<GatewayConfig, "routes" | "name" | "adapter" | "policies"> {
+  readonly upstream?: ((c: Context) => MaybePromise<Response>) | UpstreamConfig;
+  readonly path?: string;
+  readonly methods?: RouteConfig["methods"];
+  readonly metadata?: RouteConfig["metadata"];
+  readonly gatewayName?: string;
+  readonly adapter?: GatewayAdapter;
+}
+interface PolicyTestHarness<Adapter extends GatewayAdapter = TestAdapter> {
+  readonly request: (input: string | URL | Request, init?: RequestInit, env?: unknown) => Promise<Response>;
+  readonly app: Hono;
+  readonly adapter: Adapter;
+  readonly gateway: GatewayInstance;
+}
+declare function createPolicyTestHarness<Adapter extends GatewayAdapter = TestAdapter>(policies: Policy | readonly Policy[], options?: PolicyTestHarnessOptions & {
+  readonly adapter?: Adapter;
+}): PolicyTestHarness<Adapter>;
+export { type PolicyDefinition, type PolicyFactory, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, Priority, type SafeCallOptions, TestAdapter, createPolicyTestHarness, createTestAdapter, definePolicy, getGatewayContext, resolveConfig, safeCall, withSkip };

@@ -1,0 +1,522 @@
+// sluice/postgres
+
+type TimerHandle = unknown;
+interface Clock {
+  now(): number;
+  monotonic(): number;
+  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
+  clearTimeout(handle: TimerHandle): void;
+}
+interface Random {
+  next(): number;
+  uuid(): string;
+}
+type MaybePromise<T> = T | Promise<T>;
+interface Step<State, Reply> {
+  readonly state: State | undefined;
+  readonly reply: Reply;
+  readonly expiresAt: number | undefined;
+}
+interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
+  readonly name: string;
+  readonly version: number;
+  readonly maxStateBytes: number;
+  step(state: State | undefined, command: Command, now: number): Step<State, Reply>;
+  encode(state: State): Uint8Array;
+  decode(bytes: Uint8Array): State;
+  limiting?(state: State, now: number): boolean;
+  readonly compact?: CompactState<State>;
+  readonly row?: RowMachine<Command, Reply>;
+}
+interface CompactState<State> {
+  readonly width: number;
+  write(state: State, cells: Float64Array, at: number): boolean;
+  read(cells: Float64Array, at: number): State;
+}
+interface RowMachine<Command, Reply> {
+  readonly width: number;
+  apply(cells: Float64Array, at: number, command: Command, now: number, reply: Reply): boolean;
+  expiresAt(cells: Float64Array, at: number, command: Command): number | undefined;
+  limiting(cells: Float64Array, at: number, now: number): boolean;
+  reply(): Reply;
+}
+interface Operation<Command = unknown> {
+  readonly algorithm: Algorithm;
+  readonly key: string;
+  readonly commands: readonly Command[];
+}
+type Reply = unknown;
+interface RunOptions {
+  readonly signal?: AbortSignal;
+}
+interface DriverCapabilities {
+  readonly atomic: boolean;
+  readonly clock: "backend" | "caller";
+  readonly minTtlMs: number;
+  readonly maxValueBytes: number;
+  readonly shared: boolean;
+  readonly approximate?: string;
+  readonly durability?: "memory" | "async" | "sync";
+  readonly native?: readonly string[];
+  readonly maxBatchKeys?: number;
+  readonly maxBatchCommands?: number;
+  readonly lanes?: number;
+  readonly multiKey?: boolean;
+}
+interface StateDriver {
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  run(batch: readonly Operation[], options?: RunOptions): MaybePromise<Reply[][]>;
+  runSync?<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R;
+  table?<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined;
+  get(key: string, options?: RunOptions): MaybePromise<Uint8Array | undefined>;
+  set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): MaybePromise<void>;
+  delete(key: string, options?: RunOptions): MaybePromise<boolean>;
+  close(): Promise<void>;
+}
+interface SyncTable<Command, R> {
+  run(key: string, command: Command): R;
+}
+type LimitPolicy = {
+  readonly algorithm: "fixed-window";
+  readonly max: number;
+  readonly windowMs: number;
+} | {
+  readonly algorithm: "sliding-window";
+  readonly max: number;
+  readonly windowMs: number;
+  readonly buckets?: number;
+  readonly dynamic?: boolean;
+} | {
+  readonly algorithm: "token-bucket";
+  readonly capacity: number;
+  readonly max: number;
+  readonly windowMs: number;
+  readonly maxDebt?: number;
+};
+interface LimitDecision {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  retryAfterMs: number | null;
+  resetAfterMs: number;
+  debt: number;
+  ticket?: LimitTicket;
+}
+interface LimitTicket {
+  readonly era: number;
+  readonly at: number;
+  readonly need: number;
+}
+interface RateLimitStore {
+  increment(key: string, windowSeconds: number): MaybePromise<{
+    count: number;
+    resetAt: number;
+  }>;
+  check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type RateLimitDecision = {
+  readonly allowed: true;
+  readonly remaining: number;
+} | {
+  readonly allowed: false;
+  readonly remaining: number;
+  readonly retryAfterMs: number | null;
+};
+interface TokenBucketPolicy {
+  readonly capacity: number;
+  readonly tokensPerSecond: number;
+  readonly prefix?: string;
+}
+interface RateLimiter {
+  consume(key: string, cost: number): Promise<RateLimitDecision>;
+  consumeSync?(key: string, cost: number): RateLimitDecision;
+  getPolicy(): Readonly<TokenBucketPolicy>;
+  dispose?(): void;
+}
+type CircuitState = "closed" | "open" | "half-open";
+interface CircuitBreakerSnapshot {
+  readonly state: CircuitState;
+  readonly failureCount: number;
+  readonly successCount: number;
+  readonly lastFailureTime: number;
+  readonly lastStateChange: number;
+}
+interface CircuitPolicy {
+  readonly failureThreshold: number;
+  readonly windowMs: number;
+  readonly failureRate?: number;
+  readonly minimumThroughput: number;
+  readonly slowCallMs?: number;
+  readonly slowCallRate?: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs?: number;
+  readonly halfOpenMax: number;
+  readonly successThreshold: number;
+  readonly probeTimeoutMs: number;
+}
+interface CircuitPermit {
+  readonly allowed: true;
+  readonly state: CircuitState;
+  readonly epoch: number;
+  readonly token?: string;
+  readonly transition?: CircuitTransition;
+}
+interface CircuitRefusal {
+  readonly allowed: false;
+  readonly state: CircuitState;
+  readonly retryAfterMs: number;
+}
+interface CircuitTransition {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+}
+type CircuitOutcome = "success" | "failure" | "slow" | "unused";
+interface CircuitBreakerStore {
+  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
+  reset(key: string): MaybePromise<void>;
+  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
+  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+interface CacheRecord {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly storedAt: number;
+  readonly freshUntil: number;
+  readonly keepUntil: number;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+type CacheFill = {
+  readonly kind: "fill";
+  readonly token: string;
+} | {
+  readonly kind: "wait";
+  readonly waitMs: number;
+};
+interface CacheStore {
+  get(key: string): MaybePromise<Response | undefined | null>;
+  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
+  delete(key: string): MaybePromise<boolean>;
+  read?(key: string): MaybePromise<CacheRecord | undefined>;
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
+  unlock?(key: string, token: string): MaybePromise<void>;
+  purge?(target: CachePurge): MaybePromise<number>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CachePurge = {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface CursorCommand {
+  readonly spacingMs: number;
+  readonly burst?: number;
+  readonly cost?: number;
+  readonly maxWaitMs?: number;
+}
+interface CursorReply {
+  readonly granted: boolean;
+  readonly waitMs: number;
+  readonly ticket?: LimitTicket;
+}
+interface LeaseReply {
+  readonly held: boolean;
+  readonly fence: number;
+  readonly retryInMs: number;
+}
+interface StitchStore {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttlMs?: number): Promise<void>;
+  incr(key: string, ttlMs?: number): Promise<number>;
+  increment?(key: string, ttlMs?: number): Promise<number>;
+  compareAndSet(key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
+  reserve?(key: string, command: CursorCommand | {
+    readonly refund: LimitTicket;
+    readonly spacingMs: number;
+  } | {
+    readonly pauseMs: number;
+    readonly spacingMs: number;
+  }): Promise<CursorReply>;
+  lease?(key: string, command: {
+    readonly token: string;
+    readonly limit: number;
+    readonly ttlMs: number;
+  }): Promise<LeaseReply>;
+  release?(key: string, token: string): Promise<boolean>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  close?(): Promise<void>;
+}
+interface PubSub {
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
+  unsubscribe(channel: string): Promise<void>;
+  close?(): Promise<void>;
+}
+interface SerializedMessage {
+  readonly id: string;
+  readonly origin: string;
+  readonly topic: string;
+  readonly type: string;
+  readonly frame: string | Uint8Array;
+  readonly exclude?: string;
+}
+interface PublishReport {
+  readonly matched: number;
+  readonly capability: "exact" | "prefix" | "regex";
+  readonly reach?: "cluster";
+}
+interface PubSubAdapter {
+  subscribe(clientId: string, topic: string): MaybePromise<void>;
+  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
+  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
+  list(clientId: string): MaybePromise<string[]>;
+  disconnect?(clientId: string): MaybePromise<void>;
+  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  close?(): MaybePromise<void>;
+}
+interface GatewayAdapter {
+  rateLimitStore?: RateLimitStore;
+  circuitBreakerStore?: CircuitBreakerStore;
+  cacheStore?: CacheStore;
+  waitUntil?: (promise: Promise<unknown>) => void;
+  dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  store?: StitchStore;
+  pubsub?: PubSub;
+  rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  close?(): Promise<void>;
+}
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+type Row = Readonly<Record<string, unknown>>;
+interface PostgresConnection {
+  readonly client: string;
+  execute(statement: Statement, params: readonly (string | null)[]): Promise<readonly Row[]>;
+  readonly listener?: () => Promise<PostgresListener>;
+}
+interface PostgresListener {
+  listen(channel: string): Promise<void>;
+  unlisten(channel: string): Promise<void>;
+  onMessage(callback: (channel: string, payload: string) => void): void;
+  onLost(callback: () => void): void;
+  onBack(callback: (channel: string) => void): void;
+  close(): Promise<void>;
+}
+interface PostgresClientOptions {
+  readonly prepare?: boolean;
+}
+interface PgLike {
+  query(query: {
+    name?: string;
+    text: string;
+    values: unknown[];
+  }): Promise<{
+    rows: unknown[];
+  }>;
+  connect(...args: never[]): Promise<unknown>;
+}
+interface PostgresJsLike {
+  unsafe(query: string, params?: never[], options?: {
+    prepare?: boolean;
+  }): PromiseLike<unknown>;
+}
+interface QueryLike {
+  query(text: string, params: string[]): PromiseLike<unknown>;
+}
+type PostgresClient = PostgresConnection | PgLike | PostgresJsLike | QueryLike;
+declare function fromPg(client: PgLike, options?: PostgresClientOptions): PostgresConnection;
+declare function fromPostgresJs(sql: PostgresJsLike, options?: PostgresClientOptions): PostgresConnection;
+declare function fromQuery(client: QueryLike): PostgresConnection;
+interface PostgresSchemaOptions {
+  readonly tablePrefix?: string;
+  readonly durability?: "unlogged" | "logged";
+}
+type RecordTable = "rate_limits" | "circuit_breakers" | "cache" | "entries";
+declare function postgresSchemaSql(options?: PostgresSchemaOptions): string;
+declare const POSTGRES_SCHEMA_SQL: string;
+interface PostgresDriverOptions extends PostgresClientOptions {
+  readonly tablePrefix?: string;
+  readonly table?: "entries" | "cache";
+  readonly maxValueBytes?: number;
+  readonly lanes?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+interface PostgresDriver extends StateDriver {
+  readonly connection: PostgresConnection;
+  readonly tablePrefix: string;
+  cleanup(table: RecordTable, options?: RunOptions): Promise<number>;
+}
+declare function postgresDriver(client: PostgresClient, options?: PostgresDriverOptions): PostgresDriver;
+interface PostgresCacheStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+  readonly maxEntryBytes?: number;
+}
+declare class PostgresCacheStore implements CacheStore {
+  #private;
+  readonly name = "postgres";
+  readonly capabilities: DriverCapabilities;
+  constructor(client: PostgresClient, options?: PostgresCacheStoreOptions);
+  get(key: string): Promise<Response | undefined>;
+  put(key: string, response: Response, ttlSeconds: number): Promise<void>;
+  delete(key: string): Promise<boolean>;
+  read(key: string): Promise<CacheRecord | undefined>;
+  write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
+  lock(key: string, lockMs: number): Promise<CacheFill>;
+  unlock(key: string, token: string): Promise<void>;
+  purge(target: CachePurge): Promise<number>;
+  cleanup(): Promise<number>;
+  destroy(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+type EventSink<Event> = (event: Event) => void;
+interface EventSource<Event> {
+  on(sink: EventSink<Event>): () => void;
+}
+interface PubSubGap {
+  readonly type: "pubsub.gap";
+  readonly channel: string;
+  readonly dropped?: number;
+  readonly since?: number;
+}
+interface ChannelHandlersOptions {
+  readonly maxQueued?: number;
+  readonly onError?: (error: unknown, channel: string) => void;
+}
+type MessageHandler = (message: unknown) => void | Promise<void>;
+interface PostgresPubSubOptions extends ChannelHandlersOptions, PostgresClientOptions {
+  readonly tablePrefix?: string;
+  readonly timeoutMs?: number;
+  readonly maxMessageBytes?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+interface PostgresPubSub extends PubSub, PubSubAdapter {
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  unsubscribe(clientId: string, topic: string): Promise<void>;
+  list(clientId: string): Promise<string[]>;
+  disconnect(clientId: string): Promise<void>;
+  start(onRemote: (message: SerializedMessage) => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  readonly events: EventSource<PubSubGap>;
+  readonly size: {
+    readonly channels: number;
+    readonly clients: number;
+    readonly routers: number;
+  };
+}
+declare function postgresPubSub(client: PostgresClient, options?: PostgresPubSubOptions): PostgresPubSub;
+interface CombinerCallOptions<R = Reply> {
+  readonly signal?: AbortSignal;
+  readonly deadlineMs?: number;
+  readonly onLateReply?: (reply: R) => void;
+}
+type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
+interface KeyValueStore extends Required<StitchStore> {
+  readonly capabilities: DriverCapabilities;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+interface PostgresStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+  readonly keyPrefix?: string;
+}
+interface PostgresStore extends KeyValueStore {
+  cleanup(): Promise<number>;
+}
+declare function postgresStore(client: PostgresClient, options?: PostgresStoreOptions): PostgresStore;
+interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
+  readonly prefix?: string;
+}
+interface PostgresRateLimiter extends RateLimiter {
+  dispose(): void;
+  cleanup(): Promise<number>;
+}
+declare function postgresRateLimiter(client: PostgresClient, policy: TokenBucketPolicy, options?: PostgresRateLimiterOptions): PostgresRateLimiter;
+interface CircuitBreakerStoreOptions {
+  readonly prefix?: string;
+  readonly policy?: Partial<CircuitPolicy>;
+  readonly random?: Random;
+  readonly run?: Run;
+}
+interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {}
+declare class PostgresRateLimitStore implements RateLimitStore {
+  #private;
+  readonly name = "postgres";
+  readonly capabilities: DriverCapabilities;
+  constructor(client: PostgresClient, options?: PostgresRateLimitStoreOptions);
+  increment(key: string, windowSeconds: number): Promise<{
+    count: number;
+    resetAt: number;
+  }>;
+  check(key: string, policy: LimitPolicy, cost: number): Promise<LimitDecision>;
+  checkAll(key: string, policies: readonly LimitPolicy[], cost: number): Promise<LimitDecision[]>;
+  cleanup(): Promise<number>;
+  destroy(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+interface PostgresCircuitBreakerStoreOptions extends Omit<PostgresDriverOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
+declare class PostgresCircuitBreakerStore implements CircuitBreakerStore {
+  #private;
+  readonly name = "postgres";
+  readonly capabilities: DriverCapabilities;
+  constructor(client: PostgresClient, options?: PostgresCircuitBreakerStoreOptions);
+  getState(key: string): Promise<CircuitBreakerSnapshot>;
+  recordSuccess(key: string): Promise<CircuitBreakerSnapshot>;
+  recordFailure(key: string): Promise<CircuitBreakerSnapshot>;
+  transition(key: string, to: CircuitState): Promise<CircuitBreakerSnapshot>;
+  reset(key: string): Promise<void>;
+  acquire(key: string, policy: CircuitPolicy): Promise<CircuitPermit | CircuitRefusal>;
+  report(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): Promise<CircuitTransition | undefined>;
+  isolate(key: string): Promise<CircuitBreakerSnapshot>;
+  disable(key: string): Promise<CircuitBreakerSnapshot>;
+  cleanup(): Promise<number>;
+  destroy(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+interface PostgresAdapterOptions extends PostgresClientOptions {
+  readonly client: PostgresClient;
+  readonly tablePrefix?: string;
+  readonly stores?: {
+    readonly rateLimit?: boolean;
+    readonly circuitBreaker?: boolean;
+    readonly cache?: boolean;
+    readonly store?: boolean;
+    readonly pubsub?: boolean;
+  };
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+  readonly cleanupIntervalMs?: number;
+  readonly maxEntryBytes?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+interface PostgresAdapter extends GatewayAdapter {
+  readonly rateLimitStore?: PostgresRateLimitStore;
+  readonly circuitBreakerStore?: PostgresCircuitBreakerStore;
+  readonly cacheStore?: PostgresCacheStore;
+  readonly store?: PostgresStore;
+  readonly pubsub?: PostgresPubSub;
+  rateLimiter(policy: TokenBucketPolicy): RateLimiter;
+  cleanup(): Promise<number>;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+declare function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapter;
+export { type KeyValueStore, POSTGRES_SCHEMA_SQL, type PgLike, type PostgresAdapter, type PostgresAdapterOptions, PostgresCacheStore, type PostgresCacheStoreOptions, PostgresCircuitBreakerStore, type PostgresCircuitBreakerStoreOptions, type PostgresClient, type PostgresClientOptions, type PostgresConnection, type PostgresDriver, type PostgresDriverOptions, type PostgresJsLike, type PostgresListener, type PostgresPubSub, type PostgresPubSubOptions, PostgresRateLimitStore, type PostgresRateLimitStoreOptions, type PostgresRateLimiter, type PostgresRateLimiterOptions, type PostgresSchemaOptions, type PostgresStore, type PostgresStoreOptions, type QueryLike, fromPg, fromPostgresJs, fromQuery, postgresAdapter, postgresDriver, postgresPubSub, postgresRateLimiter, postgresSchemaSql, postgresStore };
