@@ -65,7 +65,12 @@ describe.each(Object.entries(clients))("%s", (name, connect) => {
   it("pub/sub", async () => {
     const [a, b] = [await connect(), await connect()];
     let turn = 0;
-    await conforms(verifyPubSubContract(() => redisPubSub(turn++ % 2 === 0 ? a : b), { shared: true }));
+    // Nodes pass messages on after the publisher has its answer: one that listens from now on may still get the last one.
+    const skip = { "delivery/nothing-from-before": "cluster nodes forward messages asynchronously" };
+    const report = await verifyPubSubContract(() => redisPubSub(turn++ % 2 === 0 ? a : b), { shared: true, skip });
+    console.log(`${report.name} on a cluster, skipped: ${report.skipped.map(({ rule, reason }) => `${rule} (${reason})`).join(", ")}`);
+    expect(report.skipped.map(({ rule }) => rule)).toEqual(Object.keys(skip));
+    await conforms(Promise.resolve(report));
   });
 
   it("a batch over all slots is exact, and keys are on every node", async () => {
