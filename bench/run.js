@@ -25,7 +25,7 @@ if (!existsSync(new URL("../dist/state.js", import.meta.url))) {
 
 const { default: suite } = await import(`./suites/${wanted}.js`);
 const rounds = flags.quick ? 3 : 7;
-const budgetMs = flags.quick ? 300 : 1000;
+const budgetMs = suite.budgetMs ?? (flags.quick ? 300 : 1000);
 const cells = suite.cells.filter((cell) => flags.only === undefined || cell.name.includes(flags.only));
 const names = [...cells.map((cell) => cell.name), `${cells[0].name} (again)`];
 const samples = new Map(names.map((name) => [name, []]));

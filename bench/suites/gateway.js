@@ -91,7 +91,8 @@ const three = ({ rateLimit, circuitBreaker, cache }) => [rateLimit(limits), circ
 export default {
   name: "gateway",
   description: "requests per second and CPU of the server, 64 connections",
-  warmup: 100_000,
+  warmup: 60_000,
+  budgetMs: 2500,
   cells: [
     { name: "bare Hono", setup: () => cell(bareHono) },
     { name: "gateway, no policy", setup: () => cell(sluice(() => [])) },
