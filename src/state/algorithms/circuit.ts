@@ -358,7 +358,7 @@ function open(cells: Float64Array, at: number, policy: CircuitPolicy, now: numbe
     // A fleet that was cut off together must not come back together; the cap holds with jitter.
     openMs = Math.max(policy.resetTimeoutMs, Math.floor(openMs * (1 - 0.1 * random)));
   }
-  cells[at + OPEN_UNTIL] = Math.ceil(now) + openMs;
+  cells[at + OPEN_UNTIL] = Math.floor(now) + openMs;
   settle(cells, at);
 }
 
