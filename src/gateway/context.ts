@@ -66,6 +66,8 @@ export class RequestState implements PolicyContext {
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
+  /** The answer is with the runtime; its body may still be on the way. */
+  answered: boolean;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -91,6 +93,7 @@ export class RequestState implements PolicyContext {
     this.upstreamGate = undefined;
     this.policies = undefined;
     this.call = undefined;
+    this.answered = false;
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;
@@ -138,7 +141,7 @@ export class RequestState implements PolicyContext {
 
   /** Address of the connected peer; the caller's when no proxy stands between. */
   get peer(): string | undefined {
-    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c) ?? null;
+    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c, this.original) ?? null;
     return this.lazyPeer ?? undefined;
   }
 
@@ -195,7 +198,7 @@ export class RequestState implements PolicyContext {
 
   /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
   private onGone(cancel: Cancel): () => void {
-    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort);
+    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort, () => this.answered);
     return this.lazyCancellation.add(cancel);
   }
 

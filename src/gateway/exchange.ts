@@ -72,6 +72,7 @@ function complete(state: RequestState, answer: Response): Response {
       for (const watcher of watchers) watcher(end);
     });
   }
+  state.answered = true;
   snapshot.core.tracker.end();
   snapshot.inFlight--;
   if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();
