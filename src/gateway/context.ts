@@ -10,6 +10,7 @@ import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
+import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
@@ -63,6 +64,8 @@ export class RequestState implements PolicyContext {
   upstreamStatus: number | undefined;
   upstreamError: unknown;
   upstreamGate: (() => void) | undefined;
+  /** What policies have decided about the call of the upstream. */
+  plan: OutgoingPlan | undefined;
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
@@ -91,6 +94,7 @@ export class RequestState implements PolicyContext {
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
     this.upstreamGate = undefined;
+    this.plan = undefined;
     this.policies = undefined;
     this.call = undefined;
     this.answered = false;
@@ -124,7 +128,14 @@ export class RequestState implements PolicyContext {
 
   get chooseTarget(): (() => MaybePromise<string>) | undefined {
     const choose = this.call?.choose;
-    return choose === undefined ? undefined : () => choose(this.c);
+    const choosers = this.policies?.flatMap((entry) => entry.choose ?? []) ?? [];
+    if (choosers.length === 0) return choose === undefined ? undefined : () => choose(this.c);
+    return async () => {
+      // The last policy that chooses decides, as it does when the request gets there.
+      let chosen = "";
+      for (const one of choosers) chosen = (await one(this.c)) || chosen;
+      return chosen === "" && choose !== undefined ? await choose(this.c) : chosen;
+    };
   }
 
   get trace(): TraceIds {

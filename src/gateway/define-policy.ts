@@ -2,10 +2,11 @@
 
 import type { Context } from "hono";
 import { isSluiceError } from "../core/errors.ts";
-import type { MaybePromise } from "../core/maybe-promise.ts";
+import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { callback } from "./callback.ts";
 import { boundHandler, requestState } from "./context.ts";
 import { noopDebug } from "./debug.ts";
-import { GatewayError, configError, isGatewayError, policyError } from "./errors.ts";
+import { GatewayError, configError, isGatewayError } from "./errors.ts";
 import { resolveConfig } from "./sdk/resolve-config.ts";
 import { withSkip } from "./sdk/with-skip.ts";
 import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, PurgeTarget } from "./types.ts";
@@ -19,6 +20,10 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly guard?: boolean;
   /** See {@link Policy.preflight}. @default false */
   readonly preflight?: boolean;
+  /** See {@link Policy.late}. @default false */
+  readonly late?: boolean;
+  /** See {@link Policy.ownedFields}. */
+  readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   /** Called at construction with the resolved options; throws what is wrong with them. */
   readonly validate?: (config: Config) => void;
@@ -28,6 +33,8 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly dispose?: (state: State) => MaybePromise<void>;
   /** Of a policy that stores responses: serves `gateway.cache.purge`. */
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  /** See {@link BoundPolicy.choose}. Not asked where `skip` says so. */
+  readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
 
 export interface PolicyTools<Config, State> {
@@ -73,11 +80,14 @@ export function definePolicy<Config extends object = PolicyOptions, State = unde
     const priority = config.priority ?? definition.priority;
     checkCommon(name, config, priority);
     withConfigErrors(name, () => definition.validate?.(config));
+    const ownedFields = definition.ownedFields?.(config).map((field) => field.toLowerCase()) ?? [];
     const policy: Policy = {
       name,
       ...(priority === undefined ? undefined : { priority }),
       ...(definition.guard === true ? { guard: true } : undefined),
       ...(definition.preflight === true ? { preflight: true } : undefined),
+      ...(definition.late === true ? { late: true } : undefined),
+      ...(ownedFields.length > 0 ? { ownedFields } : undefined),
       handler: (c, next) => boundHandler(c, policy)(c, next),
       bind: (site) => bind(definition, config, name, site),
     };
@@ -96,27 +106,27 @@ function bind<Config extends object, State>(
   const namespace = `sluice:policy:${name}`;
   const run = definition.handler;
   const skip = config.skip;
+  const skips = skip === undefined ? undefined : (c: Context): MaybePromise<boolean> => callback(name, () => skip(c));
   const handler = withSkip(
-    skip === undefined
-      ? undefined
-      : (c) => {
-          try {
-            const skipped = skip(c);
-            return typeof skipped === "boolean" ? skipped : Promise.resolve(skipped).catch((error: unknown) => Promise.reject(policyError(name, error)));
-          } catch (error) {
-            throw policyError(name, error);
-          }
-        },
+    skips,
     (c, next) => {
       const gateway = requestState(c);
       return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug });
     },
   );
-  const { dispose, purge } = definition;
+  const { dispose, purge, choose } = definition;
   return {
     handler,
     ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
     ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
+    ...(choose === undefined
+      ? undefined
+      : {
+          choose: (c) => {
+            const skipped = skips?.(c) ?? false;
+            return isPromise(skipped) ? skipped.then((yes) => (yes ? "" : choose(c, state))) : skipped ? "" : choose(c, state);
+          },
+        }),
   };
 }
 

@@ -214,6 +214,13 @@ export interface RateLimitStore {
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   /** Tests all policies on one subject and charges all of them, or none. Decisions in the order of the policies. */
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  /** `check` whose decision carries a ticket when something was charged; required together with `settle`. */
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  /**
+   * Corrects an earlier charge to what was really used, up or down. More may be charged than is left: the debt of a token
+   * bucket is waited out by later checks. Without a ticket, `actual` is charged as it is.
+   */
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
