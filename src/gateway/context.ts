@@ -9,6 +9,7 @@ import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import type { TraceNotes } from "./operation/trace-report.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
@@ -66,6 +67,8 @@ export class RequestState implements PolicyContext {
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
+  /** What a client that may have a trace has asked for; `undefined` when it has not. */
+  traceNotes: TraceNotes | undefined;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -91,6 +94,7 @@ export class RequestState implements PolicyContext {
     this.upstreamGate = undefined;
     this.policies = undefined;
     this.call = undefined;
+    this.traceNotes = undefined;
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;

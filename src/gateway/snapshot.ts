@@ -5,8 +5,9 @@ import { systemRandom } from "../core/random.ts";
 import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
-import type { Core, SiteBase, Snapshot } from "./internals.ts";
-import type { GatewayConfig, StoreOptions } from "./types.ts";
+import type { Core, Snapshot } from "./internals.ts";
+import { storeOptions } from "./store-options.ts";
+import type { GatewayConfig } from "./types.ts";
 import { validateGatewayConfig } from "./validate.ts";
 import { addressTrust } from "./client-ip.ts";
 
@@ -46,16 +47,4 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     purges: compiled.purges,
     dispose: compiled.dispose,
   };
-}
-
-function storeOptions(options: StoreOptions = {}): SiteBase["stores"] {
-  return Object.freeze({
-    timeoutMs: options.timeoutMs ?? 250,
-    putTimeoutMs: options.putTimeoutMs ?? 5000,
-    guard: Object.freeze({
-      threshold: options.guard?.threshold ?? 5,
-      cooldownMs: options.guard?.cooldownMs ?? 1000,
-      maxCooldownMs: options.guard?.maxCooldownMs ?? 30_000,
-    }),
-  });
 }

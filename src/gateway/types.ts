@@ -6,6 +6,7 @@ import type { EventSource, Events } from "../core/events.ts";
 import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore } from "../state/contracts.ts";
+import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 
@@ -183,6 +184,12 @@ export interface Policy {
   readonly preflight?: boolean;
   /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
   readonly bind?: (site: PolicySite) => BoundPolicy;
+  /** The same decision for a message that is not HTTP; see `evaluatePolicies`. */
+  readonly evaluate?: PolicyEvaluator;
+  /** Phases `evaluate` takes part in. @default ["request-headers", "response-headers"] */
+  readonly phases?: readonly ProcessingPhase[];
+  /** It makes sense for HTTP alone, so it has no `evaluate`. */
+  readonly httpOnly?: true;
 }
 
 export interface BoundPolicy {
