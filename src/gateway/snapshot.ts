@@ -2,9 +2,12 @@
 
 import { systemClock } from "../core/clock.ts";
 import { systemRandom } from "../core/random.ts";
+import { memoryAdapter } from "../drivers/memory/adapter.ts";
 import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
+import { createPrivateStores } from "./local-stores.ts";
+import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { storeOptions } from "./store-options.ts";
 import type { GatewayConfig } from "./types.ts";
@@ -20,9 +23,13 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
   const clock = config.clock ?? systemClock;
   const random = config.random ?? systemRandom;
   const name = config.name ?? DEFAULT_NAME;
+  const shared = config.adapter?.privateState?.(name);
+  const process = shared === undefined ? core.process : createProcessState(shared);
+  // Private stores of a gateway that is made per request must outlive it.
+  const local = shared === undefined ? core.local : process.keep(GATEWAY_PLACE, "stores", () => createPrivateStores(() => memoryAdapter({ clock })));
   const compiled = compile(
     config,
-    { gatewayName: name, adapter: config.adapter, local: core.local, stores: storeOptions(config.stores), clock, random, events: core.events },
+    { gatewayName: name, adapter: config.adapter, local, stores: storeOptions(config.stores), clock, random, events: core.events, process },
     config.defaultMethods ?? DEFAULT_METHODS,
   );
   return {
@@ -45,6 +52,7 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     inFlight: 0,
     retired: false,
     purges: compiled.purges,
+    places: compiled.places,
     dispose: compiled.dispose,
   };
 }

@@ -217,6 +217,12 @@ export interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
+  /**
+   * A value of this place that outlives its policy object: kept across `update()`, and on platforms where a gateway is
+   * made per request for as long as the process lives. `make` is called when there is none yet. `whole`: one value for all
+   * places of the gateway.
+   */
+  readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 
 export interface LocalStores {

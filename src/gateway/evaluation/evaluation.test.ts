@@ -92,7 +92,7 @@ describe("evaluatePolicies", () => {
 
   test("requests in order of priority, responses the other way, each seeing what the last one did", async () => {
     const policies = [tag("b", 20), tag("a", 10), { name: "plain", handler: () => {} }];
-    const last = async (phase: PolicyInput["phase"]) => ((await evaluatePolicies(policies, input({ phase }), ctx())).mutations?.at(-1) as { value: string }).value;
+    const last = async (phase: PolicyInput["phase"]) => ((await evaluatePolicies(policies, input({ phase }), ctx())).mutations!.at(-1) as { value: string }).value;
     expect([await last("request-headers"), await last("response-headers")]).toEqual(["ab", "ba"]);
     expect(await evaluatePolicies(policies, input({ phase: "request-trailers" }), ctx())).toEqual(CONTINUE);
   });

@@ -7,6 +7,7 @@ import { systemRandom } from "../../core/random.ts";
 import { memoryAdapter } from "../../drivers/memory/adapter.ts";
 import type { GatewayAdapter } from "../../state/contracts.ts";
 import { createPrivateStores } from "../local-stores.ts";
+import { createProcessState } from "../process-state.ts";
 import type { GatewayEvent, PolicySite } from "../types.ts";
 import { DEFAULT_STORE_OPTIONS } from "../store-options.ts";
 
@@ -17,6 +18,7 @@ const NAME = "evaluate";
  * are evaluated outside a gateway on one adapter share their counts when they share their identity.
  */
 export function standaloneSite(policyName: string, adapter: GatewayAdapter | undefined): PolicySite {
+  const kept = createProcessState();
   return {
     gatewayName: NAME,
     scopeKey: joinKey(NAME, "*", policyName),
@@ -29,5 +31,6 @@ export function standaloneSite(policyName: string, adapter: GatewayAdapter | und
     clock: systemClock,
     random: systemRandom,
     events: createEvents<GatewayEvent>(),
+    keep: (name, make) => kept.keep(policyName, name, make),
   };
 }
