@@ -9,6 +9,7 @@ import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import type { TraceNotes } from "./operation/trace-report.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
 import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
@@ -71,6 +72,8 @@ export class RequestState implements PolicyContext {
   call: BoundUpstream | undefined;
   /** The answer is with the runtime; its body may still be on the way. */
   answered: boolean;
+  /** What a client that may have a trace has asked for; `undefined` when it has not. */
+  traceNotes: TraceNotes | undefined;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -98,6 +101,7 @@ export class RequestState implements PolicyContext {
     this.policies = undefined;
     this.call = undefined;
     this.answered = false;
+    this.traceNotes = undefined;
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;

@@ -6,6 +6,7 @@ import type { EventSource, Events } from "../core/events.ts";
 import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, StitchStore } from "../state/contracts.ts";
+import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 
@@ -187,6 +188,12 @@ export interface Policy {
   readonly ownedFields?: readonly string[];
   /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
   readonly bind?: (site: PolicySite) => BoundPolicy;
+  /** The same decision for a message that is not HTTP; see `evaluatePolicies`. */
+  readonly evaluate?: PolicyEvaluator;
+  /** Phases `evaluate` takes part in. @default ["request-headers", "response-headers"] */
+  readonly phases?: readonly ProcessingPhase[];
+  /** It makes sense for HTTP alone, so it has no `evaluate`. */
+  readonly httpOnly?: true;
 }
 
 export interface BoundPolicy {
@@ -216,6 +223,12 @@ export interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
+  /**
+   * A value of this place that outlives its policy object: kept across `update()`, and on platforms where a gateway is
+   * made per request for as long as the process lives. `make` is called when there is none yet. `whole`: one value for all
+   * places of the gateway.
+   */
+  readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 
 export interface LocalStores {

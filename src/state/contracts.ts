@@ -462,6 +462,12 @@ export interface GatewayAdapter {
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  /**
+   * Where a gateway of that name keeps what lives in its process alone: private stores, stand-ins, guards, single flights.
+   * For platforms on which a gateway is made anew for every request: give the same map for the same name as long as the
+   * process lives. Absent, each gateway keeps its own.
+   */
+  privateState?(gatewayName: string): Map<string, unknown>;
   /** Closes what the adapter opened. */
   close?(): Promise<void>;
 }
