@@ -87,6 +87,8 @@ export type Reply = unknown;
 export interface RunOptions {
   /** Aborting it rejects the call with its reason; what was not sent yet is not sent. */
   readonly signal?: AbortSignal;
+  /** Whether the signal has aborted, for those who only look: the combiner makes a signal when somebody reads it. */
+  readonly aborted?: boolean;
 }
 
 export interface DriverCapabilities {
