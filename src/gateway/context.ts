@@ -10,8 +10,8 @@ import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import type { TraceNotes } from "./operation/trace-report.ts";
-import { traceIds, type TraceIds } from "./trace-context.ts";
 import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
+import { traceIds, type TraceIds } from "../core/trace-context.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
