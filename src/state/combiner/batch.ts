@@ -140,20 +140,22 @@ export class Batch extends Deadline {
 
 /** The signal is made when a driver reads it: one that does not pays nothing. */
 class LazySignal implements RunOptions {
+  aborted = false;
   private controller: AbortController | undefined = undefined;
-  private aborted: { readonly reason: unknown } | undefined = undefined;
+  private reason: unknown = undefined;
 
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
       // A driver that waited before it looked must not begin what was given up meanwhile.
-      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason);
+      if (this.aborted) this.controller.abort(this.reason);
     }
     return this.controller.signal;
   }
 
   abort(reason: unknown): void {
-    this.aborted = { reason };
+    this.aborted = true;
+    this.reason = reason;
     this.controller?.abort(reason);
   }
 }
