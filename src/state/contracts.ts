@@ -112,6 +112,11 @@ export interface DriverCapabilities {
   readonly maxBatchCommands?: number;
   /** Batches on the wire at once. @default 1 */
   readonly lanes?: number;
+  /**
+   * From so many waiting keys on, they are spread over all free lanes rather than sent as one batch, so that the backend works on
+   * one while this process works on another. @default never
+   */
+  readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
 }

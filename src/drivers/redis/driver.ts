@@ -4,7 +4,7 @@ import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { StoreError } from "../../core/errors.ts";
-import { boundKey, utf8Key } from "../../core/keys.ts";
+import { MAX_KEY_BYTES, boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
@@ -96,6 +96,7 @@ class RedisDriver implements RedisStateDriver {
       durability: "async",
       native: [...native.keys(), ...scripted.keys()],
       lanes: 2,
+      spreadKeys: 24,
     });
   }
 
@@ -188,6 +189,7 @@ class RedisDriver implements RedisStateDriver {
     const known = this.names.get(key);
     if (known !== undefined) return known;
     const name = this.prefix + utf8Key(boundKey(key));
+    if (key.length > MAX_KEY_BYTES) return name;
     if (this.names.size >= NAMES_KEPT) this.names.clear();
     this.names.set(key, name);
     return name;

@@ -2,7 +2,7 @@
 
 import { MAX_WINDOW_MS, checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import { escapeKeyPart } from "../../core/keys.ts";
+import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
 import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore, StateDriver } from "../contracts.ts";
@@ -50,6 +50,9 @@ export function rateLimitStoreOn(driver: StateDriver, options: RateLimitStoreOpt
   return new DriverStore(driver, options);
 }
 
+/** Keys, of all limits together, that are kept as they are stored. */
+const KEYS_KEPT = 16_384;
+
 class DriverStore implements DriverRateLimitStore {
   readonly capabilities: DriverCapabilities;
   readonly #prefix: string;
@@ -60,6 +63,8 @@ class DriverStore implements DriverRateLimitStore {
   readonly #leases: LeasedLimits | undefined;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
+  #era = 0;
+  #kept = 0;
 
   constructor(driver: StateDriver, options: RateLimitStoreOptions) {
     if (!driver.capabilities.atomic) {
@@ -85,8 +90,13 @@ class DriverStore implements DriverRateLimitStore {
     return this.#charge(key, ready, cost);
   }
 
-  #charge(key: string, { limit, table, command }: ReadyLimit, cost: number): MaybePromise<LimitDecision> {
-    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), { cost: checkCost(limit, cost), policy: limit.policy });
+  #charge(key: string, ready: ReadyLimit, cost: number): MaybePromise<LimitDecision> {
+    const { limit, table, command } = ready;
+    if (table === undefined || this.#destroyed) {
+      checkCost(limit, cost);
+      if (ready.sent.cost !== cost) ready.sent = { cost, policy: limit.policy };
+      return this.#run(limit.algorithm, this.#known(key, ready), ready.sent);
+    }
     command.cost = checkCost(limit, cost);
     return table.run(key, command);
   }
@@ -117,6 +127,23 @@ class DriverStore implements DriverRateLimitStore {
     const onDestroy = this.#onDestroy;
     this.#onDestroy = undefined;
     onDestroy?.();
+  }
+
+  #known(key: string, ready: ReadyLimit): string {
+    if (ready.era !== this.#era) {
+      ready.era = this.#era;
+      ready.keys = new Map();
+    }
+    const known = ready.keys.get(key);
+    if (known !== undefined && !this.#destroyed) return known;
+    const built = this.#key(key, ready.limit.keySuffix);
+    if (key.length > MAX_KEY_BYTES) return built;
+    if (this.#kept++ >= KEYS_KEPT) {
+      this.#era++;
+      this.#kept = 0;
+    }
+    ready.keys.set(key, built);
+    return built;
   }
 
   /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
