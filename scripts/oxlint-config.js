@@ -29,8 +29,9 @@ export const modules = {
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
-  "^ipaddr\\.js$": ["gateway"],
+  "^ipaddr\\.js$": ["core", "gateway"],
   "^structured-headers$": ["gateway"],
+  "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
 

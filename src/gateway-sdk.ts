@@ -8,3 +8,11 @@ export { resolveConfig } from "./gateway/sdk/resolve-config.ts";
 export { withSkip } from "./gateway/sdk/with-skip.ts";
 export { createPolicyTestHarness, type PolicyTestHarness, type PolicyTestHarnessOptions } from "./gateway/sdk/harness.ts";
 export { TestAdapter, createTestAdapter } from "./gateway/sdk/test-adapter.ts";
+export { evaluatePolicies, type EvaluationResult } from "./gateway/evaluation/evaluate-policies.ts";
+export { PROCESSING_PHASES } from "./gateway/evaluation/protocol.ts";
+export type {
+  AttributeMutation, BodyMutation, EvaluateDefinition, EvaluateTools, HeaderMutation, IdentityMutation, Mutation, PolicyContinue, PolicyEvalContext, PolicyEvaluator,
+  PolicyImmediateResponse, PolicyInput, PolicyReject, PolicyResult, ProcessingPhase, ProtocolType, StatusMutation,
+} from "./gateway/evaluation/protocol.ts";
+export { isTraceRequested, policyTrace } from "./gateway/sdk/policy-trace.ts";
+export { noopTraceReporter, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, type TraceReporter } from "./gateway/operation/trace-report.ts";

@@ -1,11 +1,12 @@
 /** Turns a checked configuration into chains: merged, ordered, bound to their places. */
 
-import { escapeKeyPart, joinKey } from "../core/keys.ts";
+import { joinKey } from "../core/keys.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { quote } from "../core/errors.ts";
 import { LATEST_GUARD, Priority } from "./priority.ts";
 import { GatewayError } from "./errors.ts";
 import type { BoundEntry, CompiledRoute, SiteBase } from "./internals.ts";
+import { GATEWAY_PLACE } from "./process-state.ts";
 import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
 import type { BoundPolicy, GatewayConfig, Policy, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
 import { bindUpstream, upstreamLabel } from "./upstreams/bind.ts";
@@ -15,6 +16,7 @@ export interface Compiled {
   readonly unmatched: readonly BoundEntry[];
   readonly looseSite: (policy: Policy) => PolicySite;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly places: ReadonlySet<string>;
   readonly dispose: () => void;
 }
 
@@ -70,7 +72,8 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   return {
     routes,
     unmatched: order(early, binder),
-    looseSite: (policy) => ({ ...base, policyName: policy.name, routePath: "*", upstream: "*", scopeKey: joinKey(base.gatewayName, "*", policy.name) }),
+    looseSite: (policy) => siteOf(base, { policy, place: "*", routePath: "*", upstream: "*" }),
+    places: binder.places,
     purges: binder.purges,
     dispose: () => binder.dispose(),
   };
@@ -117,15 +120,16 @@ function override(placed: Placed[], inner: readonly Placed[]): void {
   placed.push(...inner);
 }
 
-/** Ascending priority; the sort is stable, so ties keep global, scope, route and list order. */
+/** Ascending priority; the sort is stable, so ties keep global, scope, route and list order, with late ones last. */
 function order(placed: readonly Placed[], binder: Binder): readonly BoundEntry[] {
-  return placed.map((entry) => binder.bind(entry)).sort((a, b) => a.priority - b.priority);
+  return placed.map((entry) => binder.bind(entry)).sort((a, b) => a.priority - b.priority || Number(a.late) - Number(b.late));
 }
 
 interface Binder {
   bind(placed: Placed): BoundEntry;
   priority(policy: Policy): number;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly places: Set<string>;
   dispose(): void;
 }
 
@@ -134,6 +138,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   const entries = new Map<object, Map<Policy, BoundEntry>>();
   const disposals: (() => void)[] = [];
   const purges: ((target: PurgeTarget) => MaybePromise<number>)[] = [];
+  const places = new Set<string>();
   const priority = (policy: Policy): number => {
     const wanted = policy.priority ?? config.defaultPolicyPriority ?? Priority.DEFAULT;
     return policy.guard === true ? Math.min(wanted, LATEST_GUARD) : wanted;
@@ -141,14 +146,17 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   return {
     priority,
     purges,
+    places,
     bind(placed) {
       const { policy, layer } = placed;
       let ofLayer = entries.get(layer);
       if (ofLayer === undefined) entries.set(layer, (ofLayer = new Map()));
       let entry = ofLayer.get(policy);
       if (entry === undefined) {
-        const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind({ ...base, ...siteOf(base, placed) });
-        entry = { name: policy.name, priority: priority(policy), handler: bound.handler, preflight: policy.preflight === true };
+        const site = siteOf(base, placed);
+        places.add(site.scopeKey);
+        const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
+        entry = { name: policy.name, priority: priority(policy), handler: bound.handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose };
         const { dispose, purge } = bound;
         if (purge !== undefined) purges.push(purge);
         if (dispose !== undefined) disposals.push(() => reportFailure(base, dispose));
@@ -162,14 +170,9 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   };
 }
 
-function siteOf(base: SiteBase, placed: Placed): Pick<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream"> {
-  const { policy, place, routePath, upstream } = placed;
-  return {
-    policyName: policy.name,
-    routePath,
-    upstream,
-    scopeKey: `${escapeKeyPart(base.gatewayName)}:${escapeKeyPart(place)}:${escapeKeyPart(policy.name)}`,
-  };
+function siteOf(base: SiteBase, { policy, place, routePath, upstream }: Omit<Placed, "layer">): PolicySite {
+  const scopeKey = joinKey(base.gatewayName, place, policy.name);
+  return { ...base, policyName: policy.name, routePath, upstream, scopeKey, keep: (name, make, whole = false) => base.process.keep(whole ? GATEWAY_PLACE : scopeKey, name, make) };
 }
 
 function reportFailure(base: SiteBase, dispose: () => unknown): void {

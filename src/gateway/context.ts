@@ -9,7 +9,9 @@ import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
-import { traceIds, type TraceIds } from "./trace-context.ts";
+import type { TraceNotes } from "./operation/trace-report.ts";
+import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
+import { traceIds, type TraceIds } from "../core/trace-context.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
@@ -63,9 +65,15 @@ export class RequestState implements PolicyContext {
   upstreamStatus: number | undefined;
   upstreamError: unknown;
   upstreamGate: (() => void) | undefined;
+  /** What policies have decided about the call of the upstream. */
+  plan: OutgoingPlan | undefined;
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
+  /** The answer is with the runtime; its body may still be on the way. */
+  answered: boolean;
+  /** What a client that may have a trace has asked for; `undefined` when it has not. */
+  traceNotes: TraceNotes | undefined;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -89,8 +97,11 @@ export class RequestState implements PolicyContext {
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
     this.upstreamGate = undefined;
+    this.plan = undefined;
     this.policies = undefined;
     this.call = undefined;
+    this.answered = false;
+    this.traceNotes = undefined;
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;
@@ -121,7 +132,14 @@ export class RequestState implements PolicyContext {
 
   get chooseTarget(): (() => MaybePromise<string>) | undefined {
     const choose = this.call?.choose;
-    return choose === undefined ? undefined : () => choose(this.c);
+    const choosers = this.policies?.flatMap((entry) => entry.choose ?? []) ?? [];
+    if (choosers.length === 0) return choose === undefined ? undefined : () => choose(this.c);
+    return async () => {
+      // The last policy that chooses decides, as it does when the request gets there.
+      let chosen = "";
+      for (const one of choosers) chosen = (await one(this.c)) || chosen;
+      return chosen === "" && choose !== undefined ? await choose(this.c) : chosen;
+    };
   }
 
   get trace(): TraceIds {
@@ -138,7 +156,7 @@ export class RequestState implements PolicyContext {
 
   /** Address of the connected peer; the caller's when no proxy stands between. */
   get peer(): string | undefined {
-    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c) ?? null;
+    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c, this.original) ?? null;
     return this.lazyPeer ?? undefined;
   }
 
@@ -195,7 +213,7 @@ export class RequestState implements PolicyContext {
 
   /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
   private onGone(cancel: Cancel): () => void {
-    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort);
+    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort, () => this.answered);
     return this.lazyCancellation.add(cancel);
   }
 

@@ -12,6 +12,7 @@ import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { createPrivateStores } from "./local-stores.ts";
 import { compareRoutes, createRegistry } from "./registry.ts";
+import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
 import { createSnapshot } from "./snapshot.ts";
 import { createTracker } from "./tracker.ts";
 import type { GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry } from "./types.ts";
@@ -36,6 +37,7 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
     events: createEvents<GatewayEvent>(),
     tracker: createTracker(),
     local,
+    process: createProcessState(),
     transport: outgoing.send,
     detach: runDetached,
     closing: false,
@@ -70,6 +72,7 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
       active.snapshot = snapshot;
       registry = undefined;
       retire(old);
+      core.process.sweep((place) => place === GATEWAY_PLACE || snapshot.places.has(place) || (old.inFlight > 0 && old.places.has(place)));
       return compareRoutes(old, snapshot);
     },
     close(options) {
@@ -102,7 +105,7 @@ async function close(active: Switch, core: Core, owned: readonly (() => Promise<
 }
 
 /** Connections of this gateway alone, so that closing it ends them. */
-function createPrivateTransport(): OwnTransport {
+function createPrivateTransport(): Pick<OwnTransport, "send" | "close"> {
   let own: OwnTransport | undefined;
   return {
     send: (request) => (own ??= createTransport()).send(request),

@@ -2,10 +2,17 @@
 
 import type { Context } from "hono";
 import { isSluiceError } from "../core/errors.ts";
-import type { MaybePromise } from "../core/maybe-promise.ts";
+import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { callback } from "./callback.ts";
 import { boundHandler, requestState } from "./context.ts";
+import { httpHandler } from "./evaluation/http-handler.ts";
+import { CONTINUE, type EvaluateDefinition, type EvaluateTools, type PolicyEvalContext, type PolicyEvaluator, type PolicyInput, type PolicyResult, type ProcessingPhase } from "./evaluation/protocol.ts";
+import { standaloneSite } from "./evaluation/standalone-site.ts";
+import { noopTraceReporter, type TraceReporter } from "./operation/trace-report.ts";
+import { policyTrace } from "./sdk/policy-trace.ts";
+import { askSkip, skipOf } from "./evaluation/skip-input.ts";
 import { noopDebug } from "./debug.ts";
-import { GatewayError, configError, isGatewayError, policyError } from "./errors.ts";
+import { GatewayError, configError, isGatewayError } from "./errors.ts";
 import { resolveConfig } from "./sdk/resolve-config.ts";
 import { withSkip } from "./sdk/with-skip.ts";
 import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, PurgeTarget } from "./types.ts";
@@ -19,15 +26,28 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly guard?: boolean;
   /** See {@link Policy.preflight}. @default false */
   readonly preflight?: boolean;
+  /** See {@link Policy.late}. @default false */
+  readonly late?: boolean;
+  /** See {@link Policy.ownedFields}. */
+  readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   /** Called at construction with the resolved options; throws what is wrong with them. */
   readonly validate?: (config: Config) => void;
   /** Makes what the policy keeps between requests, once per place in a gateway. */
   readonly setup?: (config: Config, site: PolicySite) => State;
-  readonly handler: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
+  /** Acts on a request. Not needed beside `evaluate`: the decision is then carried out as it says. */
+  readonly handler?: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
+  /** The decision without HTTP around it, which `evaluatePolicies` asks for; without `handler` HTTP requests ask it, too. */
+  readonly evaluate?: EvaluateDefinition<Config, State>;
+  /** Phases `evaluate` takes part in. @default ["request-headers", "response-headers"] */
+  readonly phases?: readonly ProcessingPhase[];
+  /** It makes sense for HTTP alone. @default false */
+  readonly httpOnly?: boolean;
   readonly dispose?: (state: State) => MaybePromise<void>;
   /** Of a policy that stores responses: serves `gateway.cache.purge`. */
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  /** See {@link BoundPolicy.choose}. Not asked where `skip` says so. */
+  readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
 
 export interface PolicyTools<Config, State> {
@@ -37,6 +57,8 @@ export interface PolicyTools<Config, State> {
   readonly gateway: PolicyContext;
   /** Logger of `sluice:policy:<name>`; free when debug is off. */
   readonly debug: DebugLogger;
+  /** Notes a decision for a client that asked for the trace; free otherwise. */
+  readonly trace: TraceReporter;
 }
 
 /** The factory of a policy: options are needed only where the type has required ones. */
@@ -73,11 +95,17 @@ export function definePolicy<Config extends object = PolicyOptions, State = unde
     const priority = config.priority ?? definition.priority;
     checkCommon(name, config, priority);
     withConfigErrors(name, () => definition.validate?.(config));
+    const ownedFields = definition.ownedFields?.(config).map((field) => field.toLowerCase()) ?? [];
     const policy: Policy = {
       name,
       ...(priority === undefined ? undefined : { priority }),
       ...(definition.guard === true ? { guard: true } : undefined),
       ...(definition.preflight === true ? { preflight: true } : undefined),
+      ...(definition.late === true ? { late: true } : undefined),
+      ...(ownedFields.length > 0 ? { ownedFields } : undefined),
+      ...(definition.phases === undefined ? undefined : { phases: definition.phases }),
+      ...(definition.httpOnly === true ? { httpOnly: true as const } : undefined),
+      ...(definition.evaluate === undefined ? undefined : { evaluate: evaluator(definition, config, name) }),
       handler: (c, next) => boundHandler(c, policy)(c, next),
       bind: (site) => bind(definition, config, name, site),
     };
@@ -94,30 +122,73 @@ function bind<Config extends object, State>(
 ): BoundPolicy {
   const state = withConfigErrors(name, () => definition.setup?.(config, site)) as State;
   const namespace = `sluice:policy:${name}`;
-  const run = definition.handler;
-  const skip = config.skip;
+  const run = definition.handler ?? decisionHandler(definition, name);
+  const { skip } = config;
+  const skips = skip === undefined ? undefined : (c: Context): MaybePromise<boolean> => askSkip(name, skip, c);
   const handler = withSkip(
-    skip === undefined
-      ? undefined
-      : (c) => {
-          try {
-            const skipped = skip(c);
-            return typeof skipped === "boolean" ? skipped : Promise.resolve(skipped).catch((error: unknown) => Promise.reject(policyError(name, error)));
-          } catch (error) {
-            throw policyError(name, error);
-          }
-        },
+    skips,
     (c, next) => {
       const gateway = requestState(c);
-      return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug });
+      const trace = gateway.traceNotes === undefined ? noopTraceReporter : policyTrace(c, name);
+      return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug, trace });
     },
   );
-  const { dispose, purge } = definition;
+  const { dispose, purge, choose } = definition;
   return {
     handler,
     ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
     ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
+    ...(choose === undefined
+      ? undefined
+      : {
+          choose: (c) => {
+            const skipped = skips?.(c) ?? false;
+            return isPromise(skipped) ? skipped.then((yes) => (yes ? "" : choose(c, state))) : skipped ? "" : choose(c, state);
+          },
+        }),
   };
+}
+
+/** HTTP requests ask the same function as `evaluatePolicies`. */
+function decisionHandler<Config extends object, State>(definition: PolicyDefinition<Config, State>, name: string): NonNullable<PolicyDefinition<Config, State>["handler"]> {
+  const { onRequest, onResponse } = definition.evaluate as EvaluateDefinition<Config, State>;
+  const current = new WeakMap<Context, EvaluateTools<Config, State>>();
+  const of = (decide: typeof onRequest): ((input: PolicyInput, c: Context) => MaybePromise<PolicyResult>) | undefined =>
+    decide === undefined ? undefined : (input, c) => callback(name, () => decide(input, current.get(c) as EvaluateTools<Config, State>));
+  const handler = httpHandler(definition.phases, of(onRequest), of(onResponse));
+  return (c, next, tools) => {
+    const { config, state, site, debug, trace, gateway } = tools;
+    const { requestId, traceId, adapter } = gateway;
+    current.set(c, { config, state, site, debug, trace, requestId, traceId, ...(adapter === undefined ? undefined : { adapter }) });
+    return handler(c, next);
+  };
+}
+
+/** The decision outside a gateway. State is made per adapter, and lives as long as policy and adapter do. */
+function evaluator<Config extends object, State>(definition: PolicyDefinition<Config, State>, config: Config & PolicyOptions, name: string): PolicyEvaluator {
+  const { onRequest, onResponse } = definition.evaluate as EvaluateDefinition<Config, State>;
+  const places = new WeakMap<object, { readonly state: State; readonly site: PolicySite }>();
+  const nowhere = {};
+  const toolsOf = (ctx: PolicyEvalContext): EvaluateTools<Config, State> => {
+    const key = ctx.adapter ?? nowhere;
+    let place = places.get(key);
+    if (place === undefined) {
+      const site = standaloneSite(name, ctx.adapter);
+      places.set(key, (place = { site, state: withConfigErrors(name, () => definition.setup?.(config, site)) as State }));
+    }
+    return { ...ctx, config, ...place };
+  };
+  const hook = (decide: typeof onRequest): PolicyEvaluator["onRequest"] => {
+    if (decide === undefined) return undefined;
+    return (input, ctx) => {
+      const run = (skipped: boolean): MaybePromise<PolicyResult> => (skipped ? CONTINUE : callback(name, () => decide(input, toolsOf(ctx))));
+      if (config.skip === undefined) return run(false);
+      const skipped = skipOf(name, config.skip, input);
+      return isPromise(skipped) ? skipped.then(run) : run(skipped);
+    };
+  };
+  const [request, response] = [hook(onRequest), hook(onResponse)];
+  return { ...(request === undefined ? undefined : { onRequest: request }), ...(response === undefined ? undefined : { onResponse: response }) };
 }
 
 function identityOf(kind: string, instance: unknown): string {
@@ -126,10 +197,11 @@ function identityOf(kind: string, instance: unknown): string {
   return `${kind}:${instance}`;
 }
 
-function checkDefinition(definition: { name?: unknown; handler?: unknown }): void {
+function checkDefinition(definition: { name?: unknown; handler?: unknown; evaluate?: unknown }): void {
   if (typeof definition !== "object" || definition === null) throw configError("the policy definition", definition, "an object");
   if (typeof definition.name !== "string" || definition.name.length === 0) throw configError(`"name" of a policy definition`, definition.name, "a non-empty string");
-  if (typeof definition.handler !== "function") throw configError(`"handler" of policy "${definition.name}"`, definition.handler, "a function");
+  const decides = typeof definition.evaluate === "object" && definition.evaluate !== null;
+  if (typeof definition.handler !== "function" && !(definition.handler === undefined && decides)) throw configError(`"handler" of policy "${definition.name}"`, definition.handler, `a function, or absent beside "evaluate"`);
 }
 
 function checkCommon(name: string, config: PolicyOptions, priority: unknown): void {

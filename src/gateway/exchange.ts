@@ -8,6 +8,7 @@ import { GatewayError, defaultErrorResponse } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { runPipeline } from "./pipeline.ts";
+import { dropOwnedFields } from "./request-edit.ts";
 import { withoutBody } from "./head.ts";
 import { isSendable, mutable } from "./response.ts";
 
@@ -33,6 +34,7 @@ function serve(
   const { tracker } = snapshot.core;
   tracker.begin();
   snapshot.inFlight++;
+  dropOwnedFields(c, policies);
   const response = snapshot.core.closing ? runPipeline(state, [], closing) : runPipeline(state, policies, upstream);
   return isPromise(response) ? response.then((ready) => finish(state, ready), (error: unknown) => broken(state, error)) : finish(state, response);
 }
@@ -72,6 +74,7 @@ function complete(state: RequestState, answer: Response): Response {
       for (const watcher of watchers) watcher(end);
     });
   }
+  state.answered = true;
   snapshot.core.tracker.end();
   snapshot.inFlight--;
   if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();

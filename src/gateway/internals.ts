@@ -8,20 +8,23 @@ import type { Random } from "../core/random.ts";
 import type { Transport } from "../core/transport.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { DebugFactory } from "./debug.ts";
+import type { ProcessState } from "./process-state.ts";
 import type { Tracker } from "./tracker.ts";
-import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+import type { BoundPolicy, GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
 
 /** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
 export type AddressTrust = ((address: string | undefined, hop: number) => boolean) | undefined;
 
 /** What every site of a configuration has in common. */
-export type SiteBase = Omit<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream">;
+export type SiteBase = Omit<PolicySite, "scopeKey" | "policyName" | "routePath" | "upstream" | "keep"> & { readonly process: ProcessState };
 
 /** What lives as long as the gateway, across `update()`. */
 export interface Core {
   readonly events: Events<GatewayEvent>;
   readonly tracker: Tracker;
   readonly local: LocalStores;
+  /** Of this gateway alone; an adapter may bring one that outlives it. */
+  readonly process: ProcessState;
   /** Sends the requests of url upstreams; its connections are made by the first one. */
   readonly transport: Transport;
   /** Runs the inner part of a chain once more. */
@@ -56,6 +59,8 @@ export interface Snapshot {
   retired: boolean;
   /** Of every policy that stores responses: drops some of them, gives the number dropped. */
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  /** Scope keys of its policies: state of other places goes when it takes over. */
+  readonly places: ReadonlySet<string>;
   readonly dispose: () => void;
 }
 
@@ -77,6 +82,10 @@ export interface BoundEntry {
   readonly priority: number;
   readonly handler: PolicyHandler;
   readonly preflight: boolean;
+  readonly late: boolean;
+  /** Request fields, in lower case, that are removed before the chain runs. */
+  readonly owned: readonly string[] | undefined;
+  readonly choose: BoundPolicy["choose"];
 }
 
 export interface BoundUpstream {

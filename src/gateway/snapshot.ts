@@ -2,11 +2,15 @@
 
 import { systemClock } from "../core/clock.ts";
 import { systemRandom } from "../core/random.ts";
+import { memoryAdapter } from "../drivers/memory/adapter.ts";
 import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
-import type { Core, SiteBase, Snapshot } from "./internals.ts";
-import type { GatewayConfig, StoreOptions } from "./types.ts";
+import { createPrivateStores } from "./local-stores.ts";
+import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
+import type { Core, Snapshot } from "./internals.ts";
+import { storeOptions } from "./store-options.ts";
+import type { GatewayConfig } from "./types.ts";
 import { validateGatewayConfig } from "./validate.ts";
 import { addressTrust } from "./client-ip.ts";
 
@@ -19,9 +23,13 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
   const clock = config.clock ?? systemClock;
   const random = config.random ?? systemRandom;
   const name = config.name ?? DEFAULT_NAME;
+  const shared = config.adapter?.privateState?.(name);
+  const process = shared === undefined ? core.process : createProcessState(shared);
+  // Private stores of a gateway that is made per request must outlive it.
+  const local = shared === undefined ? core.local : process.keep(GATEWAY_PLACE, "stores", () => createPrivateStores(() => memoryAdapter({ clock })));
   const compiled = compile(
     config,
-    { gatewayName: name, adapter: config.adapter, local: core.local, stores: storeOptions(config.stores), clock, random, events: core.events },
+    { gatewayName: name, adapter: config.adapter, local, stores: storeOptions(config.stores), clock, random, events: core.events, process },
     config.defaultMethods ?? DEFAULT_METHODS,
   );
   return {
@@ -44,18 +52,7 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     inFlight: 0,
     retired: false,
     purges: compiled.purges,
+    places: compiled.places,
     dispose: compiled.dispose,
   };
-}
-
-function storeOptions(options: StoreOptions = {}): SiteBase["stores"] {
-  return Object.freeze({
-    timeoutMs: options.timeoutMs ?? 250,
-    putTimeoutMs: options.putTimeoutMs ?? 5000,
-    guard: Object.freeze({
-      threshold: options.guard?.threshold ?? 5,
-      cooldownMs: options.guard?.cooldownMs ?? 1000,
-      maxCooldownMs: options.guard?.maxCooldownMs ?? 30_000,
-    }),
-  });
 }

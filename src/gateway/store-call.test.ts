@@ -16,7 +16,7 @@ function siteOf(gatewayName = "g", part: Partial<PolicySite> = {}) {
     gatewayName, scopeKey: `${gatewayName}:*:p`, policyName: "p", routePath: "*", upstream: "*", adapter: undefined,
     local: { rateLimitStore: new InMemoryRateLimitStore({ clock }) } as unknown as LocalStores,
     stores: { timeoutMs: 50, putTimeoutMs: 100, guard: { threshold: 2, cooldownMs: 1000, maxCooldownMs: 1000 } },
-    clock, random: systemRandom, events: createEvents<GatewayEvent>((event) => seen.push(event)), ...part,
+    clock, random: systemRandom, events: createEvents<GatewayEvent>((event) => seen.push(event)), keep: (_name, make) => make(), ...part,
   };
   return { site, clock, seen };
 }

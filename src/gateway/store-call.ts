@@ -110,6 +110,11 @@ class Watch {
 
 const watches: WeakMap<Guard, Watch> = /* @__PURE__ */ new WeakMap();
 
+/** What stands for a store in this process: itself, or where stores are made per request, one object per kind of store. */
+export function storeSubject(site: PolicySite, storeName: string, store: object): object {
+  return site.adapter?.privateState === undefined ? store : site.keep(`subject:${storeName}`, () => ({}), true);
+}
+
 class Caller<Store extends object> implements StoreCaller<Store> {
   readonly store: Store;
   private readonly site: PolicySite;
@@ -128,7 +133,7 @@ class Caller<Store extends object> implements StoreCaller<Store> {
     this.store = store;
     this.mode = mode;
     this.timeoutMs = timeoutMs;
-    this.guard = guard(store, { ...site.stores.guard, timeoutMs: site.stores.timeoutMs, name: storeName, clock: site.clock, random: site.random });
+    this.guard = guard(storeSubject(site, storeName, store), { ...site.stores.guard, timeoutMs: site.stores.timeoutMs, name: storeName, clock: site.clock, random: site.random });
     let watch = watches.get(this.guard);
     if (watch === undefined) {
       watches.set(this.guard, (watch = new Watch()));

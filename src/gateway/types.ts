@@ -5,7 +5,8 @@ import type { Clock } from "../core/clock.ts";
 import type { EventSource, Events } from "../core/events.ts";
 import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore } from "../state/contracts.ts";
+import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, StitchStore } from "../state/contracts.ts";
+import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 
@@ -181,8 +182,18 @@ export interface Policy {
   readonly guard?: boolean;
   /** It answers CORS preflights: an `OPTIONS` request the route does not list runs the chain up to this policy only. */
   readonly preflight?: boolean;
+  /** Among policies of equal priority it runs after all others, wherever it stands. */
+  readonly late?: boolean;
+  /** Request fields that only this gateway may set: a client's own copy is removed before any policy of the chain runs. */
+  readonly ownedFields?: readonly string[];
   /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
   readonly bind?: (site: PolicySite) => BoundPolicy;
+  /** The same decision for a message that is not HTTP; see `evaluatePolicies`. */
+  readonly evaluate?: PolicyEvaluator;
+  /** Phases `evaluate` takes part in. @default ["request-headers", "response-headers"] */
+  readonly phases?: readonly ProcessingPhase[];
+  /** It makes sense for HTTP alone, so it has no `evaluate`. */
+  readonly httpOnly?: true;
 }
 
 export interface BoundPolicy {
@@ -191,6 +202,8 @@ export interface BoundPolicy {
   readonly dispose?: () => MaybePromise<void>;
   /** Of a policy that stores responses: drops some of them, gives the number dropped. Called by `gateway.cache.purge`. */
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  /** Of a policy that sends a request elsewhere than its route's upstream: where, as a part of keys; empty when it does not. */
+  readonly choose?: (c: Context) => MaybePromise<string>;
 }
 
 /** Where a policy stands, and what the gateway gives it there. */
@@ -210,12 +223,19 @@ export interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
+  /**
+   * A value of this place that outlives its policy object: kept across `update()`, and on platforms where a gateway is
+   * made per request for as long as the process lives. `make` is called when there is none yet. `whole`: one value for all
+   * places of the gateway.
+   */
+  readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 
 export interface LocalStores {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
+  readonly store: StitchStore;
 }
 
 /** Options every built-in policy takes. */

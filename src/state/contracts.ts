@@ -221,6 +221,13 @@ export interface RateLimitStore {
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   /** Tests all policies on one subject and charges all of them, or none. Decisions in the order of the policies. */
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  /** `check` whose decision carries a ticket when something was charged; required together with `settle`. */
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  /**
+   * Corrects an earlier charge to what was really used, up or down. More may be charged than is left: the debt of a token
+   * bucket is waited out by later checks. Without a ticket, `actual` is charged as it is.
+   */
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -462,6 +469,12 @@ export interface GatewayAdapter {
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  /**
+   * Where a gateway of that name keeps what lives in its process alone: private stores, stand-ins, guards, single flights.
+   * For platforms on which a gateway is made anew for every request: give the same map for the same name as long as the
+   * process lives. Absent, each gateway keeps its own.
+   */
+  privateState?(gatewayName: string): Map<string, unknown>;
   /** Closes what the adapter opened. */
   close?(): Promise<void>;
 }

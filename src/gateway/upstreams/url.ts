@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { TransportError } from "../../core/transport.ts";
+import { TransportError, type TransportRequest } from "../../core/transport.ts";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError, configError, isGatewayError } from "../errors.ts";
 import type { BoundUpstream } from "../internals.ts";
@@ -10,6 +10,7 @@ import { queryOf } from "../path.ts";
 import type { UrlUpstream } from "../types.ts";
 import { isToken, known } from "../validate.ts";
 import { outgoingBody, type OutgoingBody } from "./request-body.ts";
+import { plannedFields } from "./outgoing-plan.ts";
 import { PSEUDONYM, requestFields, type FieldOptions } from "./request-fields.ts";
 import { checkOrigins, checkTarget, chosenTarget, joinSearch, joinTarget, type Target } from "./target.ts";
 
@@ -34,7 +35,7 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
   const { target } = config;
   if (typeof target !== "function") {
     const fixed = checkTarget(`"target" of the upstream of ${where}`, target);
-    return (c) => call(requestState(c), settings, fixed);
+    return (c) => callPlanned(requestState(c), settings, fixed);
   }
   const allowed = checkOrigins(`"allowOrigins" of the upstream of ${where}`, config.allowOrigins);
   const to = (c: Context, value: unknown): MaybePromise<Response> => {
@@ -49,6 +50,8 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
     return call(state, settings, chosen);
   };
   const upstream = (c: Context): MaybePromise<Response> => {
+    const planned = requestState(c).plan?.target;
+    if (planned !== undefined) return callPlanned(requestState(c), settings, planned);
     const chosen = target(c);
     return isPromise(chosen) ? chosen.then((late) => to(c, late)) : to(c, chosen);
   };
@@ -96,6 +99,13 @@ function checkFields(headers: UrlUpstream["headers"], where: string): FieldOptio
   });
 }
 
+/** Calls `target`, or the place a policy has sent the request to. */
+function callPlanned(state: RequestState, settings: Settings, target: Target): MaybePromise<Response> {
+  const planned = state.plan?.target;
+  if (planned !== undefined) state.upstreamTarget = targetText(planned);
+  return call(state, settings, planned ?? target);
+}
+
 function call(state: RequestState, settings: Settings, target: Target): MaybePromise<Response> {
   const limited = maxForwards(state.c);
   if (limited !== undefined) return limited;
@@ -103,20 +113,30 @@ function call(state: RequestState, settings: Settings, target: Target): MaybePro
   return isPromise(body) ? body.then((ready) => send(state, settings, target, ready)) : send(state, settings, target, body);
 }
 
-function send(state: RequestState, settings: Settings, target: Target, { body, original }: OutgoingBody): Promise<Response> {
-  const { c, snapshot } = state;
-  const { core } = snapshot;
+function send(state: RequestState, settings: Settings, target: Target, body: OutgoingBody): Promise<Response> {
+  const { plan } = state;
   let pathname: string;
-  let headers: string[];
+  let headers: MaybePromise<string[]>;
+  const search = joinSearch(target, queryOf(state.c.req.raw.url));
   try {
-    pathname = joinTarget(target, state.path, settings.rewritePath);
-    headers = requestFields(state, settings.fields, original);
+    pathname = joinTarget(target, state.path, plan?.target === undefined ? settings.rewritePath : plan.rewritePath) || "/";
+    headers = requestFields(state, plan?.preserveHost === true ? { ...settings.fields, preserveHost: true } : settings.fields, body.original);
+    if (plan !== undefined) headers = plannedFields(plan, headers, { method: state.c.req.method, origin: target.origin, target: pathname + search });
   } catch (error) {
     throw refusedHere(state, error);
   }
+  const url = { origin: target.origin, pathname, search };
+  return isPromise(headers)
+    ? headers.then((ready) => transmit(state, settings, target, url, ready, body), (error: unknown) => Promise.reject(refusedHere(state, error)))
+    : transmit(state, settings, target, url, headers, body);
+}
+
+function transmit(state: RequestState, settings: Settings, target: Target, url: TransportRequest["url"], headers: readonly string[], { body }: OutgoingBody): Promise<Response> {
+  const { c, snapshot } = state;
+  const { core } = snapshot;
   return core
     .transport({
-      url: { origin: target.origin, pathname: pathname === "" ? "/" : pathname, search: joinSearch(target, queryOf(c.req.raw.url)) },
+      url,
       method: c.req.method,
       headers,
       body,

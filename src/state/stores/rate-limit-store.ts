@@ -5,7 +5,7 @@ import { OptionError, StoreError } from "../../core/errors.ts";
 import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
-import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore, StateDriver } from "../contracts.ts";
+import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
 import { checkCost } from "../limit-policy.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
@@ -30,6 +30,8 @@ export interface RateLimitStoreOptions {
 export interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
   /** `destroy()`, and resolves when unspent units of leases have been given back. */
@@ -108,6 +110,21 @@ class DriverStore implements DriverRateLimitStore {
     const command = { cost, policies: limits.policies };
     const decided = table === undefined || this.#destroyed ? this.#run(limits.algorithm, this.#key(key, limits.keySuffix), command) : table.run(key, command);
     return chain(decided, ({ decisions }) => [...decisions]);
+  }
+
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
+    const ready = this.#memo.one(policy);
+    return this.#once(key, ready, { cost: checkCost(ready.limit, cost), policy: ready.limit.policy, ticket: true });
+  }
+
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision> {
+    const ready = this.#memo.one(policy);
+    return this.#once(key, ready, { settle: ticket ?? { era: 0, at: 0, need: 0 }, actual: checkCost(ready.limit, actual), policy: ready.limit.policy });
+  }
+
+  #once(key: string, { limit, table }: ReadyLimit, command: LimitCommand<unknown>): MaybePromise<LimitDecision> {
+    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), command);
+    return table.run(key, command as never);
   }
 
   destroy(): void {

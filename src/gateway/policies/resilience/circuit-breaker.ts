@@ -77,13 +77,14 @@ class BreakerState {
   readonly site: PolicySite;
   private readonly config: CircuitBreakerConfig;
   private readonly keys = new Map<string, string>();
-  private readonly openUntil = new Map<string, number>();
+  private readonly openUntil: Map<string, number>;
   private atomic: Store | undefined;
   private atomicOf: CircuitBreakerStore | undefined;
 
   constructor(config: CircuitBreakerConfig, site: PolicySite) {
     this.config = config;
     this.site = site;
+    this.openUntil = site.keep("open-until", () => new Map());
     this.policy = policyOf(config);
     this.failureOn = new Set(config.failureOn ?? [500, 502, 503, 504]);
     this.failMode = config.failMode ?? "local";
@@ -122,9 +123,11 @@ class BreakerState {
       this.atomicOf = store;
       if (store.acquire !== undefined && store.report !== undefined) this.atomic = store as Store;
       else {
-        const { policyName, events, clock } = this.site;
+        const { site } = this;
+        const { policyName, events, clock } = site;
         events.emit({ type: "store.limited", policy: policyName, message: "The circuitBreakerStore has no acquire() and report(): failures are counted in this process, and half-open probes are counted per process" });
-        this.atomic = atomicStore(store, clock);
+        const kept = site.keep("plain-store", () => ({ store, atomic: atomicStore(store, clock) }));
+        this.atomic = kept.store === store ? kept.atomic : atomicStore(store, clock);
       }
     }
     return this.atomic;

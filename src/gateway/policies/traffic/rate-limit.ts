@@ -130,7 +130,7 @@ class RateLimitState {
     const known = config.store ?? site.adapter?.rateLimitStore;
     if (known !== undefined) requireCost(known, this.cost, site);
     this.stores = storeSource(site, "rateLimitStore", config.store, this.failMode);
-    this.twin = this.failMode === "local" ? new LimitTwin(site.local, this.now) : undefined;
+    this.twin = this.failMode === "local" ? site.keep("twin", () => new LimitTwin(site.local, this.now)) : undefined;
   }
 
   /** The key of the caller. What a caller chooses, what an auth policy established and an address are told apart. */

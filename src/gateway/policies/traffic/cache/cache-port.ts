@@ -3,7 +3,7 @@
 import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
 import { StoreError } from "../../../../core/errors.ts";
 import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts.ts";
-import { StoreFailure, storeCaller, type StoreCaller } from "../../../store-call.ts";
+import { StoreFailure, storeCaller, storeSubject, type StoreCaller } from "../../../store-call.ts";
 import type { FailMode, PolicySite } from "../../../types.ts";
 import { metaOf } from "./entry.ts";
 import { Flights } from "./flights.ts";
@@ -26,7 +26,7 @@ export class CachePort {
 
   constructor(site: PolicySite, caller: StoreCaller<CacheStore>, mode: FailMode) {
     this.store = caller.store;
-    this.flights = Flights.of(caller.store);
+    this.flights = Flights.of(storeSubject(site, "cacheStore", caller.store));
     this.canLock = caller.store.lock !== undefined && caller.store.unlock !== undefined && caller.store.write !== undefined;
     this.canPurge = caller.store.purge !== undefined;
     this.#local = caller.store.capabilities?.shared === false && caller.store.read !== undefined;

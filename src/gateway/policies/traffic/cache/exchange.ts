@@ -313,7 +313,7 @@ export class Exchange {
 
   /** The upstream sent the request to another place than it was looked up for: inner policies had their say. */
   get #elsewhere(): boolean {
-    return this.#chosen !== "" && this.gateway.upstreamTarget !== this.#chosen;
+    return (this.gateway.upstreamTarget ?? "") !== this.#chosen;
   }
 
   /** The upstream's call failed because its client left: that says nothing about the next one. */

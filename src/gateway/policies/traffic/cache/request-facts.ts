@@ -1,8 +1,8 @@
 /** What a request means to a cache, read once. */
 
-import { NO_REQUEST_DIRECTIVES, type RequestDirectives, parseRequestDirectives } from "./cache-control.ts";
+import { NO_REQUEST_DIRECTIVES, type RequestDirectives, parseRequestDirectives } from "../../../../core/cache-control.ts";
 import type { AnswerRequest } from "./serve.ts";
-import { digest, variantKey } from "./vary.ts";
+import { digest, variantKey } from "../../../../core/cache-vary.ts";
 import type { Identity } from "../../../types.ts";
 
 const FOR_ORIGIN = ["if-match", "if-unmodified-since", "x-http-method-override", "x-http-method", "x-method-override"] as const;
