@@ -25,6 +25,7 @@ const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets"
 /** Third-party and platform modules, and the folders that may use them. */
 export const modules = {
   "^node:": ["runtimes", "cli"],
+  "^cloudflare:": ["drivers"],
   "^undici$": ["runtimes"],
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
