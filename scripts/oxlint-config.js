@@ -30,6 +30,7 @@ export const modules = {
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["gateway"],
+  "^jose$": ["gateway"],
   "^structured-headers$": ["gateway"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
