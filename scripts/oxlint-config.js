@@ -31,6 +31,7 @@ export const modules = {
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["core", "gateway"],
+  "^jose$": ["gateway"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
