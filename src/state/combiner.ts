@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { OptionError, StoreError, stackless } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { Batch, type BatchEnd } from "./combiner/batch.ts";
+import { DirectCombiner } from "./combiner/direct.ts";
 import { KeyQueue, ReadyQueues } from "./combiner/key-queue.ts";
 import { type CallEnd, Watch, type Waiter, newWaiter } from "./combiner/waiter.ts";
 import type { Algorithm, Reply, StateDriver } from "./contracts.ts";
@@ -70,7 +71,7 @@ export interface Combiner {
 }
 
 export function createCombiner(driver: StateDriver, options: CombinerOptions = {}): Combiner {
-  return new DriverCombiner(driver, options);
+  return driver.capabilities.combining === true ? new DirectCombiner(driver, options) : new DriverCombiner(driver, options);
 }
 
 /** Turns of the microtask queue between a reply and the next batch: callers resumed through a few layers still join it. */

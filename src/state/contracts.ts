@@ -41,6 +41,8 @@ export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> 
   readonly compact?: CompactState<State>;
   /** Present when the state is a row of numbers: a driver in this process may then keep it in a slab and run it in place. */
   readonly row?: RowMachine<Command, Reply>;
+  /** Of a composite: what it is made of. A driver that names algorithms over a wire names these. */
+  readonly members?: readonly Algorithm[];
 }
 
 /** The common small states of an algorithm as `width` numbers. A driver may use it or not: it changes no reply. */
@@ -119,6 +121,8 @@ export interface DriverCapabilities {
   readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */
+  readonly combining?: boolean;
 }
 
 /** Runs algorithms atomically on keys, and keeps plain values. One per backend. */

@@ -1,12 +1,13 @@
 /** The rate limit store on any driver: every decision is one step of one algorithm on one key. */
 
-import { MAX_WINDOW_MS, checkString } from "../../core/check.ts";
+import { checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
 import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
 import { checkCost } from "../limit-policy.ts";
+import { countingWindow } from "./counting-window.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -81,7 +82,7 @@ class DriverStore implements DriverRateLimitStore {
   }
 
   increment(key: string, windowSeconds: number): MaybePromise<{ count: number; resetAt: number }> {
-    if (this.#counter.seconds !== windowSeconds) this.#counter = counterOf(windowSeconds);
+    if (this.#counter.seconds !== windowSeconds) this.#counter = { seconds: windowSeconds, policy: countingWindow(windowSeconds) };
     return chain(this.#charge(key, this.#memo.one(this.#counter.policy), 1) as MaybePromise<FixedWindowDecision>, ({ count, resetAt }) => ({ count, resetAt }));
   }
 
@@ -176,13 +177,7 @@ interface Counter {
   readonly policy: LimitPolicy;
 }
 
-/** Counting is a fixed window without a limit. */
-function counterOf(seconds: unknown): Counter {
-  if (typeof seconds !== "number" || !(seconds >= 0.001 && seconds <= MAX_WINDOW_MS / 1000)) {
-    throw new OptionError("windowSeconds", seconds, `a number of seconds from 0.001 to ${MAX_WINDOW_MS / 1000} (400 days)`);
-  }
-  // 1.1 s is 1100 ms, not the 1101 that the double 1100.0000000000002 would be rounded up to.
-  const ms = seconds * 1000;
-  const windowMs = Math.abs(ms - Math.round(ms)) < 1e-6 ? Math.round(ms) : Math.ceil(ms);
-  return { seconds, policy: { algorithm: "fixed-window", max: Number.MAX_SAFE_INTEGER, windowMs } };
+interface Counter {
+  readonly seconds: number;
+  readonly policy: LimitPolicy;
 }
