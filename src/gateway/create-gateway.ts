@@ -3,6 +3,7 @@
 import type { Hono } from "hono";
 import { systemClock } from "../core/clock.ts";
 import { createEvents } from "../core/events.ts";
+import { isolateOf } from "../state/isolate.ts";
 import { memoryAdapter } from "../drivers/memory/adapter.ts";
 import type { OwnTransport } from "../core/transport.ts";
 import { createTransport } from "#transport";
@@ -10,13 +11,15 @@ import { createApp, type Switch } from "./app.ts";
 import { runDetached } from "./detached.ts";
 import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
-import { createPrivateStores } from "./local-stores.ts";
+import { type PrivateStores, createPrivateStores } from "./local-stores.ts";
 import { compareRoutes, createRegistry } from "./registry.ts";
-import { createSnapshot } from "./snapshot.ts";
+import { DEFAULT_NAME, createSnapshot } from "./snapshot.ts";
 import { createTracker } from "./tracker.ts";
 import type { GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry } from "./types.ts";
 
 const DEFAULT_GRACE_MS = 10_000;
+/** Gateway names whose stores a process keeps; a program has a few, and one that makes them up must not fill the memory. */
+const MAX_ISOLATE_GATEWAYS = 256;
 
 /**
  * Makes a gateway. It does no I/O and starts no timer, so it is cheap enough to be made per request.
@@ -30,7 +33,7 @@ const DEFAULT_GRACE_MS = 10_000;
  * ```
  */
 export function createGateway(config: GatewayConfig): GatewayInstance {
-  const local = createPrivateStores(() => memoryAdapter({ clock: config.clock }));
+  const local = privateStores(config);
   const outgoing = createPrivateTransport();
   const core: Core = {
     events: createEvents<GatewayEvent>(),
@@ -81,6 +84,24 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
     },
   };
   return instance;
+}
+
+/**
+ * The in-memory stores of this gateway. Where the adapter says that gateways are made per request they are the process's, by
+ * gateway name, and outlive this gateway.
+ */
+function privateStores(config: GatewayConfig): PrivateStores {
+  const make = (): PrivateStores => createPrivateStores(() => memoryAdapter({ clock: config.clock }));
+  const isolate = isolateOf(config.adapter);
+  if (isolate === undefined) return make();
+  const name = `gateway ${config.name ?? DEFAULT_NAME}`;
+  let shared = isolate.get(name) as PrivateStores | undefined;
+  if (shared === undefined) {
+    shared = make();
+    if (isolate.size < MAX_ISOLATE_GATEWAYS) isolate.set(name, shared);
+  }
+  // Read through it, made when first read; closing one gateway leaves them to the next.
+  return Object.create(shared, { destroy: { value: async () => undefined } }) as PrivateStores;
 }
 
 /** Frees a configuration once its last request is answered. */
