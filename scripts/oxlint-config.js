@@ -31,6 +31,9 @@ export const modules = {
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["gateway"],
   "^structured-headers$": ["gateway"],
+  "^ws$": ["runtimes"],
+  "^zod$": ["sockets"],
+  "^valibot$": ["sockets"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
 
