@@ -18,7 +18,7 @@ export class PlainState extends State {}
 export class PlainLimiter extends RateLimiterDO {}
 
 /** Rules on values and times that also count or compare; what they say of values is in objects.test.ts. */
-const WITH_COUNTERS = ["values/input-is-copied", "keys/object-names", "time/no-ttl-is-no-expiry", "time/long-ttl", "time/expired-is-absent-everywhere"];
+const WITH_COUNTERS = ["time/incr-refuses-a-bad-ttl", "values/input-is-copied", "keys/object-names", "time/no-ttl-is-no-expiry", "time/long-ttl", "time/expired-is-absent-everywhere"];
 /** What `cloudflareKvStore` rejects by name: KV has no atomic operation. */
 const noCounters = Object.fromEntries(storeContractRules.filter((rule) => /^(counters|compare-and-set)\//.test(rule) || WITH_COUNTERS.includes(rule)).map((rule) => [rule, "Workers KV has no atomic operation: incr and compareAndSet reject with STORE_CAPABILITY"]));
 
