@@ -26,3 +26,5 @@ export { rateLimiterContractRules, verifyRateLimiterContract } from "./testing/v
 export type { RateLimiterContractOptions } from "./testing/verify-rate-limiter.ts";
 export { storeContractRules, verifyStoreContract } from "./testing/verify-store.ts";
 export type { StoreContractOptions } from "./testing/verify-store.ts";
+export { mockAdapter } from "./testing/mock-adapter.ts";
+export type { MockAdapter, MockAdapterOptions, MockCall, MockResponse, MockRoute } from "./testing/mock-adapter.ts";
