@@ -28,3 +28,5 @@ export { storeContractRules, verifyStoreContract } from "./testing/verify-store.
 export type { StoreContractOptions } from "./testing/verify-store.ts";
 export { HandshakeRefused, createTestRouter } from "./sockets/testing/test-router.ts";
 export type { DrivenSocketClock, TestConnectOptions, TestConnection, TestFrame, TestRouter, TestRouterOptions } from "./sockets/testing/test-router.ts";
+export { mockAdapter } from "./testing/mock-adapter.ts";
+export type { MockAdapter, MockAdapterOptions, MockCall, MockResponse, MockRoute } from "./testing/mock-adapter.ts";
