@@ -28,3 +28,7 @@ export { storeContractRules, verifyStoreContract } from "./testing/verify-store.
 export type { StoreContractOptions } from "./testing/verify-store.ts";
 export { HandshakeRefused, createTestRouter } from "./sockets/testing/test-router.ts";
 export type { DrivenSocketClock, TestConnectOptions, TestConnection, TestFrame, TestRouter, TestRouterOptions } from "./sockets/testing/test-router.ts";
+export { assertSocketsConformance, runSocketsConformance } from "./sockets/testing/conformance.ts";
+export type { ClientSocketLike, SocketsConformanceOptions, SocketsConformanceReport } from "./sockets/testing/conformance.ts";
+export { conformanceAuthenticate, conformanceRouter, currentRuntime } from "./sockets/testing/conformance-router.ts";
+export type { ConformanceRuntime } from "./sockets/testing/conformance-router.ts";
