@@ -25,13 +25,18 @@ const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets"
 /** Third-party and platform modules, and the folders that may use them. */
 export const modules = {
   "^node:": ["runtimes", "cli"],
+  "^cloudflare:": ["drivers"],
   "^undici$": ["runtimes"],
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["core", "gateway"],
+  "^jose$": ["gateway"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
+  "^ws$": ["runtimes"],
+  "^zod$": ["sockets"],
+  "^valibot$": ["sockets"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
 

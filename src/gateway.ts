@@ -9,11 +9,26 @@ export {
   GATEWAY_ERROR_CODES, GatewayError, defaultErrorResponse, errorToResponse, isGatewayError, type GatewayErrorCode, type GatewayErrorOptions,
 } from "./gateway/errors.ts";
 export { DEFAULT_IP_HEADERS, extractClientIp, type ExtractClientIpOptions } from "./gateway/client-ip.ts";
+export { timingSafeEqual } from "./gateway/timing-safe-equal.ts";
 export { safeCall, type SafeCallOptions } from "./gateway/sdk/safe-call.ts";
 export { resolveConfig } from "./gateway/sdk/resolve-config.ts";
 export { withSkip } from "./gateway/sdk/with-skip.ts";
 export { createPolicyTestHarness, type PolicyTestHarness, type PolicyTestHarnessOptions } from "./gateway/sdk/harness.ts";
 
+export { apiKeyAuth, type ApiKeyAuthConfig, type ForwardKeyIdentity } from "./gateway/policies/auth/api-key-auth.ts";
+export { basicAuth, type BasicAuthConfig } from "./gateway/policies/auth/basic-auth.ts";
+export { csrf, type CsrfConfig } from "./gateway/policies/auth/csrf.ts";
+export { generateHttpSignature, type GenerateHttpSignatureConfig } from "./gateway/policies/auth/generate-http-signature.ts";
+export { generateJwt, type GenerateJwtConfig, type JwtClaims } from "./gateway/policies/auth/generate-jwt.ts";
+export { jws, type JwsConfig } from "./gateway/policies/auth/jws.ts";
+export { clearJwsJwksCache } from "./gateway/policies/auth/jws.ts";
+export { jwtAuth, type JwtAuthConfig, type Jwk } from "./gateway/policies/auth/jwt-auth.ts";
+export { clearJwksCache } from "./gateway/policies/auth/jwt-auth.ts";
+export { oauth2, type OAuth2Config, type TokenInfo } from "./gateway/policies/auth/oauth2.ts";
+export { clearOAuth2Cache } from "./gateway/policies/auth/oauth2.ts";
+export { rbac, type RbacConfig } from "./gateway/policies/auth/rbac.ts";
+export { verifyHttpSignature, type VerifyHttpSignatureConfig, type SignatureAlgorithm, type VerificationKey } from "./gateway/policies/auth/verify-http-signature.ts";
+export type { Verdict } from "./gateway/policies/auth/validated.ts";
 export { requestLog, type RequestLogConfig, type RequestLogEntry } from "./gateway/policies/observability/request-log.ts";
 export { circuitBreaker, type CircuitBreakerConfig } from "./gateway/policies/resilience/circuit-breaker.ts";
 export { retry, type RetryConfig } from "./gateway/policies/resilience/retry.ts";

@@ -16,7 +16,7 @@ export { cacheStoreContractRules, verifyCacheStoreContract } from "./testing/ver
 export type { CacheStoreContractOptions } from "./testing/verify-cache-store.ts";
 export { circuitBreakerStoreContractRules, verifyCircuitBreakerStoreContract } from "./testing/verify-circuit-breaker-store.ts";
 export type { CircuitBreakerStoreContractOptions } from "./testing/verify-circuit-breaker-store.ts";
-export { driverContractRules, verifyDriverContract } from "./testing/verify-driver.ts";
+export { driverContractAlgorithms, driverContractRules, verifyDriverContract } from "./testing/verify-driver.ts";
 export type { DriverContractOptions } from "./testing/verify-driver.ts";
 export { pubSubContractRules, verifyPubSubContract } from "./testing/verify-pubsub.ts";
 export type { PubSubContractOptions } from "./testing/verify-pubsub.ts";
@@ -26,3 +26,11 @@ export { rateLimiterContractRules, verifyRateLimiterContract } from "./testing/v
 export type { RateLimiterContractOptions } from "./testing/verify-rate-limiter.ts";
 export { storeContractRules, verifyStoreContract } from "./testing/verify-store.ts";
 export type { StoreContractOptions } from "./testing/verify-store.ts";
+export { HandshakeRefused, createTestRouter } from "./sockets/testing/test-router.ts";
+export type { DrivenSocketClock, TestConnectOptions, TestConnection, TestFrame, TestRouter, TestRouterOptions } from "./sockets/testing/test-router.ts";
+export { mockAdapter } from "./testing/mock-adapter.ts";
+export type { MockAdapter, MockAdapterOptions, MockCall, MockResponse, MockRoute } from "./testing/mock-adapter.ts";
+export { assertSocketsConformance, runSocketsConformance } from "./sockets/testing/conformance.ts";
+export type { ClientSocketLike, SocketsConformanceOptions, SocketsConformanceReport } from "./sockets/testing/conformance.ts";
+export { conformanceAuthenticate, conformanceRouter, currentRuntime } from "./sockets/testing/conformance-router.ts";
+export type { ConformanceRuntime } from "./sockets/testing/conformance-router.ts";

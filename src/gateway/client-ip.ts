@@ -135,7 +135,7 @@ export function peerAddress(c: Context, original: Request = c.req.raw): string |
   return address === undefined ? undefined : normalizeAddress(address);
 }
 
-function onWorkers(): boolean {
+export function onWorkers(): boolean {
   return (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === "Cloudflare-Workers";
 }
 

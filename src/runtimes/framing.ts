@@ -32,3 +32,9 @@ export function isHost(text: string): boolean {
 export function refuse(status: number): Response {
   return new Response(null, { status, headers: { connection: "close" } });
 }
+
+/** The answer for an application that threw; the log hears of it, the client does not. */
+export function failed(error: unknown): Response {
+  console.error(error);
+  return new Response(null, { status: 500 });
+}

@@ -41,6 +41,8 @@ export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> 
   readonly compact?: CompactState<State>;
   /** Present when the state is a row of numbers: a driver in this process may then keep it in a slab and run it in place. */
   readonly row?: RowMachine<Command, Reply>;
+  /** Of a composite: what it is made of. A driver that names algorithms over a wire names these. */
+  readonly members?: readonly Algorithm[];
 }
 
 /** The common small states of an algorithm as `width` numbers. A driver may use it or not: it changes no reply. */
@@ -112,8 +114,15 @@ export interface DriverCapabilities {
   readonly maxBatchCommands?: number;
   /** Batches on the wire at once. @default 1 */
   readonly lanes?: number;
+  /**
+   * From so many waiting keys on, they are spread over all free lanes rather than sent as one batch, so that the backend works on
+   * one while this process works on another. @default never
+   */
+  readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */
+  readonly combining?: boolean;
 }
 
 /** Runs algorithms atomically on keys, and keeps plain values. One per backend. */
@@ -225,6 +234,11 @@ export interface RateLimitStore {
   settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
+}
+
+/** A store whose counts may be wrong, and says how in one sentence. For abuse prevention, not for billing or quotas. */
+export interface ApproximateRateLimitStore extends RateLimitStore {
+  readonly capabilities: Partial<DriverCapabilities> & { readonly approximate: string };
 }
 
 export type RateLimitDecision =

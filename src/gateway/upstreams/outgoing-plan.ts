@@ -25,12 +25,12 @@ export interface OutgoingPlan {
   /** Fields set last, names in lower case; a later one wins. */
   set: Field[];
   preserveHost?: boolean;
-  /** Gives further fields for the request as it is about to leave. */
-  sign: ((request: SentRequest) => MaybePromise<readonly Field[]>)[];
+  /** By policy, so that an attempt replaces what the one before it said: gives further fields for the request as it is about to leave. */
+  readonly sign: Map<string, (request: SentRequest) => MaybePromise<readonly Field[]>>;
 }
 
 export function outgoingPlan(state: RequestState): OutgoingPlan {
-  return (state.plan ??= { strip: [], set: [], sign: [] });
+  return (state.plan ??= { strip: [], set: [], sign: new Map() });
 }
 
 /** The fields of the request under `plan`: less what is stripped, plus what is set, signed at the end. */
@@ -42,11 +42,11 @@ export function plannedFields(plan: OutgoingPlan, fields: readonly string[], req
     if (!plan.strip.includes(name) && !set.has(name)) kept.push(name, fields[i + 1] as string);
   }
   for (const [name, value] of set) kept.push(name, value);
-  return plan.sign.length === 0 ? kept : signed(plan, kept, request);
+  return plan.sign.size === 0 ? kept : signed(plan, kept, request);
 }
 
 async function signed(plan: OutgoingPlan, fields: string[], request: Omit<SentRequest, "headers">): Promise<string[]> {
-  for (const sign of plan.sign) {
+  for (const sign of plan.sign.values()) {
     const headers: Field[] = [];
     for (let i = 0; i < fields.length; i += 2) headers.push([fields[i] as string, fields[i + 1] as string]);
     if (!headers.some(([name]) => name === "host")) headers.push(["host", new URL(request.origin).host]);

@@ -4,7 +4,7 @@ import { checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { OptionError, SluiceError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { refusalOf, refuse } from "../framing.ts";
+import { failed, refusalOf, refuse } from "../framing.ts";
 import { checkListen, listening, reachable, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 
 export interface BunServeOptions extends ListenOptions {
@@ -28,6 +28,7 @@ interface BunGlobal {
     hostname: string;
     idleTimeout: number;
     maxRequestBodySize: number;
+    reusePort: false;
     development: false;
     fetch: (request: Request, server: BunServer) => MaybePromise<Response>;
     error: (error: unknown) => Response;
@@ -69,6 +70,8 @@ export async function serve(app: Servable, options: BunServeOptions = {}): Promi
     idleTimeout: idleSeconds,
     // Bodies stream, so their size is the application's business. Bun's default is 128 MiB.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Without it, a port that is taken would be shared.
+    reusePort: false,
     // Its error pages show the source.
     development: false,
     fetch(request, self) {
@@ -85,10 +88,7 @@ export async function serve(app: Servable, options: BunServeOptions = {}): Promi
       self.timeout(request, 0);
       return response.then((ready) => answered(request, self, ready));
     },
-    error(error) {
-      console.error(error);
-      return new Response(null, { status: 500 });
-    },
+    error: failed,
   });
   return listening(app, { port: server.port, hostname }, options.signal, (graceMs) => shutDown(server, graceMs));
 }

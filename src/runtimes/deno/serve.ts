@@ -3,7 +3,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { isHost, refusalOf, refuse } from "../framing.ts";
+import { failed, isHost, refusalOf, refuse } from "../framing.ts";
 import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 
 /** Options of `serve` on Deno. Limits of a request's header are the runtime's own: 100 fields, 64 KiB or so. */
@@ -89,11 +89,6 @@ function untilGraceEnds(answer: Promise<Response>, pending: Set<(response: Respo
     };
     answer.then(settle, (error: unknown) => settle(failed(error)));
   });
-}
-
-function failed(error: unknown): Response {
-  console.error(error);
-  return new Response(null, { status: 500 });
 }
 
 async function shutDown(server: DenoServer, force: AbortController, pending: Set<(response: Response) => void>, graceMs: number): Promise<void> {

@@ -6,7 +6,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { checkInteger, checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { refuse } from "../framing.ts";
+import { failed, refuse } from "../framing.ts";
 import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 import { needsStreaming, sendStream } from "./send-stream.ts";
 
@@ -59,8 +59,15 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
       if (!hasOneHost(incoming)) return refuse(400);
-      const response = fetch(request, env);
-      return isPromise(response) ? response.then((ready) => answer(ready, outgoing)) : answer(response, outgoing);
+      const coding = incoming.headers["transfer-encoding"];
+      // The parser takes any coding for the end of the connection (RFC 9112 6.3).
+      if (coding !== undefined && coding.toLowerCase() !== "chunked") return refuse(501);
+      try {
+        const response = fetch(request, env);
+        return isPromise(response) ? response.then((ready) => answer(ready, outgoing), failed) : answer(response, outgoing);
+      } catch (error) {
+        return failed(error);
+      }
     },
   }) as Server;
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.

@@ -44,8 +44,8 @@ export class Batch extends Deadline {
     let waitedMs = 0;
     for (let waiter = queue.head; waiter !== undefined && commands.length < most && waiter.algorithm === algorithm; waiter = queue.head) {
       // A blocked process may be late with its timers; what is past its deadline does not leave for that.
-      if (waiter.expiresAt <= now) {
-        waiter.expire();
+      if (waiter.watch !== undefined && waiter.watch.expiresAt <= now) {
+        waiter.watch.expire();
         continue;
       }
       queue.remove(waiter);
