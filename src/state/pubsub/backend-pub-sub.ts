@@ -26,8 +26,11 @@ export interface PubSubWire {
   /** Resolves when the backend has confirmed. Called once per name until {@link unsubscribe}. */
   subscribe(physical: string, receive: (text: string) => void): Promise<void>;
   unsubscribe(physical: string): Promise<void>;
-  /** Called once: `lost` when the connection breaks, `back` when every name is listened to again. */
-  onChange(lost: () => void, back: () => void): void;
+  /**
+   * Called once: `lost` when the connection breaks, `back` when every name is listened to again. `back(name)` is for a name by itself:
+   * it was away, or a message of it was lost.
+   */
+  onChange(lost: () => void, back: (physical?: string) => void): void;
   /** Frees what the wire opened itself. */
   close(): Promise<void>;
 }
@@ -65,6 +68,8 @@ export function backendPubSub(wire: PubSubWire, options: BackendPubSubOptions = 
 
 /** A name of the backend: what is so, and the work that brings it in line with what is wanted. */
 interface Line {
+  /** Absent for {@link PubSubWire.bus}. */
+  readonly channel: string | undefined;
   listening: boolean;
   work: Promise<void> | undefined;
 }
@@ -89,7 +94,7 @@ class Broker implements BackendPubSub {
     this.#handlers = new ChannelHandlers(options);
     wire.onChange(
       () => void (this.#lostAt ||= this.#clock.now()),
-      () => this.#back(),
+      (physical) => this.#back(physical),
     );
   }
 
@@ -200,7 +205,7 @@ class Broker implements BackendPubSub {
   /** Brings the backend's subscription in line with what is wanted here, one step at a time per name. */
   #follow(physical: string, channel?: string): Promise<void> {
     let line = this.#lines.get(physical);
-    if (line === undefined) this.#lines.set(physical, (line = { listening: false, work: undefined }));
+    if (line === undefined) this.#lines.set(physical, (line = { channel, listening: false, work: undefined }));
     return (line.work ??= this.#settle(physical, channel, line));
   }
 
@@ -219,7 +224,12 @@ class Broker implements BackendPubSub {
     }
   }
 
-  #back(): void {
+  #back(physical: string | undefined): void {
+    if (physical !== undefined) {
+      const line = this.#lines.get(physical);
+      if (line !== undefined) this.#handlers.lost(this.#clock.now(), [line.channel ?? "*"]);
+      return;
+    }
     const since = this.#lostAt || this.#clock.now();
     this.#lostAt = 0;
     this.#handlers.lost(since);
