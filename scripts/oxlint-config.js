@@ -30,6 +30,7 @@ export const modules = {
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["gateway"],
+  "^ws$": ["runtimes", "sockets"],
   "^structured-headers$": ["gateway"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };

@@ -44,10 +44,14 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   function compileRoute(route: RouteConfig): CompiledRoute {
     const path = canonicalPattern(joinPath(config.basePath ?? "", route.path));
     const methods = Object.freeze([...new Set<string>(route.methods ?? defaultMethods)]);
-    const upstream = bindUpstream(route.pipeline.upstream, `route ${quote(path)}`);
+    const here = `${methods.join(",")} ${path}`;
+    const place = joinKey(base.gatewayName, here, "");
+    binder.places.add(place);
+    const { clock, random, events } = base;
+    const upstream = bindUpstream(route.pipeline.upstream, { where: `route ${quote(path)}`, route: path, clock, random, events, keep: (name, make) => base.process.keep(place, name, make) });
+    if (upstream.dispose !== undefined) binder.owns(upstream.dispose);
     const label = upstreamLabel(route.pipeline.upstream);
     const { layers, own } = splitLayers(route);
-    const here = `${methods.join(",")} ${path}`;
     const placed = [...globals];
     for (const layer of layers) {
       const place = joinPath(config.basePath ?? "", layer.prefix) + suffix(scopes, layer);
@@ -130,6 +134,8 @@ interface Binder {
   priority(policy: Policy): number;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
   readonly places: Set<string>;
+  /** Something to free with the configuration. */
+  owns(dispose: () => void): void;
   dispose(): void;
 }
 
@@ -163,6 +169,9 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         ofLayer.set(policy, entry);
       }
       return entry;
+    },
+    owns(dispose) {
+      disposals.push(dispose);
     },
     dispose() {
       for (const dispose of disposals.splice(0)) dispose();

@@ -10,6 +10,8 @@ import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import type { TraceNotes } from "./operation/trace-report.ts";
+import { publicOrigin } from "./public-origin.ts";
+import type { TargetGate } from "./upstreams/target-gate.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
 import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
@@ -64,6 +66,10 @@ export class RequestState implements PolicyContext {
   upstreamStatus: number | undefined;
   upstreamError: unknown;
   upstreamGate: (() => void) | undefined;
+  /** Circuits per target, see `upstreams/target-gate.ts`. */
+  targetGate: TargetGate | undefined;
+  /** Targets that failed this request: a retry prefers others. */
+  triedTargets: Set<string> | undefined;
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
@@ -92,6 +98,8 @@ export class RequestState implements PolicyContext {
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
     this.upstreamGate = undefined;
+    this.targetGate = undefined;
+    this.triedTargets = undefined;
     this.policies = undefined;
     this.call = undefined;
     this.traceNotes = undefined;
@@ -144,6 +152,10 @@ export class RequestState implements PolicyContext {
   get peer(): string | undefined {
     if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c) ?? null;
     return this.lazyPeer ?? undefined;
+  }
+
+  get publicOrigin(): string {
+    return publicOrigin(this.snapshot.trust, this.original, this.peer);
   }
 
   get clientIp(): string {

@@ -40,6 +40,7 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
     process: createProcessState(),
     transport: outgoing.send,
     detach: runDetached,
+    sockets: new Set(),
     closing: false,
     unknownAddressReported: false,
   };
@@ -95,6 +96,7 @@ function retire(snapshot: Snapshot): void {
 async function close(active: Switch, core: Core, owned: readonly (() => Promise<void>)[], graceMs: number): Promise<void> {
   if (typeof graceMs !== "number" || !(graceMs >= 0)) throw configError(`option "graceMs" of close()`, graceMs, "a number of at least 0");
   core.closing = true;
+  for (const closeSocket of core.sockets) closeSocket();
   // Grace is real time, whatever clock the policies were given.
   if (!(await core.tracker.drain(graceMs, systemClock))) {
     core.tracker.abort(new GatewayError(503, "gateway_closing", "The gateway was closed before the answer was complete"));

@@ -12,7 +12,7 @@ export const GATEWAY_ERROR_CODES = [
   "internal_error", "config_error", "policy_error", "policy_no_response", "handler_no_response",
   "method_not_implemented", "upgrade_unsupported",
   "upstream_error",
-  "circuit_open", "store_unavailable", "gateway_closing",
+  "circuit_open", "store_unavailable", "no_healthy_upstream", "gateway_closing",
   "gateway_timeout", "upstream_timeout", "cache_miss",
   "loop_detected",
 ] as const;

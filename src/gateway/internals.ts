@@ -10,6 +10,7 @@ import type { GatewayAdapter } from "../state/contracts.ts";
 import type { DebugFactory } from "./debug.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { Tracker } from "./tracker.ts";
+import type { TargetStatus } from "./upstreams/place.ts";
 import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
 
 /** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
@@ -29,6 +30,8 @@ export interface Core {
   readonly transport: Transport;
   /** Runs the inner part of a chain once more. */
   readonly detach: (gateway: PolicyContext, policyName: string, request: Request) => Promise<Response>;
+  /** Closes a WebSocket that goes through; `close()` calls them all. */
+  readonly sockets: Set<() => void>;
   /** Set once by `close()`. */
   closing: boolean;
   unknownAddressReported: boolean;
@@ -88,4 +91,7 @@ export interface BoundUpstream {
   (c: Context): MaybePromise<Response>;
   /** Where it would send a request now; only of an upstream whose target is a function. */
   readonly choose?: (c: Context) => MaybePromise<string>;
+  /** Its targets as they are now; only of a balanced upstream. */
+  readonly status?: () => readonly TargetStatus[];
+  readonly dispose?: () => void;
 }

@@ -7,6 +7,7 @@ import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore } from "../state/contracts.ts";
 import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
+import type { BalancedUpstream, CanaryOptions, ServiceBindingUpstream } from "./upstreams/types.ts";
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 
@@ -81,7 +82,7 @@ export interface PipelineConfig {
   readonly upstream: UpstreamConfig;
 }
 
-export type UpstreamConfig = UrlUpstream | HandlerUpstream;
+export type UpstreamConfig = UrlUpstream | HandlerUpstream | BalancedUpstream | ServiceBindingUpstream;
 
 export interface UrlUpstream {
   readonly type: "url";
@@ -109,6 +110,8 @@ export interface UrlUpstream {
   readonly rewriteLocation?: boolean;
   /** A longer response body is aborted. */
   readonly maxResponseBytes?: number;
+  /** Sends a share of the callers elsewhere; not beside a target function. */
+  readonly canary?: CanaryOptions;
 }
 
 export interface HandlerUpstream {
@@ -152,6 +155,7 @@ export type GatewayEvent =
   | { readonly type: "store.down" | "store.up"; readonly store: string; readonly policy: string; readonly code?: string; readonly suppressed?: number }
   | { readonly type: "store.error"; readonly store: string; readonly policy: string; readonly code: string; readonly mode: FailMode }
   | { readonly type: "store.missing" | "store.limited" | "policy.warning"; readonly policy: string; readonly message: string }
+  | { readonly type: "target"; readonly route: string; readonly target: string; readonly change: "ejected" | "returned" | "unhealthy" | "healthy" }
   | { readonly type: "circuit"; readonly key: string; readonly from: string; readonly to: string }
   | { readonly type: "error"; readonly code: string; readonly requestId: string; readonly error: unknown }
   | { readonly type: "background.error"; readonly error: unknown }
@@ -283,7 +287,9 @@ export interface PolicyContext {
   readonly upstream: string;
   /** Where the upstream's target function would send this request now; absent when the target is fixed. */
   readonly chooseTarget?: (() => MaybePromise<string>) | undefined;
-  /** Where the latest call of the upstream went, when a function chose it. */
+  /** The origin by which the client knows this gateway: the request's, or what a trusted proxy says it was. */
+  readonly publicOrigin: string;
+  /** Where the latest call of the upstream went, when it had a choice. */
   upstreamTarget: string | undefined;
   /** Calls of the upstream begun for this request, every attempt counted; whatever takes the upstream's place counts itself. */
   upstreamCalls: number;

@@ -73,9 +73,12 @@ function upstream(value: UpstreamConfig, at: string): void {
       if (!isFunction(value.handler)) throw configError(`"handler" of the upstream of ${at}`, value.handler, "a function");
       return;
     case "url":
+    case "balanced":
+    case "service-binding":
+      // Their own files check the rest.
       return;
     default:
-      throw configError(`"type" of the upstream of ${at}`, (value as { type?: unknown }).type, `one of "url", "handler"`);
+      throw configError(`"type" of the upstream of ${at}`, (value as { type?: unknown }).type, `one of "url", "balanced", "service-binding", "handler"`);
   }
 }
 

@@ -7,7 +7,9 @@ import { checkInteger, checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { OptionError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { WEB_SOCKETS } from "../../core/web-socket-port.ts";
 import { needsStreaming, sendStream } from "./send-stream.ts";
+import { acceptUpgrades, webSocketsOf } from "./web-sockets.ts";
 
 /** What can be served: a gateway, a Hono application, anything with `fetch`. */
 export interface Servable {
@@ -80,13 +82,15 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
       if (!hasOneHost(incoming)) return refuse(400);
-      const response = fetch(request, env);
+      const webSockets = webSocketsOf(incoming, outgoing);
+      const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
       return isPromise(response) ? response.then((ready) => answer(ready, outgoing)) : answer(response, outgoing);
     },
   }) as Server;
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.
   server.maxHeadersCount = limits.maxHeaderFields + 1;
   const connections = trackConnections(server);
+  acceptUpgrades(server);
   await listen(server, port, hostname);
   const address = server.address() as AddressInfo;
   let closed: Promise<void> | undefined;

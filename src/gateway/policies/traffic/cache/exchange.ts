@@ -12,7 +12,6 @@ import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
 import { queryOf } from "../../../path.ts";
 import { type Assessment, assess, standsIn } from "./assess.ts";
-import { originOf } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";
 import { type CacheStatus, type Forward, formatCacheStatus } from "./cache-status.ts";
 import { type Captured, captureBody } from "./capture.ts";
@@ -364,7 +363,7 @@ export class Exchange {
   /** Absolute URL of the request, by its canonical path. */
   get urlTag(): string {
     const { url } = this.c.req.raw;
-    return this.state.urlTag(originOf(url), this.gateway.path + queryOf(url));
+    return this.state.urlTag(this.gateway.publicOrigin, this.gateway.path + queryOf(url));
   }
 }
 
