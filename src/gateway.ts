@@ -14,6 +14,9 @@ export { resolveConfig } from "./gateway/sdk/resolve-config.ts";
 export { withSkip } from "./gateway/sdk/with-skip.ts";
 export { createPolicyTestHarness, type PolicyTestHarness, type PolicyTestHarnessOptions } from "./gateway/sdk/harness.ts";
 
+export { assignMetrics, type AssignMetricsConfig } from "./gateway/policies/observability/assign-metrics.ts";
+export { metricsReporter, type MetricsReporterConfig } from "./gateway/policies/observability/metrics-reporter.ts";
+export { serverTiming, type ServerTimingConfig, type ServerTimingVisibility } from "./gateway/policies/observability/server-timing.ts";
 export { requestLog, type RequestLogConfig, type RequestLogEntry } from "./gateway/policies/observability/request-log.ts";
 export { circuitBreaker, type CircuitBreakerConfig } from "./gateway/policies/resilience/circuit-breaker.ts";
 export { retry, type RetryConfig } from "./gateway/policies/resilience/retry.ts";
@@ -22,6 +25,24 @@ export { mock, type MockConfig } from "./gateway/policies/testing/mock.ts";
 export { cache, type CacheConfig } from "./gateway/policies/traffic/cache.ts";
 export { cors, type CorsConfig } from "./gateway/policies/traffic/cors.ts";
 export { rateLimit, type RateLimitConfig } from "./gateway/policies/traffic/rate-limit.ts";
+
+export { health, type HealthConfig, type HealthStatus } from "./gateway/operation/health.ts";
+export type { AdminOptions } from "./gateway/operation/admin-options.ts";
+export { isDebugRequested, parseDebugRequest, setDebugHeader, type DebugHeadersOptions, type DebugRequest } from "./gateway/operation/debug-headers.ts";
+export {
+  InMemoryMetricsCollector, toPrometheusText, type HistogramEntry, type InMemoryMetricsOptions, type MetricTags, type MetricsCollector, type MetricsSnapshot, type TaggedValue,
+} from "./gateway/operation/metrics.ts";
+export { OTLPSpanExporter, type OTLPSpanExporterOptions } from "./gateway/operation/otlp-exporter.ts";
+export { consoleSink, metricsSink, openTelemetrySink, prometheusSink, type MeterLike } from "./gateway/operation/sinks.ts";
+export {
+  ConsoleSpanExporter, SemConv, SpanBuilder, type ReadableSpan, type SpanAttribute, type SpanEvent, type SpanExporter, type SpanKind, type SpanStatusCode,
+} from "./gateway/operation/spans.ts";
+export { noopTraceReporter, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, type TraceReporter } from "./gateway/operation/trace-report.ts";
+export type { TracingConfig } from "./gateway/operation/tracing.ts";
+export { isTraceRequested, policyTrace } from "./gateway/sdk/policy-trace.ts";
+export { policyDebug } from "./gateway/sdk/policy-debug.ts";
+export { timingSafeEqual } from "./gateway/timing-safe-equal.ts";
+export type { Balance, BalancedTarget, BalancedUpstream, CanaryOptions, EjectionOptions, HealthCheckOptions, ServiceBindingUpstream } from "./gateway/upstreams/types.ts";
 
 export { InMemoryCacheStore } from "./drivers/memory/cache-store.ts";
 export { InMemoryCircuitBreakerStore } from "./drivers/memory/in-memory-circuit-breaker-store.ts";

@@ -3,8 +3,11 @@
 export type EventSink<Event> = (event: Event) => void;
 
 export interface EventSource<Event> {
-  /** Adds a sink; the function returned removes it. */
-  on(sink: EventSink<Event>): () => void;
+  /**
+   * Adds a sink; the function returned removes it. A passive one gets what is sent anyway: frequent events that are made
+   * only while somebody listens do not come for it alone.
+   */
+  on(sink: EventSink<Event>, passive?: boolean): () => void;
 }
 
 export interface Events<Event> extends EventSource<Event> {
@@ -15,11 +18,17 @@ export interface Events<Event> extends EventSource<Event> {
 
 export function createEvents<Event>(...initial: readonly (EventSink<Event> | undefined)[]): Events<Event> {
   const sinks = new Set<EventSink<Event>>();
+  const quiet = new Set<EventSink<Event>>();
   for (const sink of initial) if (sink !== undefined) sinks.add(sink);
   return {
-    on(sink) {
+    on(sink, passive = false) {
       sinks.add(sink);
-      return () => void sinks.delete(sink);
+      if (passive) quiet.add(sink);
+      else quiet.delete(sink);
+      return () => {
+        sinks.delete(sink);
+        quiet.delete(sink);
+      };
     },
     emit(event) {
       for (const sink of sinks) {
@@ -31,7 +40,7 @@ export function createEvents<Event>(...initial: readonly (EventSink<Event> | und
       }
     },
     get active() {
-      return sinks.size > 0;
+      return sinks.size > quiet.size;
     },
   };
 }

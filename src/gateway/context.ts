@@ -1,6 +1,7 @@
 /** The per-request context: what `getGatewayContext(c)` gives. Everything that costs something is made when read. */
 
 import type { Context } from "hono";
+import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
@@ -9,11 +10,13 @@ import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import type { DebugNotes } from "./operation/debug-headers.ts";
 import type { TraceNotes } from "./operation/trace-report.ts";
+import type { RequestSpans } from "./operation/tracing.ts";
 import { publicOrigin } from "./public-origin.ts";
 import type { TargetGate } from "./upstreams/target-gate.ts";
 import { traceIds, type TraceIds } from "./trace-context.ts";
-import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
+import type { DebugLogger, GatewayEvent, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
 const STATE: unique symbol = Symbol.for("sluice.gateway.context");
@@ -75,6 +78,16 @@ export class RequestState implements PolicyContext {
   call: BoundUpstream | undefined;
   /** What a client that may have a trace has asked for; `undefined` when it has not. */
   traceNotes: TraceNotes | undefined;
+  debugNotes: DebugNotes | undefined;
+  /** Spans of a sampled request. */
+  spans: RequestSpans | undefined;
+  /** The attempt under way, as upstreams see it in `traceparent`. */
+  attemptSpanId: string | undefined;
+  /** Code of the problem document that answers. */
+  errorCode: string | undefined;
+  tags: Record<string, string> | undefined;
+  /** Monotonic. */
+  readonly beganAt: number;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -103,6 +116,12 @@ export class RequestState implements PolicyContext {
     this.policies = undefined;
     this.call = undefined;
     this.traceNotes = undefined;
+    this.debugNotes = undefined;
+    this.spans = undefined;
+    this.attemptSpanId = undefined;
+    this.errorCode = undefined;
+    this.tags = undefined;
+    this.beganAt = snapshot.clock.monotonic();
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;
@@ -127,6 +146,16 @@ export class RequestState implements PolicyContext {
     return this.snapshot.adapter;
   }
 
+  get events(): Events<GatewayEvent> {
+    return this.snapshot.core.events;
+  }
+
+  /** Origin of a url upstream whose target is fixed. */
+  get fixedTarget(): string | undefined {
+    const label = this.upstream;
+    return label.startsWith("url http") ? label.slice(4) : undefined;
+  }
+
   get upstream(): string {
     return this.route === undefined ? "*" : this.route.upstreamLabel;
   }
@@ -138,6 +167,20 @@ export class RequestState implements PolicyContext {
 
   get trace(): TraceIds {
     return (this.lazyTrace ??= traceIds(this.c.req.raw.headers.get("traceparent")));
+  }
+
+  /** Sets the sampled flag of a trace that this gateway takes part in. */
+  sampled(yes: boolean): void {
+    const { trace } = this;
+    this.lazyTrace = { ...trace, flags: yes ? trace.flags | 1 : trace.flags & 0xfe };
+  }
+
+  /** Keeps the platform awake for `promise`; `close()` does not wait for it. */
+  keepAwake(promise: Promise<unknown>): void {
+    const { core, adapter } = this.snapshot;
+    const settled = promise.catch((error: unknown) => core.events.emit({ type: "background.error", error }));
+    if (adapter?.waitUntil !== undefined) adapter.waitUntil(settled);
+    else executionContext(this.c)?.waitUntil?.(settled);
   }
 
   get traceId(): string {

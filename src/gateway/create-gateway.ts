@@ -11,6 +11,7 @@ import { runDetached } from "./detached.ts";
 import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { createPrivateStores } from "./local-stores.ts";
+import { createFigures } from "./operation/figures.ts";
 import { compareRoutes, createRegistry } from "./registry.ts";
 import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
 import { createSnapshot } from "./snapshot.ts";
@@ -43,10 +44,20 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
     sockets: new Set(),
     closing: false,
     unknownAddressReported: false,
+    openAdminReported: false,
+    collector: undefined,
+    recent: () => [],
   };
   const active: Switch = { snapshot: createSnapshot(core, config) };
-  const app: Hono = createApp(active);
   let registry: GatewayRegistry | undefined;
+  const app: Hono = createApp(active, {
+    core,
+    snapshot: () => active.snapshot,
+    registry: () => instance._registry,
+    purge: (target) => instance.cache.purge(target),
+  });
+  const figures = createFigures(core, () => active.snapshot.clock.now());
+  figures.use(config);
   let closed: Promise<void> | undefined;
 
   const instance: GatewayInstance = {
@@ -71,13 +82,14 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
       const old = active.snapshot;
       const snapshot = createSnapshot(core, next);
       active.snapshot = snapshot;
+      figures.use(next);
       registry = undefined;
       retire(old);
       core.process.sweep((place) => place === GATEWAY_PLACE || snapshot.places.has(place) || (old.inFlight > 0 && old.places.has(place)));
       return compareRoutes(old, snapshot);
     },
     close(options) {
-      return (closed ??= close(active, core, [() => outgoing.close(), () => local.destroy()], options?.graceMs ?? DEFAULT_GRACE_MS));
+      return (closed ??= close(active, core, [() => active.snapshot.tracing?.exporter.shutdown?.() ?? Promise.resolve(), () => outgoing.close(), () => local.destroy()], options?.graceMs ?? DEFAULT_GRACE_MS));
     },
     [Symbol.asyncDispose]: () => instance.close(),
     get _registry() {

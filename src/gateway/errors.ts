@@ -5,6 +5,7 @@ import { SluiceError, quote } from "../core/errors.ts";
 /** Every code the gateway itself answers with, by status; `docs/errors.md` says when. A user's own `GatewayError` may carry another one. */
 export const GATEWAY_ERROR_CODES = [
   "bad_request",
+  "forbidden",
   "not_found",
   "method_not_allowed",
   "rate_limited",

@@ -7,7 +7,7 @@ import type { GatewayConfig, Policy, PipelineConfig, RouteConfig, UpstreamConfig
 
 const CONFIG_OPTIONS = [
   "routes", "name", "basePath", "policies", "adapter", "onError", "debug", "requestIdHeader", "trustRequestId", "defaultMethods", "trailingSlash",
-  "defaultErrorMessage", "defaultPolicyPriority", "trustProxy", "stores", "unmatchedPolicies", "clock", "random",
+  "defaultErrorMessage", "defaultPolicyPriority", "trustProxy", "stores", "unmatchedPolicies", "admin", "debugHeaders", "tracing", "metrics", "clock", "random",
 ] as const satisfies readonly (keyof GatewayConfig)[];
 const ROUTE_OPTIONS = ["path", "methods", "pipeline", "metadata"] as const satisfies readonly (keyof RouteConfig)[];
 const PIPELINE_OPTIONS = ["policies", "upstream"] as const satisfies readonly (keyof PipelineConfig)[];

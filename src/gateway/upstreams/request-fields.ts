@@ -146,7 +146,7 @@ function addTrace(fields: string[], state: RequestState, received: string | unde
   const ids = made ?? traceIds(received);
   const valid = ids.parentSpanId !== undefined;
   if (made === undefined && !valid) return;
-  fields.push("traceparent", made === undefined ? (received as string) : formatTraceparent(made));
+  fields.push("traceparent", made === undefined ? (received as string) : formatTraceparent(made, state.attemptSpanId));
   if (valid && tracestate !== undefined) fields.push("tracestate", tracestate);
 }
 

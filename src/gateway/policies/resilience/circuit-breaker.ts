@@ -6,10 +6,11 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { boundKey, joinKey } from "../../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { circuitPolicy } from "../../../state/algorithms/circuit-policy.ts";
-import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
-import { requestState } from "../../context.ts";
+import { requestState, type RequestState } from "../../context.ts";
+import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { Priority } from "../../priority.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
@@ -156,7 +157,7 @@ class BreakerState {
 
   changed(name: string, change: CircuitTransition | undefined): void {
     if (change === undefined) return;
-    this.site.events.emit({ type: "circuit", key: name, from: change.from, to: change.to });
+    this.site.events.emit({ type: "circuit", key: name, from: change.from, to: change.to, policy: this.site.policyName, route: this.site.routePath });
     try {
       const ended: unknown = this.config.onStateChange?.(name, change.from, change.to);
       if (isPromise(ended)) ended.catch(() => {});
@@ -183,9 +184,24 @@ function decide(c: Context, next: Next, tools: Tools, caller: StoreCaller<Circui
   return known === undefined ? next() : admit(c, next, tools, name, known.admission, known.report);
 }
 
+function explain({ gateway, state }: Tools, key: string, found: Admission | StoreFailure): void {
+  const { c } = gateway as RequestState;
+  setDebugHeader(c, "x-sluice-circuit-key", key);
+  setDebugHeader(c, "x-sluice-circuit-state", found instanceof StoreFailure ? "unknown" : found.state);
+  if (!isDebugRequested(c, "circuit-failures")) return;
+  // One more question of the store, for a client that has asked for it.
+  const store = state.source.of(gateway.adapter)?.store;
+  const show = ({ failureCount }: CircuitBreakerSnapshot): void => setDebugHeader(c, "x-sluice-circuit-failures", failureCount);
+  const shown = store?.getState(key);
+  // Shown if it comes before the answer does.
+  if (isPromise(shown)) shown.then(show, () => {});
+  else if (shown !== undefined) show(shown);
+}
+
 /** The store's word, or that of its stand-in; `undefined` when nothing decides because the store is away. */
 function admitted(tools: Tools, caller: StoreCaller<CircuitBreakerStore>, verbs: Store, key: string, found: Admission | StoreFailure): { admission: Admission; report: Report } | undefined {
   const { state, debug } = tools;
+  if ((tools.gateway as RequestState).debugNotes !== undefined) explain(tools, key, found);
   if (!(found instanceof StoreFailure)) {
     if (!found.allowed) state.noteRefusal(key, found.retryAfterMs);
     return { admission: found, report: (outcome) => caller.call("report", () => verbs.report(key, state.policy, found as CircuitPermit, outcome)) };

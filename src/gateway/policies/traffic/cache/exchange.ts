@@ -10,6 +10,7 @@ import { GatewayError } from "../../../errors.ts";
 import { bodyInMemory, bodyless, discard } from "../../../response.ts";
 import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
+import { isDebugRequested, setDebugHeader } from "../../../operation/debug-headers.ts";
 import { queryOf } from "../../../path.ts";
 import { type Assessment, assess, standsIn } from "./assess.ts";
 import type { CachePort } from "./cache-port.ts";
@@ -21,7 +22,7 @@ import type { FlightEnd } from "./flights.ts";
 import { type Found, lookUp } from "./lookup.ts";
 import type { ResolvedCacheConfig } from "./options.ts";
 import { refreshInBackground } from "./refresh.ts";
-import { type CacheResult, reportOn } from "./report.ts";
+import { type CacheResult, reportOn, tellResult } from "./report.ts";
 import { RequestFacts } from "./request-facts.ts";
 import { answerFrom } from "./serve.ts";
 import type { SiteState } from "./site-state.ts";
@@ -91,6 +92,7 @@ export class Exchange {
   #keyed(key: string | undefined): Answer {
     if (key === undefined) return this.#bypass("bypass");
     this.#key = key;
+    setDebugHeader(this.c, "x-sluice-cache-key", key);
     return this.#lookUp();
   }
 
@@ -138,6 +140,10 @@ export class Exchange {
       report = { fwd: "uri-miss", fwdStatus: record.status, collapsed: true };
     }
     this.#debug("%s %s", word, this.#key);
+    tellResult(this.state.site, word);
+    if (isDebugRequested(this.c)) {
+      for (const [name, value] of [["status", word], ["ttl", Math.round((record.freshUntil - record.storedAt) / 1000)], ["expires-in", ttl]] as const) setDebugHeader(this.c, `x-sluice-cache-${name}`, value);
+    }
     return answerFrom(record, this.request, {
       ageSeconds: Math.floor(assessment.ageMs / 1000),
       resultField: this.state.resultField,
