@@ -45,9 +45,9 @@ process.stderr.write("\n");
 const results = names.map((name) => {
   const all = samples.get(name);
   const [rate, cpuUs] = [median(all.map((s) => s.rate)), median(all.map((s) => s.cpuUs))];
-  return { name, rate, bestRate: Math.max(...all.map((s) => s.rate)), cpuUs, p50Us: median(all.map((s) => s.p50Us ?? Number.NaN)), p99Us: median(all.map((s) => s.p99Us ?? Number.NaN)) };
+  return { name, rate, bestRate: Math.max(...all.map((s) => s.rate)), cpuUs, serverUs: median(all.map((s) => s.serverUs ?? Number.NaN)), p50Us: median(all.map((s) => s.p50Us ?? Number.NaN)), p99Us: median(all.map((s) => s.p99Us ?? Number.NaN)) };
 });
-table(["cell", "op/s median", "op/s best", "CPU us/op", "p50 us", "p99 us"], results.map((r) => [r.name, count(r.rate), count(r.bestRate), digits(r.cpuUs), digits(r.p50Us), digits(r.p99Us)]));
+table(["cell", "op/s median", "op/s best", "CPU us/op", "server us/op", "p50 us", "p99 us"], results.map((r) => [r.name, count(r.rate), count(r.bestRate), digits(r.cpuUs), digits(r.serverUs), digits(r.p50Us), digits(r.p99Us)]));
 
 const by = new Map(results.map((r) => [r.name, r]));
 const [first, again] = [by.get(names[0]), by.get(names.at(-1))];

@@ -25,13 +25,16 @@ const entries = ["gateway", "gateway-sdk", "gateway-config", "client", "sockets"
 /** Third-party and platform modules, and the folders that may use them. */
 export const modules = {
   "^node:": ["runtimes", "cli"],
+  "^cloudflare:": ["drivers"],
   "^undici$": ["runtimes"],
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
-  "^ipaddr\\.js$": ["gateway"],
+  "^ipaddr\\.js$": ["core", "gateway"],
+  "^jose$": ["gateway"],
   "^ws$": ["runtimes", "sockets"],
   "^structured-headers$": ["gateway"],
+  "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],
 };
 

@@ -16,7 +16,7 @@ export { cacheStoreContractRules, verifyCacheStoreContract } from "./testing/ver
 export type { CacheStoreContractOptions } from "./testing/verify-cache-store.ts";
 export { circuitBreakerStoreContractRules, verifyCircuitBreakerStoreContract } from "./testing/verify-circuit-breaker-store.ts";
 export type { CircuitBreakerStoreContractOptions } from "./testing/verify-circuit-breaker-store.ts";
-export { driverContractRules, verifyDriverContract } from "./testing/verify-driver.ts";
+export { driverContractAlgorithms, driverContractRules, verifyDriverContract } from "./testing/verify-driver.ts";
 export type { DriverContractOptions } from "./testing/verify-driver.ts";
 export { pubSubContractRules, verifyPubSubContract } from "./testing/verify-pubsub.ts";
 export type { PubSubContractOptions } from "./testing/verify-pubsub.ts";

@@ -11,11 +11,13 @@ const NEVER = 1_000_000_000;
 const LOADS = [[1, 1], [64, 1], [64, 10_000], [1024, 1], [1024, 10_000]];
 const WINDOW = { algorithm: "fixed-window", max: NEVER, windowMs: 60_000 };
 
-/** A cell whose operation `make` gives; `callers` of them are in flight. */
+/** A cell whose operation `make` gives; `callers` of them are in flight. Rates are taken without a clock per call, latencies apart. */
 function cell(name, callers, keys, make, clientOptions = {}) {
   return {
     name,
     group: `${callers} callers, ${keys} keys`,
+    // Callers end one after the other: with too few calls each, the end of a batch would be most of it.
+    batch: Math.max(64, callers * 8),
     async setup() {
       const server = await startRedis();
       const client = new Redis(server.port, "127.0.0.1", clientOptions);
@@ -24,20 +26,26 @@ function cell(name, callers, keys, make, clientOptions = {}) {
       const operation = await make(client);
       const latencies = [];
       let turn = 0;
+      let left = 0;
+      const plain = async () => {
+        while (left-- > 0) await operation(names[turn++ % keys]);
+      };
+      const timed = async () => {
+        while (left-- > 0) {
+          const began = performance.now();
+          await operation(names[turn++ % keys]);
+          latencies.push(performance.now() - began);
+        }
+      };
+      const flight = (caller) => (n) => {
+        left = n;
+        return Promise.all(Array.from({ length: Math.min(callers, n) }, caller));
+      };
       return {
-        async run(n) {
-          let left = n;
-          const caller = async () => {
-            while (left-- > 0) {
-              const key = names[turn++ % keys];
-              const began = performance.now();
-              await operation(key);
-              latencies.push(performance.now() - began);
-            }
-          };
-          await Promise.all(Array.from({ length: Math.min(callers, n) }, caller));
-        },
+        run: flight(plain),
+        runTimed: flight(timed),
         latencies: () => latencies,
+        serverPid: server.pid,
         teardown() {
           client.disconnect();
           server.stop();

@@ -2,13 +2,16 @@
 
 import { systemClock, type TimerHandle } from "./clock.ts";
 import {
-  CONNECTION_FIELDS, TransportError, isBodylessStatus, nominatedFields, type OwnTransport, type Transport, type TransportErrorCode, type TransportRequest,
+  CONNECTION_FIELDS, ERROR_BODY_BYTES, MAX_CODINGS, TransportError, bodyCodings, flatField, isBodylessStatus, nominatedFields, type OwnTransport, type RawResponse, type RawTransport,
+  type RawTransportRequest, type Transport, type TransportErrorCode, type TransportRequest,
 } from "./transport.ts";
 
 /** Codings every `fetch` undoes by itself. Others are not asked for, so that it is known what the bytes are. */
 const DECODED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br"]);
 
-export const transport: Transport = async (request) => {
+export const transport: Transport = (request) => exchange(request, globalThis.fetch, false);
+
+async function exchange(request: RawTransportRequest, fetch: typeof globalThis.fetch, raw: boolean): Promise<Response> {
   const controller = new AbortController();
   const watch = createWatch(request, (error) => controller.abort(error));
   const forget = listen(request, (reason) => controller.abort(reason));
@@ -17,6 +20,7 @@ export const transport: Transport = async (request) => {
     forget();
   };
   let response: Response;
+  request.onSending?.();
   try {
     response = await fetch(request.url.origin + request.url.pathname + request.url.search, {
       method: request.method,
@@ -25,14 +29,20 @@ export const transport: Transport = async (request) => {
       redirect: "manual",
       signal: controller.signal,
       // Streaming a request body (WHATWG fetch 5.4) and leaving the response encoded (Bun); unknown members are ignored.
-      ...({ duplex: "half", decompress: false } as object),
+      ...({ duplex: "half", decompress: raw } as object),
     });
   } catch (error) {
     release();
     throw controller.signal.aborted ? controller.signal.reason : transportError(error);
   }
   watch.stop();
-  const headers = responseHeaders(response, request);
+  request.onHeaders?.(response.status);
+  if (raw && bodyCodings(response.headers.get("content-encoding")).length > MAX_CODINGS) {
+    release();
+    controller.abort();
+    throw new TransportError("RESPONSE_BROKEN", `a body with more than ${MAX_CODINGS} codings`);
+  }
+  const headers = responseHeaders(response, request, raw);
   const { status, statusText, body } = response;
   if (tooLong(headers, request)) {
     release();
@@ -44,11 +54,51 @@ export const transport: Transport = async (request) => {
     return new Response(null, { status, statusText, headers });
   }
   return new Response(guarded(body, request, headers, controller, release), { status, statusText, headers });
-};
+}
 
 /** `fetch` keeps its connections to itself: there is nothing to close. */
 export function createTransport(): OwnTransport {
-  return { send: transport, close: async () => {} };
+  return { send: transport, sendRaw: rawTransport, close: async () => {} };
+}
+
+/** The raw form: `fetch` has decoded the body, so what is counted and given is plain bytes. */
+export const rawTransport: RawTransport = (request) => rawExchange(request, globalThis.fetch);
+
+/** A raw exchange over a `fetch` of the caller's. */
+export function rawTransportOver(fetch: typeof globalThis.fetch): RawTransport {
+  return (request) => rawExchange(request, fetch);
+}
+
+async function rawExchange(request: RawTransportRequest, fetch: typeof globalThis.fetch): Promise<RawResponse> {
+  const { status, headers: fields, body } = await exchange(request, fetch, true);
+  const headers: string[] = [];
+  fields.forEach((value, name) => void headers.push(name, value));
+  const collects = request.collect === true && body !== null && flatField(headers, "content-type")?.startsWith("text/event-stream") !== true;
+  return { status, headers, body: collects ? await collect(body as ReadableStream<Uint8Array>, status) : body };
+}
+
+async function collect(body: ReadableStream<Uint8Array>, status: number): Promise<Uint8Array> {
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    length += value.byteLength;
+    if (status >= 400 && length > ERROR_BODY_BYTES) {
+      await reader.cancel().catch(() => undefined);
+      break;
+    }
+  }
+  if (chunks.length === 1) return chunks[0] as Uint8Array;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return status >= 400 ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
 }
 
 function listen(request: TransportRequest, cancel: (reason: unknown) => void): () => void {
@@ -99,12 +149,12 @@ function tooLong(headers: Headers, request: TransportRequest): boolean {
   return maxResponseBytes !== undefined && method !== "HEAD" && Number(headers.get("content-length") ?? 0) > maxResponseBytes;
 }
 
-function responseHeaders(response: Response, { method, editHeaders }: TransportRequest): Headers {
+function responseHeaders(response: Response, { method, editHeaders }: TransportRequest, raw: boolean): Headers {
   const headers = new Headers(response.headers);
   for (const name of nominatedFields(headers.get("connection"))) headers.delete(name);
   for (const name of CONNECTION_FIELDS) headers.delete(name);
   const codings = headers.get("content-encoding");
-  const decoded = codings !== null && !("Bun" in globalThis) && codings.split(",").every((coding) => DECODED.has(coding.trim().toLowerCase()));
+  const decoded = codings !== null && (raw || !("Bun" in globalThis)) && codings.split(",").every((coding) => DECODED.has(coding.trim().toLowerCase()));
   // What came decoded must not be called encoded, and its length is another one (a HEAD answer has no bytes to be wrong about).
   if (decoded && method !== "HEAD" && response.body !== null) {
     headers.delete("content-encoding");

@@ -117,16 +117,36 @@ export interface FieldHeaders extends Headers {
   receive(name: string, value: string): void;
 }
 
-let linked = false;
+/** Whether the platform's `Response` reads {@link Fields}. Some look inside their own class only (Deno). */
+let readable: boolean | undefined;
 
-/** New fields, empty or filled from a record. They are `instanceof Headers`. */
+/**
+ * New fields, empty or filled from a record. They are `instanceof Headers`; where the platform's `Response` takes nothing
+ * but its own class, they are of that.
+ */
 export function createFieldHeaders(initial?: Readonly<Record<string, string>>): FieldHeaders {
-  if (!linked) {
-    // By prototype instead of `extends`: the platform's constructor is the cost that is avoided here.
-    Object.setPrototypeOf(Fields.prototype, Headers.prototype);
-    linked = true;
-  }
-  const fields = new Fields();
+  readable ??= link();
+  const fields = readable ? (new Fields() as unknown as FieldHeaders) : platformFields();
   if (initial !== undefined) for (const name in initial) fields.set(name, initial[name] as string);
-  return fields as unknown as FieldHeaders;
+  return fields;
+}
+
+function link(): boolean {
+  // By prototype instead of `extends`: the platform's constructor is the cost that is avoided here.
+  Object.setPrototypeOf(Fields.prototype, Headers.prototype);
+  try {
+    const probe = new Fields();
+    probe.set("x-probe", "1");
+    probe.append("set-cookie", "a=1");
+    probe.append("set-cookie", "b=2");
+    const { headers } = new Response(null, { headers: probe as unknown as Headers });
+    return headers.get("x-probe") === "1" && headers.getSetCookie().length === 2;
+  } catch {
+    return false;
+  }
+}
+
+function platformFields(): FieldHeaders {
+  const headers = new Headers();
+  return Object.assign(headers, { receive: (name: string, value: string) => headers.append(name, value) });
 }

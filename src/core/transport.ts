@@ -45,6 +45,50 @@ export interface TransportRequest {
   readonly editHeaders?: (headers: Headers) => void;
 }
 
+/** What a raw exchange reports and accepts beside the rest. */
+export interface RawTransportRequest extends TransportRequest {
+  /**
+   * Resolve when the whole body is there, with its bytes. The body of an error status is then cut after
+   * {@link ERROR_BODY_BYTES}, since it is read for a message and not for its content.
+   */
+  readonly collect?: boolean;
+  /** Connect to public addresses only: what a name resolves to is checked, and the connection goes to the checked address. */
+  readonly publicOnly?: boolean;
+  /** The request was given to a connection: from here on the peer may have seen it. */
+  onSending?(): void;
+  /** The response's status line and fields are there. */
+  onHeaders?(status: number): void;
+}
+
+/** A response as plain data. Codings are undone, and the fields that named them are gone. */
+export interface RawResponse {
+  readonly status: number;
+  /** Names in lower case and values, alternating; repeated fields stand apart. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+}
+
+/** A transport for callers that need neither `Headers` nor `Response`, and want bodies decoded. */
+export type RawTransport = (request: RawTransportRequest) => Promise<RawResponse>;
+
+/** Most bytes of an error status's body that a collecting exchange reads. */
+export const ERROR_BODY_BYTES = 65_536;
+
+/** Most codings of one body: each more is a factor a hostile peer can multiply by. */
+export const MAX_CODINGS = 2;
+
+/** The codings of a body, in the order in which they were applied; empty for none. */
+export function bodyCodings(field: string | null | undefined): string[] {
+  if (field === null || field === undefined || field === "") return [];
+  return field.toLowerCase().split(",").map((coding) => coding.trim()).filter((coding) => coding !== "" && coding !== "identity");
+}
+
+/** The value of a field in a flat list, or `undefined`. Names are in lower case. */
+export function flatField(headers: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
+  return undefined;
+}
+
 /**
  * Sends a request and resolves with the response once its headers are there. Rejects with the reason of `signal` or
  * `onCancel`, or with a {@link TransportError}.
@@ -54,6 +98,7 @@ export type Transport = (request: TransportRequest) => Promise<Response>;
 /** A transport with connections of its own. */
 export interface OwnTransport {
   readonly send: Transport;
+  readonly sendRaw: RawTransport;
   /** Ends what is open. Idempotent. */
   close(): Promise<void>;
 }

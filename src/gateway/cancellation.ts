@@ -37,12 +37,16 @@ export interface Cancellation {
   add(cancel: Cancel): () => void;
 }
 
-/** `onAbort` registers for the end of the grace period, and gives what forgets it. */
-export function createCancellation(c: Context, onAbort: (abort: Cancel) => () => void): Cancellation {
+/**
+ * `onAbort` registers for the end of the grace period, and gives what forgets it. `answered` tells whether the answer has
+ * been handed to the runtime.
+ */
+export function createCancellation(c: Context, onAbort: (abort: Cancel) => () => void, answered: () => boolean): Cancellation {
   const waiting: (Cancel | undefined)[] = [];
   let count = 0;
   let listening = false;
   let forgetAbort: (() => void) | undefined;
+  let forgetClient: (() => void) | undefined;
   let over: { readonly reason: unknown } | undefined;
   const cancelAll: Cancel = (reason) => {
     over ??= { reason };
@@ -63,7 +67,7 @@ export function createCancellation(c: Context, onAbort: (abort: Cancel) => () =>
       forgetAbort ??= onAbort(cancelAll);
       if (!listening) {
         listening = true;
-        onClientLeft(c, cancelAll);
+        forgetClient = onClientLeft(c, cancelAll, answered);
       }
       let held = true;
       return () => {
@@ -71,16 +75,23 @@ export function createCancellation(c: Context, onAbort: (abort: Cancel) => () =>
         held = false;
         waiting[place] = undefined;
         if (--count > 0) return;
-        // The listener for the client stays: taking it off costs more than letting it find nothing.
         waiting.length = 0;
         forgetAbort?.();
         forgetAbort = undefined;
+        if (forgetClient === undefined) return;
+        forgetClient();
+        forgetClient = undefined;
+        listening = false;
       };
     },
   };
 }
 
-function onClientLeft(c: Context, left: Cancel): void {
+/**
+ * Gives what stops listening, where that is worth it: on Node taking the listener off costs more than letting it find
+ * nothing. The signal of a request must be left alone in time: on Deno it aborts after every answer, also a complete one.
+ */
+function onClientLeft(c: Context, left: Cancel, answered: () => boolean): (() => void) | undefined {
   const outgoing = outgoingOf(c);
   if (outgoing !== undefined) {
     const onClose = (): void => {
@@ -88,11 +99,17 @@ function onClientLeft(c: Context, left: Cancel): void {
     };
     if (outgoing.destroyed) onClose();
     else outgoing.once("close", onClose);
-    return;
+    return undefined;
   }
   const { signal } = c.req.raw;
-  if (signal.aborted) left(signal.reason);
-  else signal.addEventListener("abort", () => left(signal.reason), { once: true });
+  if (signal.aborted) {
+    // Work that begins after the answer does not end with a client who has it.
+    if (!answered()) left(signal.reason);
+    return undefined;
+  }
+  const onAbort = (): void => left(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  return () => signal.removeEventListener("abort", onAbort);
 }
 
 function clientLeft(): DOMException {

@@ -112,9 +112,9 @@ function reportUnknown(snapshot: Snapshot): void {
 
 /**
  * The peer's address as runtimes report it: `env.incoming` of Node servers, the `info` of `Deno.serve`, the server of
- * `Bun.serve`, and on Cloudflare Workers the field that platform sets itself.
+ * `Bun.serve` (which knows its own request objects only), and on Cloudflare Workers the field that platform sets itself.
  */
-export function peerAddress(c: Context): string | undefined {
+export function peerAddress(c: Context, original: Request = c.req.raw): string | undefined {
   const env = c.env as
     | {
         incoming?: { socket?: { remoteAddress?: string } };
@@ -128,14 +128,14 @@ export function peerAddress(c: Context): string | undefined {
     address = env.incoming?.socket?.remoteAddress ?? env.remoteAddr?.hostname;
     if (address === undefined) {
       const server = typeof env.requestIP === "function" ? env : env.server;
-      if (typeof server?.requestIP === "function") address = server.requestIP(c.req.raw)?.address;
+      if (typeof server?.requestIP === "function") address = server.requestIP(original)?.address;
     }
   }
   if (address === undefined && onWorkers()) address = c.req.raw.headers.get("cf-connecting-ip") ?? undefined;
   return address === undefined ? undefined : normalizeAddress(address);
 }
 
-function onWorkers(): boolean {
+export function onWorkers(): boolean {
   return (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === "Cloudflare-Workers";
 }
 

@@ -131,9 +131,9 @@ function override(placed: Placed[], inner: readonly Placed[]): void {
   placed.push(...inner);
 }
 
-/** Ascending priority; the sort is stable, so ties keep global, scope, route and list order. */
+/** Ascending priority; the sort is stable, so ties keep global, scope, route and list order, with late ones last. */
 function order(placed: readonly Placed[], binder: Binder): readonly BoundEntry[] {
-  return placed.map((entry) => binder.bind(entry)).sort((a, b) => a.priority - b.priority);
+  return placed.map((entry) => binder.bind(entry)).sort((a, b) => a.priority - b.priority || Number(a.late) - Number(b.late));
 }
 
 interface Binder {
@@ -171,7 +171,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         places.add(site.scopeKey);
         const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
         const handler = observes ? observed(policy.name, priority(policy), bound.handler) : bound.handler;
-        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true };
+        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose };
         const { dispose, purge } = bound;
         if (purge !== undefined) purges.push(purge);
         if (dispose !== undefined) disposals.push(() => reportFailure(base, dispose));

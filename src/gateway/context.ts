@@ -15,7 +15,8 @@ import type { TraceNotes } from "./operation/trace-report.ts";
 import type { RequestSpans } from "./operation/tracing.ts";
 import { publicOrigin } from "./public-origin.ts";
 import type { TargetGate } from "./upstreams/target-gate.ts";
-import { traceIds, type TraceIds } from "./trace-context.ts";
+import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
+import { traceIds, type TraceIds } from "../core/trace-context.ts";
 import type { DebugLogger, GatewayEvent, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
@@ -73,9 +74,13 @@ export class RequestState implements PolicyContext {
   targetGate: TargetGate | undefined;
   /** Targets that failed this request: a retry prefers others. */
   triedTargets: Set<string> | undefined;
+  /** What policies have decided about the call of the upstream. */
+  plan: OutgoingPlan | undefined;
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
+  /** The answer is with the runtime; its body may still be on the way. */
+  answered: boolean;
   /** What a client that may have a trace has asked for; `undefined` when it has not. */
   traceNotes: TraceNotes | undefined;
   debugNotes: DebugNotes | undefined;
@@ -113,8 +118,10 @@ export class RequestState implements PolicyContext {
     this.upstreamGate = undefined;
     this.targetGate = undefined;
     this.triedTargets = undefined;
+    this.plan = undefined;
     this.policies = undefined;
     this.call = undefined;
+    this.answered = false;
     this.traceNotes = undefined;
     this.debugNotes = undefined;
     this.spans = undefined;
@@ -162,7 +169,14 @@ export class RequestState implements PolicyContext {
 
   get chooseTarget(): (() => MaybePromise<string>) | undefined {
     const choose = this.call?.choose;
-    return choose === undefined ? undefined : () => choose(this.c);
+    const choosers = this.policies?.flatMap((entry) => entry.choose ?? []) ?? [];
+    if (choosers.length === 0) return choose === undefined ? undefined : () => choose(this.c);
+    return async () => {
+      // The last policy that chooses decides, as it does when the request gets there.
+      let chosen = "";
+      for (const one of choosers) chosen = (await one(this.c)) || chosen;
+      return chosen === "" && choose !== undefined ? await choose(this.c) : chosen;
+    };
   }
 
   get trace(): TraceIds {
@@ -193,12 +207,12 @@ export class RequestState implements PolicyContext {
 
   /** Address of the connected peer; the caller's when no proxy stands between. */
   get peer(): string | undefined {
-    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c) ?? null;
+    if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c, this.original) ?? null;
     return this.lazyPeer ?? undefined;
   }
 
   get publicOrigin(): string {
-    return publicOrigin(this.snapshot.trust, this.original, this.peer);
+    return publicOrigin(this);
   }
 
   get clientIp(): string {
@@ -254,7 +268,7 @@ export class RequestState implements PolicyContext {
 
   /** Calls `cancel` once when the client leaves or the grace period of `close()` ends. */
   private onGone(cancel: Cancel): () => void {
-    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort);
+    this.lazyCancellation ??= createCancellation(this.c, this.snapshot.core.tracker.onAbort, () => this.answered);
     return this.lazyCancellation.add(cancel);
   }
 

@@ -119,7 +119,7 @@ async function close(active: Switch, core: Core, owned: readonly (() => Promise<
 }
 
 /** Connections of this gateway alone, so that closing it ends them. */
-function createPrivateTransport(): OwnTransport {
+function createPrivateTransport(): Pick<OwnTransport, "send" | "close"> {
   let own: OwnTransport | undefined;
   return {
     send: (request) => (own ??= createTransport()).send(request),

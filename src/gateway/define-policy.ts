@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { isSluiceError } from "../core/errors.ts";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { callback } from "./callback.ts";
 import { boundHandler, requestState } from "./context.ts";
 import { httpHandler } from "./evaluation/http-handler.ts";
 import { CONTINUE, type EvaluateDefinition, type EvaluateTools, type PolicyEvalContext, type PolicyEvaluator, type PolicyInput, type PolicyResult, type ProcessingPhase } from "./evaluation/protocol.ts";
@@ -11,7 +12,7 @@ import { noopTraceReporter, type TraceReporter } from "./operation/trace-report.
 import { policyTrace } from "./sdk/policy-trace.ts";
 import { askSkip, skipOf } from "./evaluation/skip-input.ts";
 import { noopDebug } from "./debug.ts";
-import { GatewayError, configError, isGatewayError, policyError } from "./errors.ts";
+import { GatewayError, configError, isGatewayError } from "./errors.ts";
 import { resolveConfig } from "./sdk/resolve-config.ts";
 import { withSkip } from "./sdk/with-skip.ts";
 import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, PurgeTarget } from "./types.ts";
@@ -25,6 +26,10 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly guard?: boolean;
   /** See {@link Policy.preflight}. @default false */
   readonly preflight?: boolean;
+  /** See {@link Policy.late}. @default false */
+  readonly late?: boolean;
+  /** See {@link Policy.ownedFields}. */
+  readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   /** Called at construction with the resolved options; throws what is wrong with them. */
   readonly validate?: (config: Config) => void;
@@ -41,6 +46,8 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly dispose?: (state: State) => MaybePromise<void>;
   /** Of a policy that stores responses: serves `gateway.cache.purge`. */
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  /** See {@link BoundPolicy.choose}. Not asked where `skip` says so. */
+  readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
 
 export interface PolicyTools<Config, State> {
@@ -88,11 +95,14 @@ export function definePolicy<Config extends object = PolicyOptions, State = unde
     const priority = config.priority ?? definition.priority;
     checkCommon(name, config, priority);
     withConfigErrors(name, () => definition.validate?.(config));
+    const ownedFields = definition.ownedFields?.(config).map((field) => field.toLowerCase()) ?? [];
     const policy: Policy = {
       name,
       ...(priority === undefined ? undefined : { priority }),
       ...(definition.guard === true ? { guard: true } : undefined),
       ...(definition.preflight === true ? { preflight: true } : undefined),
+      ...(definition.late === true ? { late: true } : undefined),
+      ...(ownedFields.length > 0 ? { ownedFields } : undefined),
       ...(definition.phases === undefined ? undefined : { phases: definition.phases }),
       ...(definition.httpOnly === true ? { httpOnly: true as const } : undefined),
       ...(definition.evaluate === undefined ? undefined : { evaluate: evaluator(definition, config, name) }),
@@ -113,20 +123,29 @@ function bind<Config extends object, State>(
   const state = withConfigErrors(name, () => definition.setup?.(config, site)) as State;
   const namespace = `sluice:policy:${name}`;
   const run = definition.handler ?? decisionHandler(definition, name);
-  const skip = config.skip;
+  const { skip } = config;
+  const skips = skip === undefined ? undefined : (c: Context): MaybePromise<boolean> => askSkip(name, skip, c);
   const handler = withSkip(
-    skip === undefined ? undefined : (c) => askSkip(name, skip, c),
+    skips,
     (c, next) => {
       const gateway = requestState(c);
       const trace = gateway.traceNotes === undefined ? noopTraceReporter : policyTrace(c, name);
       return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug, trace });
     },
   );
-  const { dispose, purge } = definition;
+  const { dispose, purge, choose } = definition;
   return {
     handler,
     ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
     ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
+    ...(choose === undefined
+      ? undefined
+      : {
+          choose: (c) => {
+            const skipped = skips?.(c) ?? false;
+            return isPromise(skipped) ? skipped.then((yes) => (yes ? "" : choose(c, state))) : skipped ? "" : choose(c, state);
+          },
+        }),
   };
 }
 
@@ -135,7 +154,7 @@ function decisionHandler<Config extends object, State>(definition: PolicyDefinit
   const { onRequest, onResponse } = definition.evaluate as EvaluateDefinition<Config, State>;
   const current = new WeakMap<Context, EvaluateTools<Config, State>>();
   const of = (decide: typeof onRequest): ((input: PolicyInput, c: Context) => MaybePromise<PolicyResult>) | undefined =>
-    decide === undefined ? undefined : (input, c) => guarded(name, () => decide(input, current.get(c) as EvaluateTools<Config, State>));
+    decide === undefined ? undefined : (input, c) => callback(name, () => decide(input, current.get(c) as EvaluateTools<Config, State>));
   const handler = httpHandler(definition.phases, of(onRequest), of(onResponse));
   return (c, next, tools) => {
     const { config, state, site, debug, trace, gateway } = tools;
@@ -143,16 +162,6 @@ function decisionHandler<Config extends object, State>(definition: PolicyDefinit
     current.set(c, { config, state, site, debug, trace, requestId, traceId, ...(adapter === undefined ? undefined : { adapter }) });
     return handler(c, next);
   };
-}
-
-/** What a decision throws beside a `GatewayError` is the policy's own failure. */
-function guarded(name: string, run: () => MaybePromise<PolicyResult>): MaybePromise<PolicyResult> {
-  try {
-    const result = run();
-    return isPromise(result) ? result.catch((error: unknown) => Promise.reject(policyError(name, error))) : result;
-  } catch (error) {
-    throw policyError(name, error);
-  }
 }
 
 /** The decision outside a gateway. State is made per adapter, and lives as long as policy and adapter do. */
@@ -172,7 +181,7 @@ function evaluator<Config extends object, State>(definition: PolicyDefinition<Co
   const hook = (decide: typeof onRequest): PolicyEvaluator["onRequest"] => {
     if (decide === undefined) return undefined;
     return (input, ctx) => {
-      const run = (skipped: boolean): MaybePromise<PolicyResult> => (skipped ? CONTINUE : guarded(name, () => decide(input, toolsOf(ctx))));
+      const run = (skipped: boolean): MaybePromise<PolicyResult> => (skipped ? CONTINUE : callback(name, () => decide(input, toolsOf(ctx))));
       if (config.skip === undefined) return run(false);
       const skipped = skipOf(name, config.skip, input);
       return isPromise(skipped) ? skipped.then(run) : run(skipped);

@@ -5,14 +5,16 @@ import { SluiceError, quote } from "../core/errors.ts";
 /** Every code the gateway itself answers with, by status; `docs/errors.md` says when. A user's own `GatewayError` may carry another one. */
 export const GATEWAY_ERROR_CODES = [
   "bad_request",
-  "forbidden",
+  "unauthorized", "jws_missing", "jws_invalid", "signature_invalid",
+  "forbidden", "insufficient_scope", "csrf_rejected",
   "not_found",
   "method_not_allowed",
+  "body_too_large",
   "rate_limited",
   "client_closed",
   "internal_error", "config_error", "policy_error", "policy_no_response", "handler_no_response",
   "method_not_implemented", "upgrade_unsupported",
-  "upstream_error",
+  "upstream_error", "jwks_error", "introspection_error",
   "circuit_open", "store_unavailable", "no_healthy_upstream", "gateway_closing",
   "gateway_timeout", "upstream_timeout", "cache_miss",
   "loop_detected",

@@ -11,9 +11,10 @@ import { armDebug, writeDebugHeaders } from "./operation/debug-headers.ts";
 import { observeEnd } from "./operation/observe.ts";
 import { beginTrace } from "./operation/tracing.ts";
 import { runPipeline } from "./pipeline.ts";
+import { dropOwnedFields } from "./request-edit.ts";
 import { withoutBody } from "./head.ts";
 import { isSendable, mutable } from "./response.ts";
-import { formatTraceparent } from "./trace-context.ts";
+import { formatTraceparent } from "../core/trace-context.ts";
 
 /** Serves a request that matched `route`. */
 export function serveRoute(snapshot: Snapshot, route: CompiledRoute, c: Context, path: string): MaybePromise<Response> {
@@ -37,6 +38,7 @@ function serve(
   const { tracker } = snapshot.core;
   tracker.begin();
   snapshot.inFlight++;
+  dropOwnedFields(c, policies);
   const { tracing, debugHeaders } = snapshot;
   if (tracing !== undefined) state.spans = beginTrace(state, tracing);
   if (debugHeaders !== undefined) {
@@ -90,6 +92,7 @@ function complete(state: RequestState, answer: Response): Response {
       for (const watcher of watchers) watcher(end);
     });
   }
+  state.answered = true;
   snapshot.core.tracker.end();
   snapshot.inFlight--;
   if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();

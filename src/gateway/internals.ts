@@ -15,7 +15,7 @@ import type { TracingConfig } from "./operation/tracing.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { Tracker } from "./tracker.ts";
 import type { TargetStatus } from "./upstreams/place.ts";
-import type { GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+import type { BoundPolicy, GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
 
 /** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
 export type AddressTrust = ((address: string | undefined, hop: number) => boolean) | undefined;
@@ -100,6 +100,10 @@ export interface BoundEntry {
   readonly priority: number;
   readonly handler: PolicyHandler;
   readonly preflight: boolean;
+  readonly late: boolean;
+  /** Request fields, in lower case, that are removed before the chain runs. */
+  readonly owned: readonly string[] | undefined;
+  readonly choose: BoundPolicy["choose"];
 }
 
 export interface BoundUpstream {

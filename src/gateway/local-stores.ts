@@ -21,6 +21,9 @@ export function createPrivateStores(make: () => GatewayAdapter): PrivateStores {
     get cacheStore() {
       return stores().cacheStore as LocalStores["cacheStore"];
     },
+    get store() {
+      return stores().store as LocalStores["store"];
+    },
     async destroy() {
       const made = adapter;
       adapter = undefined;

@@ -18,7 +18,7 @@ export function runPipeline(state: RequestState, policies: readonly BoundEntry[]
   attachState(c, state);
   state.policies = policies;
   state.call = upstream;
-  if (policies.length === 0 && state.spans === undefined && !state.events.active) return runBare(state, upstream);
+  if (policies.length === 0 && state.spans === undefined && !state.events.detailed) return runBare(state, upstream);
   const ended = step({ state, c, policies, upstream, seen: undefined }, 0, undefined);
   return ended.then(() => c.res);
 }

@@ -1,34 +1,16 @@
 /** The origin by which a client knows the gateway. */
 
-import type { AddressTrust } from "./internals.ts";
+import type { RequestState } from "./context.ts";
+import { clientHost, clientScheme, peerIsTrusted } from "./peer-trust.ts";
 
-/**
- * Scheme and host of the request; where the connected peer is trusted, what it says in `X-Forwarded-Proto` and
- * `X-Forwarded-Host` (the entry nearest to it). A value that is no host or scheme does not count.
- */
-export function publicOrigin(trust: AddressTrust, request: Request, peer: string | undefined): string {
-  const { url, headers } = request;
-  const own = originOf(url);
-  if (trust === undefined || !trust(peer, 0)) return own;
-  const host = last(headers.get("x-forwarded-host"));
-  const proto = last(headers.get("x-forwarded-proto"))?.toLowerCase();
-  if (host === undefined && proto === undefined) return own;
-  const split = own.indexOf("://");
-  const text = `${proto === "http" || proto === "https" ? proto : own.slice(0, split)}://${host !== undefined && isHost(host) ? host : own.slice(split + 3)}`;
-  try {
-    return new URL(text).origin;
-  } catch {
-    return own;
-  }
-}
-
-function last(list: string | null): string | undefined {
-  const entry = list?.slice(list.lastIndexOf(",") + 1).trim();
-  return entry === "" ? undefined : entry;
-}
-
-function isHost(text: string): boolean {
-  return /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.test(text);
+/** Scheme and host of the request; where the connected peer is trusted, what it says they were. A value that is no host does not count. */
+export function publicOrigin(state: RequestState): string {
+  const own = originOf(state.original.url);
+  if (!peerIsTrusted(state)) return own;
+  const host = clientHost(state);
+  if (!/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/.test(host)) return own;
+  const text = `${clientScheme(state)}://${host}`;
+  return URL.canParse(text) ? new URL(text).origin : own;
 }
 
 /** Scheme and authority of an absolute URL, without parsing it: the request came in as one. */

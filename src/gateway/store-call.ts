@@ -152,7 +152,7 @@ class Caller<Store extends object> implements StoreCaller<Store> {
   }
 
   call<T>(operation: string, run: (store: Store) => MaybePromise<T>, valid?: (reply: T) => boolean): MaybePromise<T | StoreFailure> {
-    return this.site.events.active ? this.timed(operation, run, valid) : this.ask(operation, run, valid);
+    return this.site.events.detailed ? this.timed(operation, run, valid) : this.ask(operation, run, valid);
   }
 
   /** The same, and tells how long it took. */
@@ -160,7 +160,7 @@ class Caller<Store extends object> implements StoreCaller<Store> {
     const { clock, events } = this.site;
     const beganAt = clock.monotonic();
     const tell = (reply: T | StoreFailure): T | StoreFailure => {
-      events.emit({ type: "store.call", store: this.storeName, operation, durationMs: clock.monotonic() - beganAt, ok: !(reply instanceof StoreFailure), mode: this.mode });
+      events.detail({ type: "store.call", store: this.storeName, operation, durationMs: clock.monotonic() - beganAt, ok: !(reply instanceof StoreFailure), mode: this.mode });
       return reply;
     };
     const reply = this.ask(operation, run, valid);

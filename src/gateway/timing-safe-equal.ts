@@ -1,12 +1,15 @@
-/** Compares secrets without telling by its duration where they differ. */
+/** Comparison of secrets. */
 
-import { encodeText } from "../core/codec.ts";
+import { sha256Hex } from "../core/digest.ts";
 
-/** Whether both are equal. The time depends on the length of `given` alone, never on what `secret` holds. */
-export function timingSafeEqual(given: string | Uint8Array, secret: string | Uint8Array): boolean {
-  const a = typeof given === "string" ? encodeText(given) : given;
-  const b = typeof secret === "string" ? encodeText(secret) : secret;
-  let different = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) different |= (a[i] as number) ^ (b.length === 0 ? 0 : (b[i % b.length] as number));
-  return different === 0;
+/**
+ * Whether two secrets are equal, in a time that tells neither where they differ nor how long they are: their SHA-256 digests
+ * are compared, every digit of them.
+ */
+export function timingSafeEqual(a: string | Uint8Array, b: string | Uint8Array): boolean {
+  const left = sha256Hex(a);
+  const right = sha256Hex(b);
+  let difference = 0;
+  for (let i = 0; i < left.length; i++) difference |= left.charCodeAt(i) ^ right.charCodeAt(i);
+  return difference === 0;
 }

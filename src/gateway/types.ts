@@ -5,7 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import type { EventSource, Events } from "../core/events.ts";
 import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore } from "../state/contracts.ts";
+import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, StitchStore } from "../state/contracts.ts";
 import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
 import type { AdminOptions } from "./operation/admin-options.ts";
 import type { DebugHeadersOptions } from "./operation/debug-headers.ts";
@@ -162,7 +162,10 @@ export interface GatewayRegistry {
   readonly policies: readonly { readonly name: string; readonly priority: number; readonly routes: readonly string[] }[];
 }
 
-/** What a gateway reports. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret. */
+/**
+ * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`) are made
+ * only while a sink with `{ detailed: true }` listens, and go to such sinks alone. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret.
+ */
 export type GatewayEvent =
   | { readonly type: "store.down" | "store.up"; readonly store: string; readonly policy: string; readonly code?: string; readonly suppressed?: number }
   | { readonly type: "store.error"; readonly store: string; readonly policy: string; readonly code: string; readonly mode: FailMode }
@@ -232,6 +235,10 @@ export interface Policy {
   readonly guard?: boolean;
   /** It answers CORS preflights: an `OPTIONS` request the route does not list runs the chain up to this policy only. */
   readonly preflight?: boolean;
+  /** Among policies of equal priority it runs after all others, wherever it stands. */
+  readonly late?: boolean;
+  /** Request fields that only this gateway may set: a client's own copy is removed before any policy of the chain runs. */
+  readonly ownedFields?: readonly string[];
   /** Gives the handler for one place in one gateway. Without it `handler` serves everywhere. */
   readonly bind?: (site: PolicySite) => BoundPolicy;
   /** The same decision for a message that is not HTTP; see `evaluatePolicies`. */
@@ -248,6 +255,8 @@ export interface BoundPolicy {
   readonly dispose?: () => MaybePromise<void>;
   /** Of a policy that stores responses: drops some of them, gives the number dropped. Called by `gateway.cache.purge`. */
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  /** Of a policy that sends a request elsewhere than its route's upstream: where, as a part of keys; empty when it does not. */
+  readonly choose?: (c: Context) => MaybePromise<string>;
 }
 
 /** Where a policy stands, and what the gateway gives it there. */
@@ -279,6 +288,7 @@ export interface LocalStores {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
+  readonly store: StitchStore;
 }
 
 /** Options every built-in policy takes. */

@@ -122,6 +122,20 @@ describe("combiner: bounds and fairness", () => {
     expect(combiner.stats().dropped).toBe(1);
   });
 
+  it("spreads many keys over the free lanes where the driver asks for it, and few or none else", async () => {
+    const { driver, run } = bench({ lanes: 2 }, { capabilities: { spreadKeys: 4 } });
+    const calls = ["a", "b", "c", "d", "e"].map((key) => run(key, "1"));
+    await undefined;
+    expect(shape(driver)).toEqual(["a:1 b:1 c:1", "d:1 e:1"]);
+    for (const batch of [...driver.pending]) batch.answer();
+    await Promise.all(calls);
+    void run("a", "2");
+    void run("b", "2");
+    void run("c", "2");
+    await undefined;
+    expect(shape(driver).slice(2)).toEqual(["a:2 b:2 c:2"]);
+  });
+
   it("runs at most `lanes` batches at once and keeps a key in one of them", async () => {
     const { clock, driver, run } = bench({ lanes: 2, maxBatchKeys: 1 });
     const calls = [run("a", "1"), run("b", "2")];

@@ -8,8 +8,9 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { OptionError, StoreError, stackless } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { Batch, type BatchEnd } from "./combiner/batch.ts";
+import { DirectCombiner } from "./combiner/direct.ts";
 import { KeyQueue, ReadyQueues } from "./combiner/key-queue.ts";
-import { type CallEnd, type Waiter, newWaiter } from "./combiner/waiter.ts";
+import { type CallEnd, Watch, type Waiter, newWaiter } from "./combiner/waiter.ts";
 import type { Algorithm, Reply, StateDriver } from "./contracts.ts";
 import { type Deadlines, deadlinesOf } from "./deadlines.ts";
 import type { Guard } from "./guard.ts";
@@ -70,7 +71,7 @@ export interface Combiner {
 }
 
 export function createCombiner(driver: StateDriver, options: CombinerOptions = {}): Combiner {
-  return new DriverCombiner(driver, options);
+  return driver.capabilities.combining === true ? new DirectCombiner(driver, options) : new DriverCombiner(driver, options);
 }
 
 /** Turns of the microtask queue between a reply and the next batch: callers resumed through a few layers still join it. */
@@ -89,6 +90,7 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   private readonly maxBatchKeys: number;
   private readonly maxBatchCommands: number;
   private readonly lanes: number;
+  private readonly spreadKeys: number;
   private readonly queues = new Map<string, KeyQueue>();
   private readonly ready = new ReadyQueues();
   private readonly flying = new Set<Batch>();
@@ -116,6 +118,7 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     this.maxBatchKeys = checkInteger("maxBatchKeys", options.maxBatchKeys ?? capabilities.maxBatchKeys ?? 128, 1);
     this.maxBatchCommands = checkInteger("maxBatchCommands", options.maxBatchCommands ?? capabilities.maxBatchCommands ?? 4096, 1);
     this.lanes = checkInteger("lanes", options.lanes ?? capabilities.lanes ?? 1, 1);
+    this.spreadKeys = capabilities.spreadKeys ?? Infinity;
     this.timeoutMs = checkPositive("timeoutMs", options.timeoutMs ?? 1000);
     this.clock = options.clock ?? systemClock;
     this.deadlines = deadlinesOf(this.clock);
@@ -134,12 +137,13 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     const deadlineMs = options?.deadlineMs ?? Infinity;
     if (!(deadlineMs > 0)) return this.late(deadlineMs);
 
-    const waiter = newWaiter(this, algorithm, command, this.turn(), options?.onLateReply as ((reply: Reply) => void) | undefined);
+    const waiter = newWaiter(algorithm, command, this.turn());
     this.enqueue(key, waiter);
-    if (signal !== undefined) waiter.listen(signal);
-    if (deadlineMs !== Infinity) {
-      waiter.expiresAt = waiter.queuedAt + deadlineMs;
-      this.deadlines.arm(waiter, deadlineMs, waiter.queuedAt);
+    if (options !== undefined) {
+      const watch = new Watch(this, waiter, options.onLateReply as ((reply: Reply) => void) | undefined);
+      waiter.watch = watch;
+      if (signal !== undefined) watch.listen(signal);
+      if (deadlineMs !== Infinity) watch.endAfter(deadlineMs);
     }
     if (!this.flushing && this.flying.size < this.lanes) this.scheduleFlush(0);
     return waiter.promise as Promise<R>;
@@ -264,8 +268,9 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   private collect(): Batch {
     const batch = new Batch(this);
     const now = this.clock.monotonic();
+    const maxKeys = this.share();
     const quota = this.ready.size === 1 ? this.maxBatchCommands : Math.max(1, Math.floor(this.maxBatchCommands / HOT_KEY_SHARE));
-    while (this.ready.size > 0 && batch.queues.length < this.maxBatchKeys && batch.size < this.maxBatchCommands) {
+    while (this.ready.size > 0 && batch.queues.length < maxKeys && batch.size < this.maxBatchCommands) {
       const queue = this.ready.shift() as KeyQueue;
       queue.onWire = true;
       const before = batch.size;
@@ -279,6 +284,13 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     this.batches++;
     this.keys += batch.queues.length;
     return batch;
+  }
+
+  /** Keys of the next batch. What would fill one is spread over the free lanes: this process works on one while the store does on the next. */
+  private share(): number {
+    const { size } = this.ready;
+    const free = this.lanes - this.flying.size;
+    return free < 2 || size < this.spreadKeys ? this.maxBatchKeys : Math.min(this.maxBatchKeys, Math.ceil(size / free));
   }
 
   private send(batch: Batch): void {

@@ -42,6 +42,8 @@ export interface Algorithm<State = unknown, Command = unknown, Reply = unknown> 
   readonly compact?: CompactState<State>;
   /** Present when the state is a row of numbers: a driver in this process may then keep it in a slab and run it in place. */
   readonly row?: RowMachine<Command, Reply>;
+  /** Of a composite: what it is made of. A driver that names algorithms over a wire names these. */
+  readonly members?: readonly Algorithm[];
 }
 
 /** The common small states of an algorithm as `width` numbers. A driver may use it or not: it changes no reply. */
@@ -88,6 +90,8 @@ export type Reply = unknown;
 export interface RunOptions {
   /** Aborting it rejects the call with its reason; what was not sent yet is not sent. */
   readonly signal?: AbortSignal;
+  /** Whether the signal has aborted, for those who only look: the combiner makes a signal when somebody reads it. */
+  readonly aborted?: boolean;
 }
 
 export interface DriverCapabilities {
@@ -111,8 +115,15 @@ export interface DriverCapabilities {
   readonly maxBatchCommands?: number;
   /** Batches on the wire at once. @default 1 */
   readonly lanes?: number;
+  /**
+   * From so many waiting keys on, they are spread over all free lanes rather than sent as one batch, so that the backend works on
+   * one while this process works on another. @default never
+   */
+  readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */
+  readonly combining?: boolean;
 }
 
 /** Runs algorithms atomically on keys, and keeps plain values. One per backend. */
@@ -215,6 +226,13 @@ export interface RateLimitStore {
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   /** Tests all policies on one subject and charges all of them, or none. Decisions in the order of the policies. */
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  /** `check` whose decision carries a ticket when something was charged; required together with `settle`. */
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  /**
+   * Corrects an earlier charge to what was really used, up or down. More may be charged than is left: the debt of a token
+   * bucket is waited out by later checks. Without a ticket, `actual` is charged as it is.
+   */
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }

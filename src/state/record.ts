@@ -44,6 +44,11 @@ export function encodeRecord<State>(algorithm: Algorithm<State>, state: State, e
   return bytes;
 }
 
+/** What every record of `algorithm` without expiry and stamp begins with. */
+export function recordHead({ name, version }: Pick<Algorithm, "name" | "version">): Uint8Array {
+  return Uint8Array.of(VERSION, 0, name.length, ...Array.from(name, (letter) => letter.charCodeAt(0)), version);
+}
+
 /**
  * Bytes to state.
  *

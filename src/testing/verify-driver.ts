@@ -6,6 +6,7 @@ import { runContract, type ContractReport } from "./report.ts";
 import { driverRules, type DriverContractOptions } from "./rules/driver.ts";
 import { subjects } from "./subjects.ts";
 
+export { driverContractAlgorithms } from "./rules/driver.ts";
 export type { DriverContractOptions } from "./rules/driver.ts";
 
 /** The names of the rules, as `skip` and the report use them. */

@@ -68,7 +68,7 @@ it("works on a single Client, whose statements take turns", async () => {
 
 it("an expired row is not shown, is swept, and what lives stays; a row that somebody holds is passed over", async () => {
   const store = new PostgresRateLimitStore(pool, { tablePrefix: "many_" });
-  await pool.query("INSERT INTO many_rate_limits (key, state, version, expires_at) SELECT 'old' || n, 'fixed-window/1 1 1 1', 1, 1 FROM generate_series(1, 2500) n");
+  await pool.query("INSERT INTO many_rate_limits (key, state, version, expires_at) SELECT 'old' || n, 'fixed-window/1', 1, 1 FROM generate_series(1, 2500) n");
   await store.increment("short", 0.001);
   await store.increment("long", 600);
   const holder = await pool.connect();

@@ -17,6 +17,7 @@ import { verifyPubSubContract } from "../../src/testing/verify-pubsub.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../src/testing/verify-store.ts";
+import { type Pooler, startPooler } from "../servers/pgbouncer.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
 
 interface Lite {
@@ -27,6 +28,7 @@ interface Lite {
 
 let server: PostgresServer;
 let lite: Lite;
+let pooler: Pooler;
 const open: (() => unknown)[] = [];
 beforeAll(async () => {
   server = await startPostgres();
@@ -35,6 +37,7 @@ beforeAll(async () => {
   await client.query(POSTGRES_SCHEMA_SQL);
   await client.query(POSTGRES_SCHEMA_SQL);
   await client.end();
+  pooler = await startPooler(server.port);
   // Its declarations ask for a global namespace that this project does not have.
   const { PGlite } = (await import("@electric-sql/pglite" as string)) as { PGlite: new () => Lite };
   lite = new PGlite();
@@ -43,6 +46,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const close of open) await close();
   await lite.close();
+  await pooler.stop();
   await server.stop();
 });
 
@@ -68,6 +72,23 @@ const clients: Record<string, () => PostgresConnection> = {
     return fromQuery({ query: async (text, params) => (await pool.query(text, params)).rows });
   },
   PGlite: () => fromQuery(lite),
+  // Four clients of each process on three sessions of the server: a statement seldom meets the session it was prepared on.
+  "pg Pool, through PgBouncer"() {
+    const pool = new pg.Pool({ connectionString: pooler.url, max: 4 });
+    open.push(() => pool.end());
+    return fromPg(pool);
+  },
+  "pg Pool, nothing prepared, through PgBouncer"() {
+    const pool = new pg.Pool({ connectionString: pooler.url, max: 4 });
+    open.push(() => pool.end());
+    return fromPg(pool, { prepare: false });
+  },
+  // postgres.js itself asks for `prepare: false` here: a name that is lost hangs it.
+  "postgres.js, nothing prepared, through PgBouncer"() {
+    const sql = postgres(pooler.url, { max: 4, prepare: false, onnotice: () => undefined });
+    open.push(() => sql.end({ timeout: 1 }));
+    return fromPostgresJs(sql, { prepare: false });
+  },
 };
 
 describe.each(Object.entries(clients))("%s", (_, connect) => {
@@ -89,7 +110,7 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
   it.concurrent("cache", () => report((make) => verifyCacheStoreContract(() => new PostgresCacheStore(make()))));
 });
 
-describe.each(Object.entries(clients).filter(([name]) => name !== "query(text, params)"))("%s: pub/sub", (_, connect) => {
+describe.each(Object.entries(clients).filter(([name]) => name !== "query(text, params)" && !name.endsWith("PgBouncer")))("%s: pub/sub", (_, connect) => {
   it("keeps the contract", async () => {
     const made: PostgresConnection[] = [];
     let next = 0;

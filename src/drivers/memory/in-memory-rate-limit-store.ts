@@ -1,6 +1,6 @@
 /** The in-memory rate limit store as a class. */
 
-import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import type { DriverCapabilities, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../../state/contracts.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import { type MemoryDriver, type MemoryDriverOptions, memoryDriver } from "./memory-driver.ts";
 
@@ -42,6 +42,14 @@ export class InMemoryRateLimitStore implements RateLimitStore {
 
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): LimitDecision[] {
     return this.#store.checkAll(key, policies, cost) as LimitDecision[];
+  }
+
+  reserve(key: string, policy: LimitPolicy, cost: number): LimitDecision {
+    return this.#store.reserve(key, policy, cost) as LimitDecision;
+  }
+
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): LimitDecision {
+    return this.#store.settle(key, policy, ticket, actual) as LimitDecision;
   }
 
   /** Frees everything, a timer too. Later calls fail with `STORE_CLOSED`. Idempotent. */

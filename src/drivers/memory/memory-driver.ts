@@ -4,6 +4,7 @@ import { checkInteger, checkTtlMs } from "../../core/check.ts";
 import { type Clock, type TimerHandle, steadyNow, systemClock } from "../../core/clock.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey } from "../../core/keys.ts";
+import { type RawBytes, type RawBytesCommand, rawBytesOf } from "../../state/algorithms/raw-bytes.ts";
 import { MAX_VALUE_TEXT_BYTES } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts.ts";
 import { type Kind, Records, widthOf } from "./records.ts";
@@ -122,7 +123,7 @@ class Driver implements MemoryDriver {
 
   get(key: string, options?: RunOptions): Uint8Array | undefined {
     this.#begin(options);
-    return (this.#bytes(key, undefined) as Uint8Array | undefined)?.slice();
+    return this.#bytes(key, READ)?.slice();
   }
 
   set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): void {
@@ -132,7 +133,7 @@ class Driver implements MemoryDriver {
     if (value.byteLength > MAX_VALUE_BYTES) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.byteLength} bytes is above the maximum of ${MAX_VALUE_BYTES}`, { outcome: "not-applied" });
     }
-    this.#bytes(key, { bytes: new Uint8Array(value), ttlMs: ttl });
+    this.#bytes(key, { type: "set", bytes: new Uint8Array(value), ttlMs: ttl });
   }
 
   delete(key: string, options?: RunOptions): boolean {
@@ -154,7 +155,7 @@ class Driver implements MemoryDriver {
     this.destroy();
   }
 
-  #bytes(key: string, command: Write | undefined): Uint8Array | undefined {
+  #bytes(key: string, command: RawBytesCommand): Uint8Array | undefined {
     return this.#records.run(this.#kind(rawBytes), rawBytes, boundKey(key), command) as Uint8Array | undefined;
   }
 
@@ -191,33 +192,8 @@ class Driver implements MemoryDriver {
   }
 }
 
-interface Write {
-  readonly bytes: Uint8Array;
-  readonly ttlMs: number | undefined;
-}
-
-interface Bytes {
-  readonly bytes: Uint8Array;
-  readonly expiresAt: number | undefined;
-}
-
-/** What `get` and `set` keep, as an algorithm, so that plain bytes share bound, expiry and eviction with everything else. */
-const rawBytes: Algorithm<Bytes, Write | undefined, Uint8Array | undefined> = {
-  name: "bytes",
-  version: 1,
-  maxStateBytes: MAX_VALUE_BYTES,
-  step(state, write, now) {
-    if (write === undefined) {
-      const live = state !== undefined && (state.expiresAt === undefined || now < state.expiresAt);
-      return { state, reply: live ? state.bytes : undefined, expiresAt: state?.expiresAt };
-    }
-    const expiresAt = write.ttlMs === undefined ? undefined : now + write.ttlMs;
-    return { state: { bytes: write.bytes, expiresAt }, reply: undefined, expiresAt };
-  },
-  limiting: () => false,
-  encode: ({ bytes }) => bytes,
-  decode: (bytes) => ({ bytes, expiresAt: undefined }),
-};
+const READ: RawBytesCommand = { type: "get" };
+const rawBytes: Algorithm<RawBytes, RawBytesCommand, Uint8Array | undefined> = /* @__PURE__ */ rawBytesOf(MAX_VALUE_BYTES);
 
 /**
  * A key of a table: itself, or its digest when it is long. One that could be taken for a digest is marked, and one that

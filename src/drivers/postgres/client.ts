@@ -38,7 +38,10 @@ export interface PostgresListener {
 }
 
 export interface PostgresClientOptions {
-  /** Prepare statements by name. `false` behind a pooler in transaction mode that does not track them. @default true */
+  /**
+   * Prepare statements by name. Behind a pooler in transaction mode that does not track them the first lost name turns it off, so
+   * `false` saves only those few errors in the server's log. @default true
+   */
   readonly prepare?: boolean;
 }
 
@@ -62,16 +65,40 @@ export type PostgresClient = PostgresConnection | PgLike | PostgresJsLike | Quer
 
 export function fromPg(client: PgLike, options: PostgresClientOptions = {}): PostgresConnection {
   requireMethods("fromPg", client, ["query", "connect"]);
-  const named = options.prepare !== false;
   survive(client);
-  const query = async ({ name, text }: Statement, params: readonly (string | null)[]): Promise<readonly Row[]> => {
+  const query = preparing(options, async (named, { name, text }, params) => {
     const { rows } = await client.query(named ? { name, text, values: params as unknown[] } : { text, values: params as unknown[] });
     return rows as Row[];
-  };
+  });
   if (isPool(client)) return { client: "pg", execute: query, listener: () => pgListener(client) };
   // A `Client` is one session, and its owner's: it takes one statement after the other, and has no other session to give.
   const inTurn = oneByOne();
   return { client: "pg", execute: (statement, params) => inTurn(() => query(statement, params)) };
+}
+
+type Execute = PostgresConnection["execute"];
+
+/** The server does not know the name of the statement, or knows it already: a pooler gave us another session. */
+const STRANGE_NAME: ReadonlySet<string> = /* @__PURE__ */ new Set(["26000", "42P05"]);
+
+/**
+ * Statements by name until a pooler in transaction mode shows itself by an error that leaves the statement unexecuted; from then on
+ * without names, that statement again included.
+ */
+function preparing(options: PostgresClientOptions, send: (named: boolean, ...call: Parameters<Execute>) => ReturnType<Execute>): Execute {
+  let named = options.prepare !== false;
+  return async (statement, params) => {
+    if (!named) return send(false, statement, params);
+    try {
+      return await send(true, statement, params);
+    } catch (error) {
+      const { code, errno } = error as { code?: unknown; errno?: unknown };
+      // Bun's client has the SQLSTATE in `errno`.
+      if (!STRANGE_NAME.has(String(code)) && !STRANGE_NAME.has(String(errno))) throw error;
+      named = false;
+      return send(false, statement, params);
+    }
+  };
 }
 
 const survivors: WeakSet<object> = /* @__PURE__ */ new WeakSet();
@@ -94,10 +121,9 @@ function oneByOne(): <T>(work: () => Promise<T>) => Promise<T> {
 
 export function fromPostgresJs(sql: PostgresJsLike, options: PostgresClientOptions = {}): PostgresConnection {
   requireMethods("fromPostgresJs", sql, ["unsafe"]);
-  const prepare = options.prepare !== false;
   return {
     client: "postgres.js",
-    execute: async ({ text }, params) => (await sql.unsafe(text, params as never[], { prepare })) as readonly Row[],
+    execute: preparing(options, async (prepare, { text }, params) => (await sql.unsafe(text, params as never[], { prepare })) as readonly Row[]),
     ...(hasMethod(sql, "listen") ? { listener: async () => postgresJsListener(sql as unknown as ListeningSql) } : {}),
   };
 }

@@ -1,21 +1,25 @@
 /**
- * The Postgres driver. A batch is one statement that reads records and the server's time, the steps here, and one statement
- * that writes what changed where nobody else wrote in between; who lost that race begins again. What changes nothing (a refusal,
- * a peek) is the first statement alone: it takes no lock, no transaction id and no write of the log.
+ * The Postgres driver. Plain charges on limits are one statement for all keys of a batch; every other command, a user's algorithm
+ * included, is a statement that reads and one that writes where nobody else wrote in between. What changes nothing
+ * (a refusal, a peek) takes no transaction id and no write of the log.
  */
 
 import { checkInteger, checkTtlMs } from "../../core/check.ts";
-import { type Clock, sleep, systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { boundKey, escapeKeyPart, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
-import { failedReplies, replay } from "../../state/replay.ts";
+import { failedReplies } from "../../state/replay.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, type Row, type Statement, recogniseClient } from "./client.ts";
-import { type Phase, isLostRace, postgresError } from "./failure.ts";
-import { parsePlain, parseState, plainText, stateText } from "./records.ts";
+import { type Phase, postgresError } from "./failure.ts";
+import { type Charge, NativeCharges, chargeOf } from "./native/charges.ts";
+import { nativeLimits } from "./native/limits.ts";
+import type { NativeLimit } from "./native/native-limit.ts";
+import { parsePlain, plainText } from "./records.ts";
 import { DEFAULT_TABLE_PREFIX, type RecordTable, checkTablePrefix } from "./schema.ts";
-import { TOMBSTONE_MS, type TableStatements, arrayLiteral, readPlan, statementsFor } from "./statements.ts";
+import { type TableStatements, statementsFor } from "./statements.ts";
+import { CompareAndSwap, type Entry } from "./swap.ts";
 
 export interface PostgresDriverOptions extends PostgresClientOptions {
   /** In front of the tables' names. @default "sluice_" */
@@ -40,36 +44,10 @@ export interface PostgresDriver extends StateDriver {
   cleanup(table: RecordTable, options?: RunOptions): Promise<number>;
 }
 
-/** Tries of a compare-and-set before `STORE_CONTENTION`. */
-const MAX_TRIES = 100;
-
 /** Rows that one statement of a cleanup deletes. */
 const SWEEP_ROWS = 1000;
 
 const LIMITS: ReadonlySet<string> = /* @__PURE__ */ new Set(["fixed-window", "calendar-window", "sliding-window", "sliding-log", "token-bucket", "all-of"]);
-
-/** The last instant a `bigint` of the table is asked to hold. */
-const MAX_INSTANT = Number.MAX_SAFE_INTEGER;
-
-interface Entry {
-  readonly at: number;
-  readonly operation: Operation;
-  readonly key: string;
-}
-
-interface Found {
-  readonly state: string;
-  readonly version: number;
-}
-
-interface Swap {
-  readonly entry: Entry;
-  readonly text: string;
-  readonly prior: number | null;
-  readonly version: number;
-  readonly expiresAt: number | null;
-  readonly replies: Reply[];
-}
 
 /**
  * A state driver on Postgres 13 or later. The client is the caller's: it is never closed here.
@@ -83,16 +61,18 @@ export function postgresDriver(client: PostgresClient, options: PostgresDriverOp
   return new Driver(recogniseClient(client, options), options);
 }
 
+/** One statement's work, and what follows for keys that it leaves alone. */
+type Job = { readonly table: RecordTable; readonly entries: readonly Entry[] } & ({ readonly limit?: undefined } | { readonly limit: NativeLimit; readonly charges: readonly Charge[] });
+
 class Driver implements PostgresDriver {
   readonly name: string = "postgres";
   readonly capabilities: DriverCapabilities;
   readonly connection: PostgresConnection;
   readonly tablePrefix: string;
   private readonly entriesTable: RecordTable;
-  private readonly clock: Clock;
-  private readonly random: Random;
   private readonly statements: Readonly<Record<RecordTable, TableStatements>>;
-  private reads = 0;
+  private readonly swaps: Readonly<Record<RecordTable, CompareAndSwap>>;
+  private readonly charges: NativeCharges;
   private closed = false;
 
   constructor(connection: PostgresConnection, options: PostgresDriverOptions) {
@@ -100,14 +80,9 @@ class Driver implements PostgresDriver {
     this.connection = connection;
     this.tablePrefix = prefix;
     this.entriesTable = options.table ?? "entries";
-    this.clock = options.clock ?? systemClock;
-    this.random = options.random ?? systemRandom;
-    this.statements = {
-      rate_limits: statementsFor(`${prefix}rate_limits`),
-      circuit_breakers: statementsFor(`${prefix}circuit_breakers`),
-      cache: statementsFor(`${prefix}cache`),
-      entries: statementsFor(`${prefix}entries`),
-    };
+    this.statements = byTable((table) => statementsFor(prefix + table, table === "rate_limits"));
+    this.swaps = byTable((table) => new CompareAndSwap(connection, this.statements[table], options.clock ?? systemClock, options.random ?? systemRandom));
+    this.charges = new NativeCharges(connection, `${prefix}rate_limits`);
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -116,6 +91,7 @@ class Driver implements PostgresDriver {
       shared: true,
       // Limits and circuits are in unlogged tables unless the schema was made otherwise.
       durability: "memory",
+      native: [...nativeLimits.keys()],
       lanes: checkInteger("lanes", options.lanes ?? 2, 1),
     });
   }
@@ -124,27 +100,64 @@ class Driver implements PostgresDriver {
     this.open();
     options?.signal?.throwIfAborted();
     const replies: Reply[][] = new Array(batch.length);
-    const groups = new Map<RecordTable, Entry[]>();
-    for (let at = 0; at < batch.length; at++) {
-      const operation = batch[at] as Operation;
-      const table = this.tableOf(operation.algorithm.name);
-      const entry = { at, operation, key: physicalKey(operation.key) };
-      const group = groups.get(table);
-      if (group === undefined) groups.set(table, [entry]);
-      else group.push(entry);
-    }
-    if (groups.size === 1) {
-      for (const [table, entries] of groups) await this.runTable(table, entries, replies, options);
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) {
+      // The lone caller: nothing to sort.
+      const entry = { at: 0, operation: first, key: physicalKey(first.key) };
+      await this.perform(this.jobsOf([entry])[0] as Job, replies, options);
       return replies;
     }
-    const ends = await Promise.allSettled([...groups].map(([table, entries]) => this.runTable(table, entries, replies, options)));
+    let left: Entry[] = batch.map((operation, at) => ({ at, operation, key: physicalKey(operation.key) }));
+    while (left.length > 0) {
+      // A key that stands in a batch twice is run again after its first operation: one statement writes a row once.
+      const keys = new Set<string>();
+      const later: Entry[] = [];
+      const round = left.filter((entry) => {
+        const row = `${this.tableOf(entry.operation.algorithm.name)}:${entry.key}`;
+        if (!keys.has(row)) return keys.add(row);
+        later.push(entry);
+        return false;
+      });
+      await this.runRound(this.jobsOf(round), later, replies, options);
+      left = later;
+    }
+    return replies;
+  }
+
+  private async runRound(jobs: readonly Job[], later: readonly Entry[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
+    if (jobs.length === 1 && later.length === 0) return this.perform(jobs[0] as Job, replies, options);
+    const ends = await Promise.allSettled(jobs.map((job) => this.perform(job, replies, options)));
     const failures = ends.filter((end) => end.status === "rejected");
     if (failures.length > 0 && failures.length === ends.length) throw failures[0]?.reason;
-    [...groups.values()].forEach((entries, i) => {
-      const end = ends[i] as PromiseSettledResult<void>;
-      if (end.status === "rejected") for (const { at, operation } of entries) replies[at] = failedReplies(operation, end.reason);
+    ends.forEach((end, i) => {
+      if (end.status === "rejected") for (const { at, operation } of (jobs[i] as Job).entries) replies[at] ??= failedReplies(operation, end.reason);
     });
-    return replies;
+  }
+
+  /** What goes to the server together: equal kinds of charges on limits, and by table what else there is. */
+  private jobsOf(entries: readonly Entry[]): Job[] {
+    const swaps = new Map<RecordTable, Entry[]>();
+    const charged = new Map<NativeLimit, Charge[]>();
+    for (const entry of entries) {
+      const table = this.tableOf(entry.operation.algorithm.name);
+      const charge = table === "rate_limits" ? chargeOf(entry) : undefined;
+      if (charge !== undefined) add(charged, charge.limit, charge);
+      else add(swaps, table, entry);
+    }
+    return [
+      ...[...charged].map(([limit, charges]) => ({ table: "rate_limits" as const, entries: charges.map(({ entry }) => entry), limit, charges })),
+      ...[...swaps].map(([table, group]) => ({ table, entries: group })),
+    ];
+  }
+
+  private async perform(job: Job, replies: Reply[][], options: RunOptions | undefined): Promise<void> {
+    let { entries } = job;
+    if (job.limit !== undefined) {
+      entries = await this.charges.run(job.limit, job.charges, replies);
+      if (entries.length === 0) return;
+      options?.signal?.throwIfAborted();
+    }
+    await this.swaps[job.table].run(entries, replies, options);
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -194,80 +207,6 @@ class Driver implements PostgresDriver {
     if (this.closed) throw new StoreError("STORE_CLOSED", "the postgres driver is closed", { outcome: "not-applied" });
   }
 
-  /** A key that stands in a batch twice is run again after its first operation: one statement writes a row once. */
-  private async runTable(table: RecordTable, entries: readonly Entry[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
-    let left = entries;
-    while (left.length > 0) {
-      const keys = new Set<string>();
-      const later: Entry[] = [];
-      const round = left.filter((entry) => {
-        if (!keys.has(entry.key)) return keys.add(entry.key);
-        later.push(entry);
-        return false;
-      });
-      await this.runCompareAndSet(this.statements[table], round, replies, options);
-      left = later;
-    }
-  }
-
-  private async runCompareAndSet(statements: TableStatements, entries: readonly Entry[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
-    let left = entries;
-    for (let tries = 1; ; tries++) {
-      const { now, found } = await this.read(statements, left);
-      options?.signal?.throwIfAborted();
-      const swaps: Swap[] = [];
-      for (const entry of left) {
-        const swap = stepped(entry, found.get(entry.key), now, replies);
-        if (swap !== undefined) swaps.push(swap);
-      }
-      if (swaps.length === 0) return;
-      const written = await this.swap(statements, swaps);
-      left = swaps.filter((swap) => {
-        if (!written.has(swap.entry.key)) return true;
-        replies[swap.entry.at] = swap.replies;
-        return false;
-      }).map(({ entry }) => entry);
-      if (left.length === 0) return;
-      if (tries >= MAX_TRIES) {
-        const error = new StoreError("STORE_CONTENTION", `${tries} compare-and-sets on one key lost against other writers`, { outcome: "not-applied" });
-        for (const { at, operation } of left) replies[at] = failedReplies(operation, error);
-        return;
-      }
-      // The first loss is an accident; after that the writers take turns by chance.
-      if (tries > 1) await sleep(Math.min(250, 2 * tries) * this.random.next(), this.clock, options?.signal);
-    }
-  }
-
-  private async read({ read }: TableStatements, entries: readonly Entry[]): Promise<{ now: number; found: ReadonlyMap<string, Found> }> {
-    const rows = await this.send("read", read[readPlan(this.reads++)] as Statement, [arrayLiteral(entries.map(({ key }) => key))]);
-    const found = new Map<string, Found>();
-    let now = Number.NaN;
-    for (const row of rows) {
-      if (typeof row["key"] === "string") found.set(row["key"], { state: row["state"] as string, version: Number(row["version"]) });
-      else now = Number(row["now"]);
-    }
-    if (!Number.isFinite(now)) throw new StoreError("STORE_CORRUPT", `the client "${this.connection.client}" gave no rows as objects by column name`, { outcome: "not-applied" });
-    return { now, found };
-  }
-
-  /** The keys that were written. A statement that the server ended in favour of another writer wrote none. */
-  private async swap({ swap }: TableStatements, swaps: readonly Swap[]): Promise<ReadonlySet<string>> {
-    const params = [
-      arrayLiteral(swaps.map(({ entry }) => entry.key)),
-      arrayLiteral(swaps.map(({ text }) => text)),
-      arrayLiteral(swaps.map(({ version }) => version)),
-      arrayLiteral(swaps.map(({ prior }) => prior)),
-      arrayLiteral(swaps.map(({ expiresAt }) => expiresAt)),
-    ];
-    try {
-      const rows = await this.connection.execute(swap, params);
-      return new Set(rows.map((row) => row["key"] as string));
-    } catch (error) {
-      if (isLostRace(error)) return new Set();
-      throw postgresError(error, "write");
-    }
-  }
-
   private async send(phase: Phase, statement: Statement, params: readonly (string | null)[]): Promise<readonly Row[]> {
     try {
       return await this.connection.execute(statement, params);
@@ -277,29 +216,14 @@ class Driver implements PostgresDriver {
   }
 }
 
-/** What has to be written for an operation, or `undefined` when its replies are there already: nothing changed, or it failed. */
-function stepped(entry: Entry, found: Found | undefined, now: number, replies: Reply[][]): Swap | undefined {
-  const { at, operation } = entry;
-  try {
-    const before = parseState(operation.algorithm, found?.state);
-    const { state, replies: given, expiresAt } = replay(operation, before, now);
-    if (state === before) {
-      replies[at] = given;
-      return undefined;
-    }
-    return {
-      entry,
-      replies: given,
-      text: state === undefined ? "" : stateText(operation.algorithm, state),
-      prior: found?.version ?? null,
-      // A new row's version is later than that of any row that was here before and is gone.
-      version: found === undefined ? Math.floor(now * 1000) : found.version + 1,
-      expiresAt: state === undefined ? Math.floor(now) + TOMBSTONE_MS : expiresAt === undefined ? null : Math.min(MAX_INSTANT, Math.ceil(expiresAt)),
-    };
-  } catch (error) {
-    replies[at] = failedReplies(operation, error);
-    return undefined;
-  }
+function byTable<T>(make: (table: RecordTable) => T): Record<RecordTable, T> {
+  return { rate_limits: make("rate_limits"), circuit_breakers: make("circuit_breakers"), cache: make("cache"), entries: make("entries") };
+}
+
+function add<K, T>(groups: Map<K, T[]>, key: K, item: T): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [item]);
+  else group.push(item);
 }
 
 /** Postgres keeps no NUL in text, and in UTF-8 all lone surrogates would be one character. */

@@ -1,23 +1,42 @@
 /**
- * Records as text. A state that is a row of numbers is written as such, so that it can be read in the table:
- * `token-bucket/1 1700000000000 2500 1700000000000`. Every other state is the self-describing record in base64.
+ * Records as text, or as the numbers of a limit. A state that is a row of numbers is written as such, so that it can be read in
+ * the table: `circuit/1 0 1700000000000 …`; that of a limit has columns, and its name alone is the text. Every other
+ * state is the self-describing record in base64.
  */
 
 import { fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm } from "../../state/contracts.ts";
 import { decodeRecord, encodeRecord } from "../../state/record.ts";
+import { nativeLimits } from "./native/limits.ts";
+import type { LimitColumns } from "./native/native-limit.ts";
+
+/** What stands in a row. */
+export interface StoredState {
+  readonly text: string;
+  readonly columns?: LimitColumns;
+}
 
 const ROW: RegExp = /^([a-z0-9-]+)\/(\d+)((?: -?\d+)*)$/;
 
 /** In front of plain bytes, as in the record of every driver: no algorithm takes them for its state. */
 const PLAIN_VALUE = 1;
 
-export function stateText(algorithm: Algorithm, state: unknown): string {
-  if (algorithm.row === undefined) return toBase64(encodeRecord(algorithm, state));
+export function storedState(algorithm: Algorithm, state: unknown): StoredState {
+  const limit = nativeLimits.get(algorithm.name);
+  if (limit !== undefined) {
+    const columns = limit.toColumns(state);
+    for (const numbers of [columns.n, columns.at, columns.units]) checkIntegers(algorithm, numbers);
+    return { text: limit.tag, columns };
+  }
+  if (algorithm.row === undefined) return { text: toBase64(encodeRecord(algorithm, state)) };
   const row = state as readonly number[];
-  if (!row.every(Number.isSafeInteger)) throw new StoreError("STORE_UNSERIALIZABLE", `a state of ${algorithm.name} holds something else than safe integers`, { outcome: "not-applied" });
-  return `${algorithm.name}/${algorithm.version} ${row.join(" ")}`;
+  checkIntegers(algorithm, row);
+  return { text: `${algorithm.name}/${algorithm.version} ${row.join(" ")}` };
+}
+
+function checkIntegers({ name }: Algorithm, numbers: readonly number[]): void {
+  if (!numbers.every(Number.isSafeInteger)) throw new StoreError("STORE_UNSERIALIZABLE", `a state of ${name} holds something else than safe integers`, { outcome: "not-applied" });
 }
 
 /**
@@ -26,18 +45,26 @@ export function stateText(algorithm: Algorithm, state: unknown): string {
  * @throws StoreError `STORE_WRONG_TYPE` for another algorithm's record or a plain value, `STORE_CORRUPT` for one that is damaged or of
  * an unknown version.
  */
-export function parseState(algorithm: Algorithm, text: string | undefined): unknown {
-  if (text === undefined || text === "") return undefined;
-  const row = text.includes("/") && text.includes(" ") ? ROW.exec(text) : null;
+export function parseState(algorithm: Algorithm, stored: StoredState | undefined): unknown {
+  if (stored === undefined || stored.text === "") return undefined;
+  const { text, columns } = stored;
+  const row = text.includes("/") && (columns !== undefined || text.includes(" ")) ? ROW.exec(text) : null;
   if (row === null) {
     if (algorithm.row !== undefined && !isBase64(text)) throw corrupt(`a record of ${algorithm.name} is damaged`);
     return decodeRecord(algorithm, bytesOf(text)).state;
   }
   const [, name, version, numbers] = row as unknown as [string, string, string, string];
-  if (name !== algorithm.name || algorithm.row === undefined) throw new StoreError("STORE_WRONG_TYPE", `the key holds the state of ${name}, not of ${algorithm.name}`, { outcome: "not-applied" });
+  const limit = nativeLimits.get(name);
+  if (name !== algorithm.name || (limit === undefined && algorithm.row === undefined)) throw new StoreError("STORE_WRONG_TYPE", `the key holds the state of ${name}, not of ${algorithm.name}`, { outcome: "not-applied" });
   if (Number(version) !== algorithm.version) throw corrupt(`a record of ${name} has the unknown version ${version}; was it written by a newer release?`);
+  if (limit !== undefined) {
+    const whole = columns !== undefined && columns.n.length === limit.width && columns.at.length === columns.units.length && [...columns.n, ...columns.at, ...columns.units].every(Number.isSafeInteger);
+    const state = whole ? limit.fromColumns(columns) : undefined;
+    if (state === undefined) throw corrupt(`a record of ${name} is damaged`);
+    return state;
+  }
   const state = numbers.slice(1).split(" ").map(Number);
-  if (state.length !== algorithm.row.width || !state.every(Number.isSafeInteger)) throw corrupt(`a record of ${name} is damaged`);
+  if (state.length !== algorithm.row?.width || !state.every(Number.isSafeInteger)) throw corrupt(`a record of ${name} is damaged`);
   return state;
 }
 

@@ -46,7 +46,7 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
   return [
     // Two processes that create one table at a time fail on Postgres's own catalogue. Held to the end of these statements.
     `SELECT pg_advisory_xact_lock(${SCHEMA_LOCK});`,
-    records(`${prefix}rate_limits`, state),
+    records(`${prefix}rate_limits`, state, LIMIT_COLUMNS),
     records(`${prefix}circuit_breakers`, state),
     records(`${prefix}cache`, "LOGGED"),
     records(`${prefix}entries`, "LOGGED"),
@@ -59,6 +59,24 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
   ].join("\n");
 }
 
+/**
+ * A limit is a row of numbers, so that one statement can move it: `n1` to `n3` are what the algorithm keeps, `trail_at` and
+ * `trail_units` the charges of a sliding window, `seen_us` the clock of the last writer. `times` and `a1` to `a4` carry the
+ * charges and their arguments into the row; afterwards `times` says how many passed.
+ */
+const LIMIT_COLUMNS = `,
+  seen_us bigint,
+  n1 bigint,
+  n2 bigint,
+  n3 bigint,
+  trail_at bigint[],
+  trail_units bigint[],
+  times bigint,
+  a1 bigint,
+  a2 bigint,
+  a3 bigint,
+  a4 bigint`;
+
 /** The statements for the default prefix and durability. */
 export const POSTGRES_SCHEMA_SQL: string = /* @__PURE__ */ postgresSchemaSql();
 
@@ -67,12 +85,12 @@ export const POSTGRES_SCHEMA_SQL: string = /* @__PURE__ */ postgresSchemaSql();
  * writer expects, and is read only where an insert meets a row. No index on a column that changes and half-filled
  * pages: an update then stays on its page (heap-only tuples) and leaves no work in an index.
  */
-function records(table: string, state: "UNLOGGED" | "LOGGED"): string {
+function records(table: string, state: "UNLOGGED" | "LOGGED", more = ""): string {
   return `CREATE ${state === "UNLOGGED" ? "UNLOGGED " : ""}TABLE IF NOT EXISTS ${table} (
   key text COLLATE "C" PRIMARY KEY,
   state text NOT NULL,
   version bigint NOT NULL,
   prior bigint,
-  expires_at bigint
+  expires_at bigint${more}
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);`;
 }

@@ -68,7 +68,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const connection = recogniseClient(options.client);
   const driver = redisDriver(connection, { prefix: options.prefix, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command) => combiner.run(algorithm, key, command);
+  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   const setWithTTL = options.setWithTTL === undefined ? undefined : checkFunction("setWithTTL", options.setWithTTL);
   const normal = normalClient(connection);
   const blobs = setWithTTL === undefined ? driver : {

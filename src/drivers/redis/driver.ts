@@ -1,26 +1,28 @@
 /** The Redis driver: native scripts for the limiter algorithms, compare-and-set for every other one. */
 
 import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
-import { type Clock, sleep, systemClock } from "../../core/clock.ts";
-import { toBase64 } from "../../core/codec.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import { sha1Hex } from "../../core/digest.ts";
-import { SluiceError, StoreError } from "../../core/errors.ts";
-import { boundKey, utf8Key } from "../../core/keys.ts";
+import { StoreError } from "../../core/errors.ts";
+import { MAX_KEY_BYTES, boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
-import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
-import { encodeRecord } from "../../state/record.ts";
 import { value } from "../../state/algorithms/value.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import { failedReplies, replay } from "../../state/replay.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
-import { nativeLimits } from "./native/limits.ts";
-import { type Charge, chargesOf, groupsText, uniformArgs } from "./native/charges.ts";
-import type { NativeAlgorithm } from "./native/native.ts";
+import type { Entry } from "./entry.ts";
 import { cacheScripts } from "./native/cache.ts";
+import { groupsOf } from "./native/charges.ts";
+import { nativeLimits } from "./native/limits.ts";
+import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
-import { parseNative, parseRecord, readAnswer } from "./records.ts";
+import { parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
+import { rowCall, runRows } from "./rows.ts";
+import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
   /** In front of every key. @default "sluice:" */
@@ -38,39 +40,14 @@ export interface RedisStateDriver extends StateDriver {
   physical(key: string): string;
 }
 
-/** Tries of a compare-and-set before `STORE_CONTENTION`. One is in flight per key and process, so more is an anomaly. */
-const MAX_TRIES = 100;
-
-/** Redis refuses TTLs whose end is beyond 64 bits; 400 years from now are as good as never. */
-export const MAX_TTL_MS: number = 400 * 366 * 86_400_000;
+/** Keys whose name in Redis is remembered. */
+const NAMES_KEPT = 16_384;
 
 const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLimits.map((entry) => [entry.algorithm.name, entry]));
 
 const scripted: ReadonlyMap<string, ScriptedAlgorithm> = /* @__PURE__ */ new Map(
   [...cacheScripts, { algorithm: value as Algorithm, script: VALUE, toArgs: valueArgs, toReply: valueReply }].map((entry) => [entry.algorithm.name, entry]),
 );
-
-/** Reads records and the server's time. */
-const READ: Script = /* @__PURE__ */ script(`local time = redis.call('TIME')
-local reply = { string.format('%.3f', time[1] * 1000 + time[2] / 1000) }
-for k = 1, #KEYS do reply[k + 1] = redis.call('GET', KEYS[k]) end
-return reply`);
-
-/** Per key: what must be there ('' for nothing), what to write ('' deletes), its TTL in ms (0 for none). Says which were swapped. */
-const SWAP: Script = /* @__PURE__ */ script(`local reply = {}
-for k = 1, #KEYS do
-  local at = (k - 1) * 3
-  local stored = redis.call('GET', KEYS[k])
-  if (stored or '') ~= ARGV[at + 1] then
-    reply[k] = 0
-  else
-    if ARGV[at + 2] == '' then redis.call('DEL', KEYS[k])
-    elseif ARGV[at + 3] == '0' then redis.call('SET', KEYS[k], ARGV[at + 2])
-    else redis.call('SET', KEYS[k], ARGV[at + 2], 'PX', ARGV[at + 3]) end
-    reply[k] = 1
-  end
-end
-return reply`);
 
 const GET: Script = /* @__PURE__ */ script("return redis.call('GET', KEYS[1])");
 const SET: Script = /* @__PURE__ */ script(`local stored = ARGV[3] .. ARGV[1]
@@ -84,18 +61,6 @@ function script(source: string): Script {
 
 function refuse(error: unknown): never {
   throw refusedBy(error);
-}
-
-/** Where an operation stands in the batch. */
-interface Entry {
-  readonly at: number;
-  readonly operation: Operation;
-  readonly key: string;
-}
-
-interface Charged {
-  readonly entry: Entry;
-  readonly charges: readonly Charge[];
 }
 
 /**
@@ -112,8 +77,9 @@ class RedisDriver implements RedisStateDriver {
   readonly capabilities: DriverCapabilities;
   readonly connection: RedisConnection;
   readonly prefix: string;
-  private readonly clock: Clock;
-  private readonly random: Random;
+  readonly clock: Clock;
+  readonly random: Random;
+  private readonly names = new Map<string, string>();
   private closed = false;
 
   constructor(connection: RedisConnection, options: RedisDriverOptions) {
@@ -130,41 +96,64 @@ class RedisDriver implements RedisStateDriver {
       durability: "async",
       native: [...native.keys(), ...scripted.keys()],
       lanes: 2,
+      spreadKeys: 24,
     });
   }
 
-  async run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
-    this.open();
-    options?.signal?.throwIfAborted();
-    const replies: Reply[][] = new Array(batch.length);
+  run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
+    try {
+      this.open();
+      if (isAborted(options)) throw options?.signal?.reason;
+      const replies: Reply[][] = new Array(batch.length);
+      const calls = this.calls(batch, replies, options);
+      return (calls.length === 1 ? (calls[0] as Promise<void>) : Promise.all(calls)).then(() => replies);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** One call per kind of work, and on a cluster per slot. A batch is mostly of one kind. */
+  private calls(batch: readonly Operation[], replies: Reply[][], options: RunOptions | undefined): Promise<void>[] {
+    const byAlgorithm = new Map<Algorithm, Entry[]>();
+    let last: Entry[] | undefined;
+    let lastAlgorithm: Algorithm | undefined;
+    for (let at = 0; at < batch.length; at++) {
+      const operation = batch[at] as Operation;
+      const { algorithm } = operation;
+      if (algorithm !== lastAlgorithm) {
+        lastAlgorithm = algorithm;
+        last = byAlgorithm.get(algorithm);
+        if (last === undefined) byAlgorithm.set(algorithm, (last = []));
+      }
+      (last as Entry[]).push({ at, operation, key: this.physical(operation.key) });
+    }
     const calls: Promise<void>[] = [];
-    const byNative = new Map<NativeAlgorithm, Charged[]>();
-    const byScript = new Map<ScriptedAlgorithm, Entry[]>();
     const others: Entry[] = [];
-    batch.forEach((operation, at) => {
-      const entry = { at, operation, key: this.physical(operation.key) };
-      const own = scripted.get(operation.algorithm.name);
-      if (own !== undefined && own.algorithm.version === operation.algorithm.version) {
-        const list = byScript.get(own);
-        if (list === undefined) byScript.set(own, [entry]);
-        else list.push(entry);
-        return;
+    for (const [algorithm, entries] of byAlgorithm) {
+      for (const list of this.split(entries)) {
+        const call = this.native(algorithm, list, replies);
+        if (call === undefined) others.push(...list);
+        else calls.push(call);
       }
-      const found = native.get(operation.algorithm.name);
-      const charges = found !== undefined && found.algorithm.version === operation.algorithm.version ? chargesOf(found, operation.commands) : undefined;
-      if (charges === undefined) others.push(entry);
-      else {
-        const list = byNative.get(found as NativeAlgorithm);
-        if (list === undefined) byNative.set(found as NativeAlgorithm, [{ entry, charges }]);
-        else list.push({ entry, charges });
+    }
+    for (const list of this.split(others)) calls.push(runSwaps(this, list, replies, options));
+    return calls;
+  }
+
+  /** Runs `list` beside the data, if this algorithm and all of its commands can be. */
+  private native(algorithm: Algorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> | undefined {
+    const { name, version } = algorithm;
+    const found = native.get(name);
+    if (found !== undefined && found.algorithm.version === version) {
+      if (found.rows === undefined) {
+        const texts = groupsOf(found, list);
+        return texts === undefined ? undefined : this.runList(found, list, texts, replies);
       }
-    });
-    for (const [algorithm, list] of byNative) for (const part of this.split(list, ({ entry }) => entry.key)) calls.push(this.runNative(algorithm, part, replies));
-    for (const [algorithm, list] of byScript) for (const part of this.split(list, ({ key }) => key)) calls.push(this.runScripted(algorithm, part, replies));
-    for (const part of this.split(others, ({ key }) => key)) calls.push(this.runCompareAndSet(part, replies));
-    if (calls.length === 1) await calls[0];
-    else await Promise.all(calls);
-    return replies;
+      const call = rowCall(found, list, this.connection.evaluateBytes !== undefined);
+      return call === undefined ? undefined : runRows(this.connection, found, call, list, replies);
+    }
+    const own = scripted.get(name);
+    return own !== undefined && own.algorithm.version === version ? this.runScripted(own, list, replies) : undefined;
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -197,41 +186,49 @@ class RedisDriver implements RedisStateDriver {
   }
 
   physical(key: string): string {
-    return this.prefix + utf8Key(boundKey(key));
+    const known = this.names.get(key);
+    if (known !== undefined) return known;
+    const name = this.prefix + utf8Key(boundKey(key));
+    if (key.length > MAX_KEY_BYTES) return name;
+    if (this.names.size >= NAMES_KEPT) this.names.clear();
+    this.names.set(key, name);
+    return name;
   }
 
   private open(): void {
     if (this.closed) throw new StoreError("STORE_CLOSED", "the redis driver is closed", { outcome: "not-applied" });
   }
 
-  private evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     return this.connection.evaluate(script, keys, args).catch(refuse);
   }
 
+  codecOf(name: string): NativeAlgorithm | undefined {
+    return native.get(name);
+  }
+
   /** On a cluster one call holds keys of one slot; else one call holds all. */
-  private split<T>(list: readonly T[], keyOf: (item: T) => string): T[][] {
+  private split(list: Entry[]): Entry[][] {
     if (list.length === 0) return [];
-    if (!this.connection.cluster) return [list as T[]];
-    const slots = new Map<number, T[]>();
-    for (const item of list) {
-      const slot = slotOf(keyOf(item));
+    if (!this.connection.cluster) return [list];
+    const slots = new Map<number, Entry[]>();
+    for (const entry of list) {
+      const slot = slotOf(entry.key);
       const found = slots.get(slot);
-      if (found === undefined) slots.set(slot, [item]);
-      else found.push(item);
+      if (found === undefined) slots.set(slot, [entry]);
+      else found.push(entry);
     }
     return [...slots.values()];
   }
 
-  private async runNative(algorithm: NativeAlgorithm, list: readonly Charged[], replies: Reply[][]): Promise<void> {
-    const keys = list.map(({ entry }) => entry.key);
-    const uniform = algorithm.uniform === undefined ? undefined : uniformArgs(list);
-    const answer = await (uniform === undefined ? this.evaluate(algorithm.script, keys, list.map(({ charges }) => groupsText(charges))) : this.evaluate(algorithm.uniform as Script, keys, uniform));
+  private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[], replies: Reply[][]): Promise<void> {
+    const answer = await this.evaluate(algorithm.script as Script, list.map(({ key }) => key), texts);
     const { now, stored } = readAnswer(answer, list.length);
-    list.forEach(({ entry: { at, operation } }, i) => {
+    list.forEach(({ at, operation }, i) => {
       try {
         replies[at] = replay(operation, parseNative(algorithm, stored[i]), now).replies;
       } catch (error) {
-        replies[at] = failed(operation, error);
+        replies[at] = failedReplies(operation, error);
       }
     });
   }
@@ -246,68 +243,8 @@ class RedisDriver implements RedisStateDriver {
       }
     }
     const answer = await this.evaluate(algorithm.script, keys, args);
-    if (!Array.isArray(answer)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
+    if (!Array.isArray(answer)) throw unknownShape();
     let next = 0;
     for (const { at, operation } of list) replies[at] = operation.commands.map((command) => algorithm.toReply(command as never, answer[next++]));
   }
-
-  /** Reads, steps, and writes what changed, if nobody else wrote in between; else again for the keys that lost. */
-  private async runCompareAndSet(list: readonly Entry[], replies: Reply[][]): Promise<void> {
-    let left = list;
-    for (let tries = 1; left.length > 0; tries++) {
-      const { now, stored } = readAnswer(await this.evaluate(READ, left.map(({ key }) => key), []), left.length);
-      const swaps: { entry: Entry; text: string; args: string[]; replies: Reply[] }[] = [];
-      left.forEach((entry, i) => {
-        const { operation, at } = entry;
-        const before = stored[i] ?? "";
-        try {
-          const codec = native.get(operation.algorithm.name);
-          const state = codec !== undefined ? parseNative(codec, stored[i]) : parseRecord(operation.algorithm, stored[i]);
-          const result = replay(operation, state, now);
-          if (result.state === state) {
-            replies[at] = result.replies;
-            return;
-          }
-          const ttlMs = result.expiresAt === undefined ? 0 : Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(result.expiresAt - now)) + 1000);
-          const text = result.state === undefined ? "" : codec !== undefined ? codec.head + codec.toNumbers(result.state as never).join(" ") : toBase64(encodeRecord(operation.algorithm, result.state));
-          swaps.push({ entry, text, args: [before, text, String(ttlMs)], replies: result.replies });
-        } catch (error) {
-          replies[at] = failed(operation, error);
-        }
-      });
-      if (swaps.length === 0) return;
-      const done = (await this.evaluate(SWAP, swaps.map(({ entry }) => entry.key), swaps.flatMap(({ args }) => args))) as unknown[];
-      const lost: Entry[] = [];
-      swaps.forEach((swap, i) => {
-        if (Number(done[i]) === 1) replies[swap.entry.at] = swap.replies;
-        else lost.push(swap.entry);
-      });
-      left = lost;
-      if (left.length === 0) return;
-      if (tries >= MAX_TRIES) {
-        for (const { at, operation } of left) replies[at] = failed(operation, new StoreError("STORE_CONTENTION", `${tries} compare-and-sets on one key lost against other writers`, { outcome: "not-applied" }));
-        return;
-      }
-      await sleep(Math.min(250, 5 * tries) * this.random.next(), this.clock);
-    }
-  }
-}
-
-/** The replies that the definition gives for the state before and the time of the server. */
-function replay({ algorithm, commands }: Operation, before: unknown, now: number): { state: unknown; replies: Reply[]; expiresAt: number | undefined } {
-  let state = before;
-  let expiresAt: number | undefined;
-  const replies: Reply[] = [];
-  for (const command of commands) {
-    const step = algorithm.step(state, command, now);
-    state = step.state;
-    expiresAt = step.expiresAt;
-    replies.push(step.reply);
-  }
-  return { state, replies, expiresAt };
-}
-
-function failed({ commands }: Operation, error: unknown): Reply[] {
-  const typed = error instanceof SluiceError ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
-  return commands.map(() => typed);
 }

@@ -1,18 +1,33 @@
 /** Records as scripts give them: text that is ours, another algorithm's, or nobody's. */
 
-import { fromBase64 } from "../../core/codec.ts";
+import { decodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm } from "../../state/contracts.ts";
-import { decodeRecord } from "../../state/record.ts";
+import { decodeRecord, recordHead } from "../../state/record.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 
+/** The server's time, which stands first in an answer. */
+export function timeOf(answer: unknown): number {
+  const first: unknown = Array.isArray(answer) ? answer[0] : undefined;
+  const now = Number(first instanceof Uint8Array ? decodeText(first) : first);
+  if (first === undefined || first === null || !Number.isFinite(now)) throw unknownShape();
+  return now;
+}
+
 export function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
+  const now = timeOf(answer);
   const list = answer as unknown[];
-  const now = Number(list?.[0]);
-  if (!Array.isArray(answer) || !Number.isFinite(now)) throw new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
   const stored: (string | undefined)[] = [];
   for (let i = 1; i <= keys; i++) stored.push(list[i] === null || list[i] === undefined ? undefined : String(list[i]));
   return { now, stored };
+}
+
+export function unknownShape(): StoreError {
+  return new StoreError("STORE_CORRUPT", "redis gave a reply of an unknown shape", { outcome: "unknown" });
+}
+
+export function wrongType(name: string): StoreError {
+  return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
 }
 
 export function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
@@ -28,6 +43,18 @@ export function parseNative(algorithm: NativeAlgorithm, text: string | undefined
     from = end + 1;
   }
   return algorithm.fromNumbers(numbers);
+}
+
+const heads: WeakMap<Algorithm, string> = /* @__PURE__ */ new WeakMap();
+
+/** What the text of a record of this algorithm begins with: of its header, what fills whole groups of base64. */
+export function headOf(algorithm: Algorithm): string {
+  let head = heads.get(algorithm);
+  if (head === undefined) {
+    const bytes = recordHead(algorithm);
+    heads.set(algorithm, (head = toBase64(bytes.subarray(0, bytes.length - (bytes.length % 3)))));
+  }
+  return head;
 }
 
 export function parseRecord(algorithm: Algorithm, text: string | undefined): unknown {
@@ -46,5 +73,5 @@ function foreign(name: string, text: string): StoreError {
   const other = /^([a-z0-9-]+)\/(\d+) /.exec(text);
   return other !== null && other[1] === name
     ? new StoreError("STORE_CORRUPT", `a record of ${name} has the unknown version ${other[2]}; was it written by a newer release?`)
-    : new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
+    : wrongType(name);
 }

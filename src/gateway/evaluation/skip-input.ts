@@ -2,7 +2,7 @@
 
 import { Hono, type Context } from "hono";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import { policyError } from "../errors.ts";
+import { callback } from "../callback.ts";
 import type { PolicyOptions } from "../types.ts";
 import type { PolicyInput } from "./protocol.ts";
 
@@ -10,12 +10,7 @@ type Skip = NonNullable<PolicyOptions["skip"]>;
 
 /** What `skip` throws is a failure of the policy, never a check that was left out. */
 export function askSkip(policyName: string, skip: Skip, c: Context): MaybePromise<boolean> {
-  try {
-    const skipped = skip(c);
-    return typeof skipped === "boolean" ? skipped : Promise.resolve(skipped).catch((error: unknown) => Promise.reject(policyError(policyName, error)));
-  } catch (error) {
-    throw policyError(policyName, error);
-  }
+  return callback(policyName, () => skip(c));
 }
 
 export function skipOf(policyName: string, skip: Skip, input: PolicyInput): MaybePromise<boolean> {

@@ -55,5 +55,5 @@ function remember(core: Core, now: () => number): () => void {
     const { error: _, ...shown } = event as GatewayEvent & { error?: unknown };
     kept.push({ at: Math.round(now()), ...shown });
     if (kept.length > RECENT) kept.shift();
-  }, true);
+  });
 }

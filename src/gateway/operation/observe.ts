@@ -11,7 +11,7 @@ import type { SpanBuilder } from "./spans.ts";
 export function observed(name: string, priority: number, handler: PolicyHandler): PolicyHandler {
   return (c, next) => {
     const state = requestState(c);
-    if (state.traceNotes === undefined && state.spans === undefined && !state.events.active) return handler(c, next);
+    if (state.traceNotes === undefined && state.spans === undefined && !state.events.detailed) return handler(c, next);
     const { clock } = state.snapshot;
     const beganAt = clock.monotonic();
     const span = state.spans?.policy(name);
@@ -20,7 +20,7 @@ export function observed(name: string, priority: number, handler: PolicyHandler)
       const durationMs = clock.monotonic() - beganAt;
       state.traceNotes?.add({ name, priority, durationMs: Math.round(durationMs * 1000) / 1000, calledNext, error: error ?? null });
       if (span !== undefined) state.spans?.endPolicy(span, error);
-      if (state.events.active) state.events.emit({ type: "policy", policy: name, route: state.routePath, durationMs });
+      if (state.events.detailed) state.events.detail({ type: "policy", policy: name, route: state.routePath, durationMs });
     };
     try {
       const result = handler(c, () => {
@@ -71,9 +71,9 @@ export class Attempt {
     const error = status === undefined ? codeOf(thrown) : undefined;
     const target = state.upstreamTarget ?? state.fixedTarget;
     if (span !== undefined) state.spans?.endAttempt(span, target, status, error);
-    if (!state.events.active) return;
+    if (!state.events.detailed) return;
     const durationMs = state.snapshot.clock.monotonic() - this.beganAt;
-    state.events.emit({
+    state.events.detail({
       type: "upstream", route: state.routePath, method: state.c.req.method, durationMs, attempt: state.upstreamCalls,
       ...(target === undefined ? undefined : { target: withoutQuery(target) }), ...(status === undefined ? undefined : { status }), ...(error === undefined ? undefined : { error }),
     });
@@ -82,7 +82,7 @@ export class Attempt {
 
 /** `undefined` while nobody looks. */
 export function beginAttempt(state: RequestState): Attempt | undefined {
-  return state.spans === undefined && !state.events.active ? undefined : new Attempt(state);
+  return state.spans === undefined && !state.events.detailed ? undefined : new Attempt(state);
 }
 
 function withoutQuery(target: string): string {
@@ -92,12 +92,12 @@ function withoutQuery(target: string): string {
 
 /** Tells the end of the request once its body is over. */
 export function observeEnd(state: RequestState, response: Response): void {
-  if (state.spans === undefined && !state.events.active) return;
+  if (state.spans === undefined && !state.events.detailed) return;
   const { status } = response;
   state.onBodyEnd(({ bytes, aborted }) => {
     state.spans?.end(status, state.errorCode, aborted);
-    if (!state.events.active) return;
-    state.events.emit({
+    if (!state.events.detailed) return;
+    state.events.detail({
       type: "request", requestId: state.requestId, route: state.routePath, method: state.c.req.method, status, bytes, aborted,
       durationMs: state.snapshot.clock.monotonic() - state.beganAt,
       ...(state.errorCode === undefined || status < 400 ? undefined : { code: state.errorCode }), ...(state.tags === undefined ? undefined : { tags: state.tags }),

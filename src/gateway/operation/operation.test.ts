@@ -276,7 +276,7 @@ describe("tracing", () => {
     expect(JSON.stringify(exporter.spans)).not.toContain("secret text");
     const failing = gateway({ tracing: { exporter: { export: () => { throw new Error("away"); } } } });
     const events: string[] = [];
-    failing.events.on((event) => events.push(event.type), true);
+    failing.events.on((event) => events.push(event.type));
     expect(await (await failing.app.request("/a/1")).text()).toBe("ok");
     await Promise.resolve();
     expect(events).toContain("background.error");

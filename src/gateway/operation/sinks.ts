@@ -2,14 +2,14 @@
 
 import type { EventSink } from "../../core/events.ts";
 import type { GatewayEvent } from "../types.ts";
-import { InMemoryMetricsCollector, toPrometheusText, type MetricTags, type MetricsCollector } from "./metrics.ts";
+import { InMemoryMetricsCollector, toPrometheusText, type MetricsCollector } from "./metrics.ts";
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]);
 const CIRCUIT_STATE: Readonly<Record<string, number>> = { closed: 0, "half-open": 1, open: 2 };
 
 /** Turns events into the metrics `gateway_…`. Labels hold route patterns and names of the configuration, never a path, key or address. */
 export function metricsSink(gateway: string, collector: MetricsCollector): EventSink<GatewayEvent> {
-  return (event) => {
+  return detailed((event) => {
     switch (event.type) {
       case "request": {
         const tags = { gateway, route: event.route, method: METHODS.has(event.method) ? event.method : "OTHER", status: String(event.status), ...event.tags };
@@ -39,7 +39,12 @@ export function metricsSink(gateway: string, collector: MetricsCollector): Event
         if (!event.ok) collector.increment("gateway_store_errors_total", 1, { gateway, store: event.store, operation: event.operation, mode: event.mode });
       }
     }
-  };
+  });
+}
+
+/** Marks a sink that wants the frequent events. */
+function detailed(sink: (event: GatewayEvent) => void): EventSink<GatewayEvent> {
+  return Object.assign(sink, { detailed: true });
 }
 
 /** Keeps the figures of the stream and gives them as Prometheus text. */
@@ -52,10 +57,11 @@ export function prometheusSink(options: { readonly gateway?: string; readonly co
 export function consoleSink(options: { readonly write?: (line: string) => void; readonly requests?: boolean } = {}): EventSink<GatewayEvent> {
   const { write = (line: string) => console.log(line), requests = false } = options;
   const noisy: ReadonlySet<GatewayEvent["type"]> = new Set(["request", "policy", "limit", "cache", "upstream", "store.call"]);
-  return (event) => {
+  const sink = (event: GatewayEvent): void => {
     if (noisy.has(event.type) && !(requests && event.type === "request")) return;
     write(JSON.stringify(event, (key, value: unknown) => (key === "error" && value instanceof Error ? { name: value.name, message: value.message, code: (value as { code?: unknown }).code } : value)));
   };
+  return requests ? detailed(sink) : sink;
 }
 
 /** The part of an OpenTelemetry `Meter` that is used. */
@@ -75,7 +81,7 @@ export function openTelemetrySink(meter: MeterLike, options: { readonly scheme?:
   const limits = meter.createCounter("gateway.rate_limit.decisions");
   const caches = meter.createCounter("gateway.cache.requests");
   const circuits = meter.createCounter("gateway.circuit.transitions");
-  return (event) => {
+  return detailed((event) => {
     switch (event.type) {
       case "request":
         return server.record(event.durationMs / 1000, {
@@ -100,8 +106,5 @@ export function openTelemetrySink(meter: MeterLike, options: { readonly scheme?:
       case "circuit":
         return circuits.add(1, { "gateway.circuit.to": event.to });
     }
-  };
+  });
 }
-
-/** Adds tags to the request's own metrics; see `assignMetrics`. */
-export type RequestTags = MetricTags;

@@ -1,7 +1,7 @@
 /** Spans: what tracing exports. */
 
 import { systemClock } from "../../core/clock.ts";
-import { newSpanId } from "../trace-context.ts";
+import { newSpanId } from "../../core/trace-context.ts";
 
 export type SpanKind = "SERVER" | "CLIENT" | "INTERNAL";
 export type SpanStatusCode = "UNSET" | "OK" | "ERROR";

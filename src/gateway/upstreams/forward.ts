@@ -2,11 +2,12 @@
 
 import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { TransportError } from "../../core/transport.ts";
+import { TransportError, type TransportTarget } from "../../core/transport.ts";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError, isGatewayError } from "../errors.ts";
 import { queryOf } from "../path.ts";
 import type { ForwardSettings } from "./forward-settings.ts";
+import { plannedFields } from "./outgoing-plan.ts";
 import { outgoingBody, type OutgoingBody } from "./request-body.ts";
 import { PSEUDONYM, requestFields } from "./request-fields.ts";
 import { joinSearch, joinTarget, type Target } from "./target.ts";
@@ -25,22 +26,44 @@ export function forward(c: Context, settings: ForwardSettings, target: Target, o
   return isPromise(body) ? body.then((ready) => send(state, settings, target, ready, onEnd)) : send(state, settings, target, body, onEnd);
 }
 
-function send(state: RequestState, settings: ForwardSettings, target: Target, { body, original }: OutgoingBody, onEnd: (() => void) | undefined): Promise<Response> {
-  const { c, snapshot } = state;
-  const { core } = snapshot;
-  let pathname: string;
-  let headers: string[];
-  try {
-    pathname = joinTarget(target, state.path, settings.rewritePath);
-    headers = requestFields(state, settings.fields, original);
-  } catch (error) {
+function send(state: RequestState, settings: ForwardSettings, target: Target, body: OutgoingBody, onEnd: (() => void) | undefined): Promise<Response> {
+  const refused = (error: unknown): unknown => {
     onEnd?.();
-    throw refusedHere(state, error);
+    return refusedHere(state, error);
+  };
+  let outgoing: Outgoing;
+  try {
+    outgoing = outgoingOf(state, settings, target, body.original);
+  } catch (error) {
+    throw refused(error);
   }
+  const { url, headers } = outgoing;
+  return isPromise(headers)
+    ? headers.then((ready) => transmit(state, settings, target, url, ready, body, onEnd), (error: unknown) => Promise.reject(refused(error)))
+    : transmit(state, settings, target, url, headers, body, onEnd);
+}
+
+interface Outgoing {
+  readonly url: TransportTarget;
+  readonly headers: MaybePromise<string[]>;
+}
+
+/** Where the request goes and with which fields, what policies have planned included. */
+function outgoingOf(state: RequestState, settings: ForwardSettings, target: Target, keepLength: boolean): Outgoing {
+  const { plan } = state;
+  const pathname = joinTarget(target, state.path, plan?.target === undefined ? settings.rewritePath : plan.rewritePath) || "/";
+  const search = joinSearch(target, queryOf(state.c.req.raw.url));
+  const fields = requestFields(state, plan?.preserveHost === true ? { ...settings.fields, preserveHost: true } : settings.fields, keepLength);
+  const headers = plan === undefined ? fields : plannedFields(plan, fields, { method: state.c.req.method, origin: target.origin, target: pathname + search });
+  return { url: { origin: target.origin, pathname, search }, headers };
+}
+
+function transmit(state: RequestState, settings: ForwardSettings, target: Target, url: TransportTarget, headers: readonly string[], { body }: OutgoingBody, onEnd: (() => void) | undefined): Promise<Response> {
+  const { core } = state.snapshot;
   return core
     .transport({
-      url: { origin: target.origin, pathname: pathname === "" ? "/" : pathname, search: joinSearch(target, queryOf(c.req.raw.url)) },
-      method: c.req.method,
+      url,
+      method: state.c.req.method,
       headers,
       body,
       connectTimeoutMs: settings.connectTimeoutMs,
@@ -57,7 +80,7 @@ function send(state: RequestState, settings: ForwardSettings, target: Target, { 
           onEnd?.();
         };
       },
-      editHeaders: (headers) => editResponse(headers, state, settings, target),
+      editHeaders: (received) => editResponse(received, state, settings, target),
     })
     .catch((error: unknown) => {
       if (error instanceof TransportError && error.code === "REQUEST_INVALID") refusedHere(state, error);
@@ -65,20 +88,22 @@ function send(state: RequestState, settings: ForwardSettings, target: Target, { 
     });
 }
 
-function upgrade(state: RequestState, settings: ForwardSettings, target: Target, onEnd: (() => void) | undefined): Promise<Response> {
-  let pathname: string;
+async function upgrade(state: RequestState, settings: ForwardSettings, target: Target, onEnd: (() => void) | undefined): Promise<Response> {
+  let url: TransportTarget;
   let headers: string[];
   try {
-    pathname = joinTarget(target, state.path, settings.rewritePath);
-    headers = requestFields(state, settings.fields, false);
+    const outgoing = outgoingOf(state, settings, target, false);
+    url = outgoing.url;
+    headers = await outgoing.headers;
   } catch (error) {
     onEnd?.();
     throw refusedHere(state, error);
   }
-  const url = target.origin.replace(/^http/, "ws") + (pathname === "" ? "/" : pathname) + joinSearch(target, queryOf(state.c.req.raw.url));
-  return proxyWebSocket(state, url, headers, settings, onEnd).catch((error: unknown) => {
+  try {
+    return await proxyWebSocket(state, url.origin.replace(/^http/, "ws") + url.pathname + url.search, headers, settings, onEnd);
+  } catch (error) {
     throw upstreamFailure(state, error);
-  });
+  }
 }
 
 /** What was refused before it was sent is no call of the upstream: no circuit counts it, and no retry repeats it. */

@@ -3,7 +3,7 @@
 import { CONNECTION_FIELDS, nominatedFields } from "../../core/transport.ts";
 import { GatewayError } from "../errors.ts";
 import type { RequestState } from "../context.ts";
-import { formatTraceparent, traceIds } from "../trace-context.ts";
+import { formatTraceparent, traceIds } from "../../core/trace-context.ts";
 import type { UrlUpstream } from "../types.ts";
 
 /** Name of this gateway in `Via`. */

@@ -36,6 +36,8 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
     return call(c, settings, chosen, state.upstreamTarget);
   };
   const upstream = (c: Context): MaybePromise<Response> => {
+    const planned = requestState(c).plan?.target;
+    if (planned !== undefined) return call(c, settings, planned, targetText(planned));
     const chosen = target(c);
     return isPromise(chosen) ? chosen.then((late) => to(c, late)) : to(c, chosen);
   };
@@ -47,8 +49,14 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
   });
 }
 
-function call(c: Context, settings: ForwardSettings, target: Target, text: string): MaybePromise<Response> {
-  const { targetGate } = requestState(c);
+/** Calls `target`, or the place a policy has sent the request to. */
+function call(c: Context, settings: ForwardSettings, own: Target, ownText: string): MaybePromise<Response> {
+  const state = requestState(c);
+  const planned = state.plan?.target;
+  const target = planned ?? own;
+  const text = planned === undefined ? ownText : targetText(planned);
+  if (planned !== undefined) state.upstreamTarget = text;
+  const { targetGate } = state;
   return targetGate === undefined ? forward(c, settings, target) : throughTargetGate(targetGate, c, text, () => forward(c, settings, target));
 }
 

@@ -2,25 +2,58 @@
 
 import { util } from "undici";
 import { systemClock, type TimerHandle } from "../../core/clock.ts";
-import { createFieldHeaders } from "../../core/field-headers.ts";
-import { CONNECTION_FIELDS, TransportError, isBodylessStatus, nominatedFields, type TransportErrorCode, type TransportRequest } from "../../core/transport.ts";
+import { createFieldHeaders, type FieldHeaders } from "../../core/field-headers.ts";
+import {
+  CONNECTION_FIELDS, ERROR_BODY_BYTES, TransportError, flatField, isBodylessStatus, nominatedFields, type RawResponse, type RawTransportRequest, type TransportErrorCode,
+} from "../../core/transport.ts";
 
 /** Response bytes held before the reader asks for more: about what a socket delivers at once. */
 const BUFFER_BYTES = 65_536;
+
+/** What an exchange makes of a response: fields in the form `H`, the whole as `T`. */
+export interface ResponseForm<H, T> {
+  headers(): H;
+  add(headers: H, name: string, value: string): void;
+  get(headers: H, name: string): string | null | undefined;
+  remove(headers: H, name: string): void;
+  respond(status: number, statusText: string, headers: H, body: Uint8Array | ReadableStream<Uint8Array> | null): T;
+}
+
+/** The platform's `Response`. */
+export const responseForm: ResponseForm<FieldHeaders, Response> = {
+  headers: () => createFieldHeaders(),
+  add: (headers, name, value) => headers.receive(name, value),
+  get: (headers, name) => headers.get(name),
+  remove: (headers, name) => headers.delete(name),
+  respond: (status, statusText, headers, body) => new Response(body as BodyInit | null, { status, statusText, headers }),
+};
+
+/** Plain data: a third of what a `Response` costs to make and to read. */
+export const rawForm: ResponseForm<string[], RawResponse> = {
+  headers: () => [],
+  add: (headers, name, value) => void headers.push(name, value),
+  get: flatField,
+  remove(headers, name) {
+    for (let i = headers.length - 2; i >= 0; i -= 2) if (headers[i] === name) headers.splice(i, 2);
+  },
+  respond: (status, _statusText, headers, body) => ({ status, headers, body }),
+};
 
 /**
  * Chunks that arrive together with the headers are collected, and the response is made a microtask later: a small
  * response is then complete and needs no stream. The method names are undici's.
  */
-export class Exchange {
-  readonly #request: TransportRequest;
-  readonly #resolve: (response: Response) => void;
+export class Exchange<H, T> {
+  readonly #request: RawTransportRequest;
+  readonly #form: ResponseForm<H, T>;
+  readonly #resolve: (response: T) => void;
   readonly #reject: (reason: unknown) => void;
   #abort: ((reason: Error) => void) | undefined;
   #cancelled: { readonly reason: unknown } | undefined;
   #forget: (() => void) | undefined;
   #status = 0;
-  #init: ResponseInit | undefined;
+  #statusText = "";
+  #headers: H | undefined;
   #eventStream = false;
   /** The headers are there, and the response is about to be made. */
   #delivering = false;
@@ -36,8 +69,9 @@ export class Exchange {
   /** Waiting for the reader, not for the peer. */
   #paused = false;
 
-  constructor(request: TransportRequest, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
+  constructor(request: RawTransportRequest, form: ResponseForm<H, T>, resolve: (response: T) => void, reject: (reason: unknown) => void) {
     this.#request = request;
+    this.#form = form;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -73,6 +107,7 @@ export class Exchange {
   onConnect(abort: (reason: Error) => void): void {
     this.#abort = abort;
     if (this.#cancelled !== undefined) abort(toError(this.#cancelled.reason));
+    else this.#request.onSending?.();
   }
 
   onBodySent(): void {
@@ -94,8 +129,16 @@ export class Exchange {
     this.#stopWatch();
     if (status > 599) throw new TransportError("RESPONSE_BROKEN", `the peer answered with status ${status}`);
     this.#status = status;
+    this.#statusText = statusText;
     this.#resume = resume;
-    this.#init = this.#readHeaders(status, raw, statusText);
+    this.#headers = this.#readHeaders(raw);
+    this.#request.onHeaders?.(status);
+    if (this.#request.collect === true && !this.#eventStream) {
+      queueMicrotask(() => {
+        if (!this.#complete && !this.#settled) this.#startWatch();
+      });
+      return true;
+    }
     this.#delivering = true;
     queueMicrotask(() => this.#deliver());
     return true;
@@ -104,12 +147,23 @@ export class Exchange {
   onData(chunk: Uint8Array): boolean {
     this.#bytes += chunk.byteLength;
     const { maxResponseBytes } = this.#request;
+    const collects = this.#request.collect === true && !this.#eventStream;
+    if (collects && this.#status >= 400 && this.#bytes > ERROR_BODY_BYTES) {
+      this.#chunks.push(chunk.subarray(0, chunk.byteLength - (this.#bytes - ERROR_BODY_BYTES)));
+      this.#complete = true;
+      this.#release();
+      this.#deliver();
+      this.#abort?.(new TransportError("BODY_TOO_LONG", `the body of an error is read up to ${ERROR_BODY_BYTES} bytes`));
+      return true;
+    }
     if (maxResponseBytes !== undefined && this.#bytes > maxResponseBytes) {
       throw new TransportError("BODY_TOO_LONG", `the response body is longer than ${maxResponseBytes} bytes`);
     }
     const controller = this.#controller;
     if (controller === undefined) {
       this.#chunks.push(chunk);
+      this.#activeAt = collects ? systemClock.monotonic() : 0;
+      if (collects) return true;
       return this.#proceed(this.#bytes < BUFFER_BYTES);
     }
     this.#activeAt = systemClock.monotonic();
@@ -120,7 +174,8 @@ export class Exchange {
   onComplete(): void {
     this.#complete = true;
     this.#release();
-    this.#controller?.close();
+    if (this.#controller !== undefined) this.#controller.close();
+    else if (this.#request.collect === true && !this.#eventStream) this.#deliver();
   }
 
   onError(error: unknown): void {
@@ -139,8 +194,9 @@ export class Exchange {
     return more;
   }
 
-  #readHeaders(status: number, raw: readonly Buffer[], statusText: string): ResponseInit {
-    const headers = createFieldHeaders();
+  #readHeaders(raw: readonly Buffer[]): H {
+    const form = this.#form;
+    const headers = form.headers();
     let nominated: string | undefined;
     for (let i = 0; i < raw.length; i += 2) {
       const name = util.headerNameToString(raw[i] as Buffer);
@@ -148,37 +204,38 @@ export class Exchange {
         if (name === "connection") nominated = `${nominated ?? ""},${(raw[i + 1] as Buffer).toString("latin1")}`;
         continue;
       }
-      headers.receive(name, (raw[i + 1] as Buffer).toString("latin1"));
+      form.add(headers, name, (raw[i + 1] as Buffer).toString("latin1"));
     }
     if (nominated !== undefined && nominated !== ",keep-alive") {
-      for (const name of nominatedFields(nominated)) if (!END_TO_END.has(name) && headers.has(name)) headers.delete(name);
+      for (const name of nominatedFields(nominated)) if (!END_TO_END.has(name)) form.remove(headers, name);
     }
     const { maxResponseBytes, editHeaders, method } = this.#request;
-    if (maxResponseBytes !== undefined && method !== "HEAD" && Number(headers.get("content-length") ?? 0) > maxResponseBytes) {
+    const collectsError = this.#request.collect === true && this.#status >= 400;
+    if (maxResponseBytes !== undefined && !collectsError && method !== "HEAD" && Number(form.get(headers, "content-length") ?? 0) > maxResponseBytes) {
       throw new TransportError("BODY_TOO_LONG", `the response body is longer than ${maxResponseBytes} bytes`);
     }
-    this.#eventStream = headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") === true;
-    editHeaders?.(headers);
-    return { status, statusText, headers };
+    this.#eventStream = form.get(headers, "content-type")?.toLowerCase().startsWith("text/event-stream") === true;
+    editHeaders?.(headers as Headers);
+    return headers;
   }
 
   #deliver(): void {
     if (this.#settled) return;
     this.#settled = true;
     try {
-      this.#resolve(new Response(this.#body(), this.#init));
+      this.#resolve(this.#form.respond(this.#status, this.#statusText, this.#headers as H, this.#body()));
     } catch (error) {
       this.#abort?.(toError(error));
       this.#reject(transportError(error, true));
     }
   }
 
-  #body(): BodyInit | null {
+  #body(): Uint8Array | ReadableStream<Uint8Array> | null {
     if (this.#failure !== undefined) throw this.#failure;
     const chunks = this.#chunks;
     if (this.#complete) {
       if (isBodylessStatus(this.#status) || this.#request.method === "HEAD") return null;
-      return (chunks.length === 1 ? chunks[0] : chunks.length === 0 ? new Uint8Array(0) : Buffer.concat(chunks)) as Uint8Array<ArrayBuffer>;
+      return (chunks.length === 1 ? chunks[0] : chunks.length === 0 ? new Uint8Array(0) : Buffer.concat(chunks)) as Uint8Array;
     }
     if (isBodylessStatus(this.#status)) {
       this.#abort?.(new TransportError("RESPONSE_BROKEN", `a response with status ${this.#status} has a body`));
@@ -263,6 +320,7 @@ const CODES: Readonly<Record<string, TransportErrorCode>> = {
   ENETUNREACH: "CONNECT_FAILED",
   EADDRNOTAVAIL: "CONNECT_FAILED",
   ERR_TLS_CERT_ALTNAME_INVALID: "CONNECT_FAILED",
+  SLUICE_ADDRESS_REFUSED: "CONNECT_FAILED",
 };
 
 function transportError(error: unknown, answered: boolean): unknown {

@@ -5,22 +5,14 @@ import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { checkInteger, checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
-import { OptionError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { WEB_SOCKETS } from "../../core/web-socket-port.ts";
+import { failed, refuse } from "../framing.ts";
+import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 import { needsStreaming, sendStream } from "./send-stream.ts";
 import { acceptUpgrades, webSocketsOf } from "./web-sockets.ts";
 
-/** What can be served: a gateway, a Hono application, anything with `fetch`. */
-export interface Servable {
-  readonly fetch: (request: Request, env?: never, ctx?: never) => MaybePromise<Response>;
-}
-
-export interface ServeOptions {
-  /** 0 takes a free one. @default 8787 */
-  readonly port?: number;
-  /** @default "127.0.0.1" */
-  readonly hostname?: string;
+export interface ServeOptions extends ListenOptions {
   /** Longest wait for a whole request, header and body; then 408 and the connection closes. 0 is none. @default 300000 */
   readonly requestTimeoutMs?: number;
   /** Longest wait for the header of a request; 0 is none. @default 60000 */
@@ -38,20 +30,7 @@ export interface ServeOptions {
   readonly overrideGlobals?: boolean;
 }
 
-export interface NodeServer {
-  readonly port: number;
-  readonly hostname: string;
-  /** `http://hostname:port`, with a host a client can use. */
-  readonly url: string;
-  /**
-   * Stops accepting, finishes what is in flight, closes idle connections, and after `graceMs` (default 10000) the rest.
-   * A gateway that was served is closed first. Idempotent.
-   */
-  close(options?: { readonly graceMs?: number }): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-const DEFAULT_GRACE_MS = 10_000;
+export interface NodeServer extends Listening {}
 
 /**
  * Serves `app` on a port. Rejects with the system's error (`EADDRINUSE`, `EACCES`) when it cannot listen, and with an
@@ -82,9 +61,16 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
       if (!hasOneHost(incoming)) return refuse(400);
-      const webSockets = webSocketsOf(incoming, outgoing);
-      const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
-      return isPromise(response) ? response.then((ready) => answer(ready, outgoing)) : answer(response, outgoing);
+      const coding = incoming.headers["transfer-encoding"];
+      // The parser takes any coding for the end of the connection (RFC 9112 6.3).
+      if (coding !== undefined && coding.toLowerCase() !== "chunked") return refuse(501);
+      try {
+        const webSockets = webSocketsOf(incoming, outgoing);
+        const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
+        return isPromise(response) ? response.then((ready) => answer(ready, outgoing), failed) : answer(response, outgoing);
+      } catch (error) {
+        return failed(error);
+      }
     },
   }) as Server;
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.
@@ -93,23 +79,11 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
   acceptUpgrades(server);
   await listen(server, port, hostname);
   const address = server.address() as AddressInfo;
-  let closed: Promise<void> | undefined;
-  const close = (graceMs: number): Promise<void> => (closed ??= shutDown(app, server, connections, graceMs));
-  return {
-    port: address.port,
-    hostname,
-    url: `http://${reachable(hostname)}:${address.port}`,
-    close: (closeOptions) => close(checkNonNegative("graceMs", closeOptions?.graceMs ?? DEFAULT_GRACE_MS)),
-    [Symbol.asyncDispose]: () => close(DEFAULT_GRACE_MS),
-  };
+  return listening(app, { port: address.port, hostname }, options.signal, (graceMs) => shutDown(server, connections, graceMs));
 }
 
 function answer(response: Response, outgoing: ServerResponse): MaybePromise<Response> {
   return needsStreaming(response) ? sendStream(response, outgoing) : response;
-}
-
-function refuse(status: number): Response {
-  return new Response(null, { status, headers: { connection: "close" } });
 }
 
 /**
@@ -132,19 +106,15 @@ function hasOneHost(incoming: IncomingMessage): boolean {
   return true;
 }
 
-function checkOptions(app: Servable, options: ServeOptions): Required<ServeOptions> {
-  if (typeof app?.fetch !== "function") throw new OptionError("app", app, "a gateway, or an application with a fetch method");
-  const { hostname = "127.0.0.1", overrideGlobals = true } = options;
-  if (typeof hostname !== "string" || hostname === "") throw new OptionError("hostname", hostname, "a host name or address");
+function checkOptions(app: Servable, options: ServeOptions): Required<Omit<ServeOptions, "signal">> {
   return {
-    port: checkInteger("port", options.port ?? 8787, 0, 65_535),
-    hostname,
+    ...checkListen(app, options),
     requestTimeoutMs: checkNonNegative("requestTimeoutMs", options.requestTimeoutMs ?? 300_000),
     headersTimeoutMs: checkNonNegative("headersTimeoutMs", options.headersTimeoutMs ?? 60_000),
     keepAliveTimeoutMs: checkNonNegative("keepAliveTimeoutMs", options.keepAliveTimeoutMs ?? 5000),
     maxHeaderBytes: checkInteger("maxHeaderBytes", options.maxHeaderBytes ?? 16_384, 1024),
     maxHeaderFields: checkInteger("maxHeaderFields", options.maxHeaderFields ?? 2000, 1, 100_000),
-    overrideGlobals,
+    overrideGlobals: options.overrideGlobals ?? true,
   };
 }
 
@@ -167,14 +137,7 @@ function trackConnections(server: Server): Set<Socket> {
   return open;
 }
 
-/** An address to connect to: the unspecified ones are for listening only. */
-function reachable(hostname: string): string {
-  if (hostname === "0.0.0.0") return "127.0.0.1";
-  if (hostname === "::") return "[::1]";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
-}
-
-async function shutDown(app: Servable, server: Server, connections: Set<Socket>, graceMs: number): Promise<void> {
+async function shutDown(server: Server, connections: Set<Socket>, graceMs: number): Promise<void> {
   const ended = new Promise<void>((resolve) => void server.close(() => resolve()));
   server.closeIdleConnections();
   // A connection that is busy now would be kept alive after its answer.
@@ -183,10 +146,8 @@ async function shutDown(app: Servable, server: Server, connections: Set<Socket>,
   const deadline = systemClock.setTimeout(() => {
     for (const socket of connections) socket.destroy();
   }, graceMs);
-  const gateway = app as { _registry?: unknown; close?: (options: { graceMs: number }) => Promise<void> };
-  const finished = gateway._registry !== undefined && typeof gateway.close === "function" ? gateway.close({ graceMs }) : undefined;
   const sweeper = setInterval(sweep, 50);
-  await Promise.all([ended, finished]);
+  await ended;
   clearInterval(sweeper);
   systemClock.clearTimeout(deadline);
 }

@@ -4,33 +4,51 @@
  */
 
 import { Agent, type Dispatcher } from "undici";
-import type { OwnTransport, Transport, TransportRequest } from "../../core/transport.ts";
-import { Exchange } from "./exchange.ts";
+import { bodyCodings, flatField, type OwnTransport, type RawTransport, type RawTransportRequest, type Transport } from "../../core/transport.ts";
+import { decoded } from "./decode.ts";
+import { Exchange, rawForm, responseForm } from "./exchange.ts";
+import { publicLookup } from "./public-lookup.ts";
 
 /** Different connect deadlines need different agents; a configuration has one or two. */
 const MAX_AGENTS = 16;
 
 /** A transport whose connections end with `close()`. */
 export function createTransport(): OwnTransport {
-  const agents = new Map<number, Agent>();
+  const agents = new Map<string, Agent>();
   let closed = false;
-  const agentFor = (connectTimeoutMs: number): Agent => {
-    let agent = agents.get(connectTimeoutMs);
+  let plain: Agent | undefined;
+  const agentFor = (connectTimeoutMs: number, publicOnly: boolean): Agent => {
+    const usual = connectTimeoutMs === 0 && !publicOnly;
+    if (usual && plain !== undefined) return plain;
+    const key = `${connectTimeoutMs}${publicOnly ? "p" : ""}`;
+    let agent = agents.get(key);
     if (agent === undefined) {
-      if (agents.size >= MAX_AGENTS) return agents.values().next().value as Agent;
-      agent = new Agent({ connect: { timeout: connectTimeoutMs }, bodyTimeout: 0 });
-      agents.set(connectTimeoutMs, agent);
+      if (agents.size >= MAX_AGENTS) {
+        // Another deadline is a lesser evil than connections without bound; the check of addresses is kept.
+        for (const [name, known] of agents) if (name.endsWith("p") === publicOnly) return known;
+      }
+      agent = new Agent({ connect: publicOnly ? { timeout: connectTimeoutMs, lookup: publicLookup } : { timeout: connectTimeoutMs }, bodyTimeout: 0 });
+      agents.set(key, agent);
     }
+    if (usual) plain = agent;
     return agent;
   };
+  const begin = <H, T>(request: RawTransportRequest, exchange: Exchange<H, T>): void => {
+    if (closed) exchange.onError(new Error("the transport is closed"));
+    else start(agentFor(request.connectTimeoutMs ?? 0, request.publicOnly === true), request, exchange);
+  };
   return {
-    send: (request) => new Promise((resolve, reject) => {
-      const exchange = new Exchange(request, resolve, reject);
-      if (closed) exchange.onError(new Error("the transport is closed"));
-      else start(agentFor(request.connectTimeoutMs ?? 0), request, exchange);
+    send: (request) => new Promise((resolve, reject) => begin(request, new Exchange(request, responseForm, resolve, reject))),
+    sendRaw: (request) => new Promise((resolve, reject) => {
+      begin(request, new Exchange(request, rawForm, (response) => {
+        const codings = bodyCodings(flatField(response.headers, "content-encoding"));
+        if (codings.length === 0) resolve(response);
+        else decoded(response, codings, request).then(resolve, reject);
+      }, reject));
     }),
     async close() {
       closed = true;
+      plain = undefined;
       const all = [...agents.values()];
       agents.clear();
       await Promise.all(all.map((agent) => agent.destroy()));
@@ -38,7 +56,7 @@ export function createTransport(): OwnTransport {
   };
 }
 
-function start(agent: Agent, request: TransportRequest, exchange: Exchange): void {
+function start<H, T>(agent: Agent, request: RawTransportRequest, exchange: Exchange<H, T>): void {
   const { url, headers } = request;
   const options: Dispatcher.DispatchOptions = {
     origin: url.origin,
@@ -67,3 +85,6 @@ let shared: OwnTransport | undefined;
 
 /** The transport of the process, made by the first request. Idle connections never keep a process alive. */
 export const transport: Transport = (request) => (shared ??= createTransport()).send(request);
+
+/** The same for callers that take plain data. */
+export const rawTransport: RawTransport = (request) => (shared ??= createTransport()).sendRaw(request);

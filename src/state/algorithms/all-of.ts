@@ -64,7 +64,7 @@ function compose(members: readonly Member[]): Algorithm<State, AllOfCommand, All
     return run(members, state, (i) => ({ cost: command.cost, policy: command.policies[i], ticket: command.ticket }), now);
   }
 
-  return defineAlgorithm({
+  const composed = defineAlgorithm({
     name: "all-of",
     version: 1,
     maxStateBytes: MAX_VARINT_BYTES + members.reduce((sum, { maxStateBytes }) => sum + maxStateBytes + 1 + MAX_VARINT_BYTES, 0),
@@ -72,6 +72,7 @@ function compose(members: readonly Member[]): Algorithm<State, AllOfCommand, All
     encode: (state) => encode(members, state),
     decode: (bytes) => decode(members, bytes),
   });
+  return Object.freeze({ ...composed, members: Object.freeze([...members]) });
 }
 
 type Charge = Extract<AllOfCommand, { readonly dry?: boolean }>;

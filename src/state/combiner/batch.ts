@@ -44,8 +44,8 @@ export class Batch extends Deadline {
     let waitedMs = 0;
     for (let waiter = queue.head; waiter !== undefined && commands.length < most && waiter.algorithm === algorithm; waiter = queue.head) {
       // A blocked process may be late with its timers; what is past its deadline does not leave for that.
-      if (waiter.expiresAt <= now) {
-        waiter.expire();
+      if (waiter.watch !== undefined && waiter.watch.expiresAt <= now) {
+        waiter.watch.expire();
         continue;
       }
       queue.remove(waiter);
@@ -140,20 +140,22 @@ export class Batch extends Deadline {
 
 /** The signal is made when a driver reads it: one that does not pays nothing. */
 class LazySignal implements RunOptions {
+  aborted = false;
   private controller: AbortController | undefined = undefined;
-  private aborted: { readonly reason: unknown } | undefined = undefined;
+  private reason: unknown = undefined;
 
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
       // A driver that waited before it looked must not begin what was given up meanwhile.
-      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason);
+      if (this.aborted) this.controller.abort(this.reason);
     }
     return this.controller.signal;
   }
 
   abort(reason: unknown): void {
-    this.aborted = { reason };
+    this.aborted = true;
+    this.reason = reason;
     this.controller?.abort(reason);
   }
 }

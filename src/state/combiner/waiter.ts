@@ -13,39 +13,64 @@ export interface CallEnd {
   drop(waiter: Waiter): void;
 }
 
-/** @internal */
-export class Waiter extends Deadline implements EventListenerObject {
+/** Small on purpose: there is one per call. What only some calls ask for (deadline, signal, late reply) is in its {@link Watch}. @internal */
+export class Waiter {
   readonly promise: Promise<Reply>;
   readonly algorithm: Algorithm;
   readonly command: unknown;
   readonly queuedAt: number;
-  /** Its deadline on the monotonic clock. */
-  expiresAt: number = Infinity;
+  watch: Watch | undefined = undefined;
   /** Where it waits; `undefined` once it has left. */
   queue: KeyQueue | undefined = undefined;
-  /** Neighbours in its queue, or in its batch. */
+  /** Neighbours in its queue. */
   next: Waiter | undefined = undefined;
   previous: Waiter | undefined = undefined;
-  private readonly owner: CallEnd;
   private readonly resolve: (reply: Reply) => void;
   private readonly reject: (error: unknown) => void;
-  private onLateReply: ((reply: Reply) => void) | undefined;
-  private signal: AbortSignal | undefined = undefined;
   private settled = false;
 
-  constructor(
-    owner: CallEnd, algorithm: Algorithm, command: unknown, queuedAt: number, onLateReply: ((reply: Reply) => void) | undefined,
-    promise: Promise<Reply>, resolve: (reply: Reply) => void, reject: (error: unknown) => void,
-  ) {
-    super();
-    this.owner = owner;
+  constructor(algorithm: Algorithm, command: unknown, queuedAt: number, promise: Promise<Reply>, resolve: (reply: Reply) => void, reject: (error: unknown) => void) {
     this.algorithm = algorithm;
     this.command = command;
     this.queuedAt = queuedAt;
-    this.onLateReply = onLateReply;
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** The reply of the driver; a caller who has gone may still give back what it was granted. */
+  reply(reply: Reply): void {
+    if (this.settled) {
+      this.watch?.late(reply);
+      return;
+    }
+    this.settled = true;
+    this.watch?.end();
+    this.resolve(reply);
+  }
+
+  fail(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.watch?.end();
+    this.reject(error);
+  }
+}
+
+/** What ends a call before its reply, and who gets a reply that comes later. @internal */
+export class Watch extends Deadline implements EventListenerObject {
+  /** On the monotonic clock. */
+  expiresAt: number = Infinity;
+  private readonly owner: CallEnd;
+  private readonly waiter: Waiter;
+  private onLateReply: ((reply: Reply) => void) | undefined;
+  private signal: AbortSignal | undefined = undefined;
+
+  constructor(owner: CallEnd, waiter: Waiter, onLateReply: ((reply: Reply) => void) | undefined) {
+    super();
+    this.owner = owner;
+    this.waiter = waiter;
+    this.onLateReply = onLateReply;
   }
 
   listen(signal: AbortSignal): void {
@@ -53,27 +78,13 @@ export class Waiter extends Deadline implements EventListenerObject {
     signal.addEventListener("abort", this);
   }
 
-  /** The reply of the driver; a caller who has gone may still give back what it was granted. */
-  reply(reply: Reply): void {
-    if (this.end()) {
-      this.resolve(reply);
-      return;
-    }
-    const hook = this.onLateReply;
-    this.onLateReply = undefined;
-    try {
-      hook?.(reply);
-    } catch {
-      // The hook works for a caller who has left: there is nobody to tell.
-    }
-  }
-
-  fail(error: unknown): void {
-    if (this.end()) this.reject(error);
+  endAfter(deadlineMs: number): void {
+    this.expiresAt = this.waiter.queuedAt + deadlineMs;
+    this.owner.deadlines.arm(this, deadlineMs, this.waiter.queuedAt);
   }
 
   override expire(): void {
-    const sent = this.queue === undefined;
+    const sent = this.waiter.queue === undefined;
     const { name } = this.owner.driver;
     const text = sent ? `${name}: no answer within the deadline` : `${name}: the deadline passed before the command was sent`;
     this.leave(stackless(() => new StoreError("STORE_TIMEOUT", text, { outcome: sent ? "unknown" : "not-applied" })));
@@ -84,17 +95,24 @@ export class Waiter extends Deadline implements EventListenerObject {
     this.leave(this.signal?.reason);
   }
 
-  private leave(error: unknown): void {
-    this.owner.drop(this);
-    this.fail(error);
+  late(reply: Reply): void {
+    const hook = this.onLateReply;
+    this.onLateReply = undefined;
+    try {
+      hook?.(reply);
+    } catch {
+      // The hook works for a caller who has left: there is nobody to tell.
+    }
   }
 
-  private end(): boolean {
-    if (this.settled) return false;
-    this.settled = true;
+  end(): void {
     this.owner.deadlines.disarm(this);
     this.signal?.removeEventListener("abort", this);
-    return true;
+  }
+
+  private leave(error: unknown): void {
+    this.owner.drop(this.waiter);
+    this.waiter.fail(error);
   }
 }
 
@@ -106,9 +124,7 @@ function capture(resolve: (reply: Reply) => void, reject: (error: unknown) => vo
   rejectLast = reject;
 }
 
-export function newWaiter<State, Command, R>(
-  owner: CallEnd, algorithm: Algorithm<State, Command, R>, command: Command, queuedAt: number, onLateReply: ((reply: Reply) => void) | undefined,
-): Waiter {
+export function newWaiter<State, Command, R>(algorithm: Algorithm<State, Command, R>, command: Command, queuedAt: number): Waiter {
   const promise = new Promise<Reply>(capture);
-  return new Waiter(owner, algorithm as unknown as Algorithm, command, queuedAt, onLateReply, promise, resolveLast, rejectLast);
+  return new Waiter(algorithm as unknown as Algorithm, command, queuedAt, promise, resolveLast, rejectLast);
 }

@@ -13,6 +13,31 @@ import { type Stores, createStores } from "./stores.ts";
 
 const second = (max: number): LimitPolicy => ({ algorithm: "fixed-window", max, windowMs: 1000 });
 
+describe("reserve and settle", () => {
+  const bucket = { algorithm: "token-bucket", capacity: 10, max: 10, windowMs: 1000 } as const;
+
+  it("correct a charge up into debt, and down", async () => {
+    const clock = manualClock();
+    const store = rateLimitStoreOn(memoryDriver({ clock }));
+    const reserved = await store.reserve("k", bucket, 4);
+    expect(reserved).toMatchObject({ allowed: true, remaining: 6 });
+    const { ticket } = reserved;
+    expect(ticket).toBeDefined();
+    expect(await store.settle("k", bucket, ticket, 12)).toMatchObject({ remaining: 0, debt: 2 });
+    expect(await store.check("k", bucket, 1)).toMatchObject({ allowed: false, retryAfterMs: 300 });
+    clock.advance(300);
+    const one = await store.reserve("k", bucket, 1);
+    expect(one.allowed).toBe(true);
+    expect(await store.settle("k", bucket, one.ticket, 0)).toMatchObject({ remaining: 1 });
+  });
+
+  it("charge without a ticket what was used", async () => {
+    const store = rateLimitStoreOn(memoryDriver({ clock: manualClock() }));
+    await store.settle("k", bucket, undefined, 7);
+    expect(await store.check("k", bucket, 0)).toMatchObject({ remaining: 3 });
+  });
+});
+
 describe("stores on a driver that is not in this process", () => {
   it("keep the contracts, through the combiner and without it", async () => {
     for (const combined of [true, false]) {

@@ -1,12 +1,13 @@
 /** The rate limit store on any driver: every decision is one step of one algorithm on one key. */
 
-import { MAX_WINDOW_MS, checkString } from "../../core/check.ts";
+import { checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import { escapeKeyPart } from "../../core/keys.ts";
+import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
-import type { DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore, StateDriver } from "../contracts.ts";
+import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
 import { checkCost } from "../limit-policy.ts";
+import { countingWindow } from "./counting-window.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -30,6 +31,8 @@ export interface RateLimitStoreOptions {
 export interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
   /** `destroy()`, and resolves when unspent units of leases have been given back. */
@@ -50,6 +53,9 @@ export function rateLimitStoreOn(driver: StateDriver, options: RateLimitStoreOpt
   return new DriverStore(driver, options);
 }
 
+/** Keys, of all limits together, that are kept as they are stored. */
+const KEYS_KEPT = 16_384;
+
 class DriverStore implements DriverRateLimitStore {
   readonly capabilities: DriverCapabilities;
   readonly #prefix: string;
@@ -60,6 +66,8 @@ class DriverStore implements DriverRateLimitStore {
   readonly #leases: LeasedLimits | undefined;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
+  #era = 0;
+  #kept = 0;
 
   constructor(driver: StateDriver, options: RateLimitStoreOptions) {
     if (!driver.capabilities.atomic) {
@@ -74,7 +82,7 @@ class DriverStore implements DriverRateLimitStore {
   }
 
   increment(key: string, windowSeconds: number): MaybePromise<{ count: number; resetAt: number }> {
-    if (this.#counter.seconds !== windowSeconds) this.#counter = counterOf(windowSeconds);
+    if (this.#counter.seconds !== windowSeconds) this.#counter = { seconds: windowSeconds, policy: countingWindow(windowSeconds) };
     return chain(this.#charge(key, this.#memo.one(this.#counter.policy), 1) as MaybePromise<FixedWindowDecision>, ({ count, resetAt }) => ({ count, resetAt }));
   }
 
@@ -85,8 +93,13 @@ class DriverStore implements DriverRateLimitStore {
     return this.#charge(key, ready, cost);
   }
 
-  #charge(key: string, { limit, table, command }: ReadyLimit, cost: number): MaybePromise<LimitDecision> {
-    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), { cost: checkCost(limit, cost), policy: limit.policy });
+  #charge(key: string, ready: ReadyLimit, cost: number): MaybePromise<LimitDecision> {
+    const { limit, table, command } = ready;
+    if (table === undefined || this.#destroyed) {
+      checkCost(limit, cost);
+      if (ready.sent.cost !== cost) ready.sent = { cost, policy: limit.policy };
+      return this.#run(limit.algorithm, this.#known(key, ready), ready.sent);
+    }
     command.cost = checkCost(limit, cost);
     return table.run(key, command);
   }
@@ -98,6 +111,21 @@ class DriverStore implements DriverRateLimitStore {
     const command = { cost, policies: limits.policies };
     const decided = table === undefined || this.#destroyed ? this.#run(limits.algorithm, this.#key(key, limits.keySuffix), command) : table.run(key, command);
     return chain(decided, ({ decisions }) => [...decisions]);
+  }
+
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
+    const ready = this.#memo.one(policy);
+    return this.#once(key, ready, { cost: checkCost(ready.limit, cost), policy: ready.limit.policy, ticket: true });
+  }
+
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision> {
+    const ready = this.#memo.one(policy);
+    return this.#once(key, ready, { settle: ticket ?? { era: 0, at: 0, need: 0 }, actual: checkCost(ready.limit, actual), policy: ready.limit.policy });
+  }
+
+  #once(key: string, { limit, table }: ReadyLimit, command: LimitCommand<unknown>): MaybePromise<LimitDecision> {
+    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), command);
+    return table.run(key, command as never);
   }
 
   destroy(): void {
@@ -119,6 +147,23 @@ class DriverStore implements DriverRateLimitStore {
     onDestroy?.();
   }
 
+  #known(key: string, ready: ReadyLimit): string {
+    if (ready.era !== this.#era) {
+      ready.era = this.#era;
+      ready.keys = new Map();
+    }
+    const known = ready.keys.get(key);
+    if (known !== undefined && !this.#destroyed) return known;
+    const built = this.#key(key, ready.limit.keySuffix);
+    if (key.length > MAX_KEY_BYTES) return built;
+    if (this.#kept++ >= KEYS_KEPT) {
+      this.#era++;
+      this.#kept = 0;
+    }
+    ready.keys.set(key, built);
+    return built;
+  }
+
   /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
   #key(key: string, suffix: string): string {
     if (this.#destroyed) throw new StoreError("STORE_CLOSED", "the rate limit store was destroyed", { outcome: "not-applied" });
@@ -132,13 +177,7 @@ interface Counter {
   readonly policy: LimitPolicy;
 }
 
-/** Counting is a fixed window without a limit. */
-function counterOf(seconds: unknown): Counter {
-  if (typeof seconds !== "number" || !(seconds >= 0.001 && seconds <= MAX_WINDOW_MS / 1000)) {
-    throw new OptionError("windowSeconds", seconds, `a number of seconds from 0.001 to ${MAX_WINDOW_MS / 1000} (400 days)`);
-  }
-  // 1.1 s is 1100 ms, not the 1101 that the double 1100.0000000000002 would be rounded up to.
-  const ms = seconds * 1000;
-  const windowMs = Math.abs(ms - Math.round(ms)) < 1e-6 ? Math.round(ms) : Math.ceil(ms);
-  return { seconds, policy: { algorithm: "fixed-window", max: Number.MAX_SAFE_INTEGER, windowMs } };
+interface Counter {
+  readonly seconds: number;
+  readonly policy: LimitPolicy;
 }

@@ -46,6 +46,9 @@ function logAlgorithm(version = 1): Algorithm<Log, LogCommand, readonly number[]
 
 const log: Algorithm<Log, LogCommand, readonly number[]> = /* @__PURE__ */ logAlgorithm();
 
+/** What the suite runs: a driver that has to know algorithms beforehand is given these. */
+export const driverContractAlgorithms: readonly Algorithm[] = /* @__PURE__ */ Object.freeze([log as Algorithm, logAlgorithm(2) as Algorithm]);
+
 function operation(key: string, ...commands: LogCommand[]): Operation {
   return { algorithm: log, key, commands };
 }

@@ -179,9 +179,10 @@ export const timeRules: readonly Rule<StoreContext>[] = [
     async run(c) {
       const store = await c.store();
       const [swap, keep, count] = [c.key(), c.key(), c.key()];
-      await store.set(swap, "old", c.ttlMs);
+      // The one that is waited for is set last: when it has ended by the store's clock, the others have.
       await store.set(keep, "old", c.ttlMs);
       await store.set(count, { not: "a counter" }, c.ttlMs);
+      await store.set(swap, "old", c.ttlMs);
       await c.time.pass(c.ttlMs);
       await c.time.until("compareAndSet of an expired value finds it absent", c.ttlMs, () => store.compareAndSet(swap, undefined, "new"));
       expect(!(await store.compareAndSet(keep, "old", "new")), "compareAndSet matched a value past its TTL");

@@ -1,14 +1,15 @@
 /** The commands of a key as a script gets them: equal charges next to each other travel once, with how many they are. */
 
+import type { Entry } from "../entry.ts";
 import type { NativeAlgorithm } from "./native.ts";
 
-export interface Charge {
+interface Charge {
   readonly args: string;
   times: number;
 }
 
 /** All commands of a key as groups of equal charges; `undefined` when one of them is no plain charge. */
-export function chargesOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): Charge[] | undefined {
+function chargesOf(algorithm: NativeAlgorithm, commands: readonly unknown[]): Charge[] | undefined {
   const groups: Charge[] = [];
   let last: Charge | undefined;
   let lastCommand: unknown;
@@ -23,22 +24,19 @@ export function chargesOf(algorithm: NativeAlgorithm, commands: readonly unknown
   return groups;
 }
 
-export function groupsText(groups: readonly Charge[]): string {
+function groupsText(groups: readonly Charge[]): string {
   let text = String(groups.length);
   for (const { times, args } of groups) text += ` ${times} ${args}`;
   return text;
 }
 
-/** The arguments that all keys share, then the number of charges of each key unless all are 1; `undefined` when they differ. */
-export function uniformArgs(list: readonly { readonly charges: readonly Charge[] }[]): string[] | undefined {
-  const first = list[0]?.charges[0]?.args as string;
-  let single = true;
-  for (const { charges } of list) {
-    const [group] = charges;
-    if (charges.length !== 1 || group?.args !== first) return undefined;
-    single &&= group.times === 1;
+/** The text of each key's commands; `undefined` when one of them is no plain charge. */
+export function groupsOf(algorithm: NativeAlgorithm, list: readonly Entry[]): string[] | undefined {
+  const texts: string[] = [];
+  for (const { operation } of list) {
+    const charges = chargesOf(algorithm, operation.commands);
+    if (charges === undefined) return undefined;
+    texts.push(groupsText(charges));
   }
-  const args = first.split(" ");
-  if (!single) for (const { charges } of list) args.push(String((charges[0] as Charge).times));
-  return args;
+  return texts;
 }

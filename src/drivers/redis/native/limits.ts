@@ -6,7 +6,8 @@ import { type SlidingLogPolicy, type SlidingLogState, slidingLog } from "../../.
 import { type SlidingWindowPolicy, type SlidingWindowState, slidingWindow } from "../../../state/algorithms/sliding-window.ts";
 import { type BucketPolicy, tokenBucket } from "../../../state/algorithms/token-bucket.ts";
 import type { Algorithm, LimitCommand } from "../../../state/contracts.ts";
-import { type NativeAlgorithm, type NativeCharge, nativeScript, uniformScript } from "./native.ts";
+import { type NativeAlgorithm, type NativeCharge, nativeScript } from "./native.ts";
+import { type RowScriptOptions, rowScripts } from "./row-script.ts";
 
 /** A charge that costs nothing changes no state unless the clock went back, and then as a peek would. */
 function chargeOf(command: { readonly cost?: number; readonly dry?: boolean; readonly force?: boolean }): number | undefined {
@@ -25,55 +26,58 @@ function native<State>(algorithm: Algorithm<State, never, unknown>, groupArgs: n
   return { algorithm: algorithm as Algorithm, head, script: nativeScript(head, groupArgs, body), ...rest } as NativeAlgorithm;
 }
 
-const row = { toNumbers: (state: readonly number[]) => state, fromNumbers: (numbers: readonly number[]) => numbers };
-
 /** An algorithm whose state is three integers. */
-function nativeRow(algorithm: Algorithm<readonly number[], never, unknown>, groupArgs: number, body: string, toArgs: (command: never) => NativeCharge | undefined): NativeAlgorithm {
-  const made = native(algorithm, groupArgs, body, { ...row, toArgs });
-  return { ...made, uniform: uniformScript(made.head, 3, groupArgs, body) };
+function nativeRow(algorithm: Algorithm<readonly number[], never, unknown>, options: Omit<RowScriptOptions, "version" | "width">, toArgs: (command: never) => NativeCharge | undefined): NativeAlgorithm {
+  const { name, version } = algorithm;
+  return {
+    algorithm: algorithm as Algorithm,
+    head: `${name}/${version} `,
+    rows: rowScripts({ ...options, version, width: 3 }),
+    toNumbers: (state: readonly number[]) => state,
+    fromNumbers: (numbers) => numbers,
+    toArgs,
+  } as NativeAlgorithm;
 }
 
-/** s = start, count, era; a = cost, max, windowMs, force. */
-const fixedWindowNative = nativeRow(fixedWindow as Algorithm<readonly number[], never, unknown>, 4, `
-if n == 0 then s[1], s[2], s[3], n = 0, 0, 0, 3 end
-if s[3] ~= 0 and now < s[1] then
-  s[1], s[3], changed = floor(now), s[3] + 1, true
+/** s = start, count, era; a = cost, max, windowMs, force. `windowMs` is a part of every key, so an unmoved start is an unmoved end. */
+const fixedWindowNative = nativeRow(fixedWindow as Algorithm<readonly number[], never, unknown>, { letter: "F", groupArgs: 4, fixedEnd: true, body: `
+if s3 ~= 0 and now < s1 then
+  s1, s3, changed = floor(now), s3 + 1, true
 end
-local live = s[3] ~= 0 and now < s[1] + a[3]
-local used = live and s[2] or 0
+local live = s3 ~= 0 and now < s1 + a3
+local used = live and s2 or 0
 local charge = 0
-if a[1] > 0 then
-  if a[4] == 1 then charge = times * a[1] else charge = max(0, min(times, floor((a[2] - used) / a[1]))) * a[1] end
+if a1 > 0 then
+  if a4 == 1 then charge = times * a1 else charge = max(0, min(times, floor((a2 - used) / a1))) * a1 end
 end
 if charge > 0 then
-  if not live then s[1], s[3] = floor(now), max(s[3], floor(now), 1) end
-  s[2], changed = min(used + charge, 9007199254740991), true
+  if not live then s1, s3 = floor(now), max(s3, floor(now), 1) end
+  s2, changed = min(used + charge, 9007199254740991), true
 end
-ends = s[1] + a[3]
-`, (command: FixedWindowCommand) => {
+ends = s1 + a3
+` }, (command: FixedWindowCommand) => {
   const charge = windowArgs(command as never, command.policy.windowMs);
   return charge === undefined ? undefined : { args: `${charge.args} ${"force" in command && command.force ? 1 : 0}` };
 });
 
 /** s = last, owed, era; a = need, capacityUnits, p. */
-const tokenBucketNative = nativeRow(tokenBucket as Algorithm<readonly number[], never, unknown>, 3, `
-if n == 0 then s[1], s[2], s[3], n = 0, 0, 0, 3 end
-local t, owed, era, moved = floor(now), s[2], s[3], false
-if era ~= 0 and t < s[1] then
+const tokenBucketNative = nativeRow(tokenBucket as Algorithm<readonly number[], never, unknown>, { letter: "B", groupArgs: 3, body: `
+local t, owed, era, moved = floor(now), s2, s3, false
+if era ~= 0 and t < s1 then
   era, moved = era + 1, true
 elseif owed > 0 then
-  owed = max(0, owed - min(t - s[1], ceil(owed / a[3])) * a[3])
+  owed = max(0, owed - min(t - s1, ceil(owed / a3)) * a3)
 end
-if a[1] > 0 then
-  local passed = max(0, min(times, floor((a[2] - owed) / a[1])))
+if a1 > 0 then
+  local passed = max(0, min(times, floor((a2 - owed) / a1)))
   if passed > 0 then
     if owed == 0 then era = max(era, t, 1) end
-    owed, moved = owed + passed * a[1], true
+    owed, moved = owed + passed * a1, true
   end
 end
-if moved then s[1], s[2], s[3], changed = t, owed, era, true end
-ends = s[1] + ceil(s[2] / a[3])
-`, (command: LimitCommand<BucketPolicy>) => {
+if moved then s1, s2, s3, changed = t, owed, era, true end
+ends = s1 + ceil(s2 / a3)
+` }, (command: LimitCommand<BucketPolicy>) => {
   const cost = chargeOf(command as never);
   if (typeof cost !== "number" || !(cost >= 0) || cost === Number.POSITIVE_INFINITY) return undefined;
   const { p, q, capacityUnits } = command.policy;

@@ -23,7 +23,7 @@ export function streamStats(host: AdminHost, state: RequestState): Response {
   let watch = watches.get(core);
   if (watch === undefined) {
     const stats = new DashboardStats(clock);
-    watches.set(core, (watch = { stats, viewers: 0, stop: core.events.on(stats.take) }));
+    watches.set(core, (watch = { stats, viewers: 0, stop: core.events.on(stats.take, { detailed: true }) }));
   }
   const own = watch;
   own.viewers++;

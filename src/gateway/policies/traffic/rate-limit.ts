@@ -246,9 +246,9 @@ function act(
     if (remote) state.twin?.remember(key, found);
     decisions = found;
   }
-  if (site.events.active) {
+  if (site.events.detailed) {
     const word = decisions.every((decision) => decision.allowed) ? "allow" : "refuse";
-    site.events.emit({ type: "limit", policy: site.policyName, route: gateway.routePath, decision: found instanceof StoreFailure ? `local-${word}` : word });
+    site.events.detail({ type: "limit", policy: site.policyName, route: gateway.routePath, decision: found instanceof StoreFailure ? `local-${word}` : word });
   }
   if (isDebugRequested(c)) explain(c, key, policies);
   const shown = config.headers ?? "both";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseCacheControl, parseRequestDirectives, parseTargeted, responseDirectives } from "./cache-control.ts";
-import { deltaSeconds, visitDirectives } from "./directives.ts";
+import { parseCacheControl, parseRequestDirectives } from "../../../../core/cache-control.ts";
+import { parseTargeted, responseDirectives } from "./targeted.ts";
+import { deltaSeconds, visitDirectives } from "../../../../core/cache-directives.ts";
 
 const visited = (text: string): [string, string | undefined][] => {
   const all: [string, string | undefined][] = [];

@@ -2,7 +2,7 @@
 
 import type { CacheRecord } from "../../../../state/contracts.ts";
 import type { StoragePlan } from "./freshness.ts";
-import type { Fields } from "./stored-fields.ts";
+import type { Fields } from "../../../../core/stored-fields.ts";
 
 /** Version of the layout of `meta`: a record of another one is a miss. */
 const VERSION = 1;

@@ -7,6 +7,7 @@ import { stackless } from "../../../../core/errors.ts";
 import type { CacheRecord } from "../../../../state/contracts.ts";
 import type { PolicyTools } from "../../../define-policy.ts";
 import { GatewayError } from "../../../errors.ts";
+import { provenCallers } from "../../../identity.ts";
 import { bodyInMemory, bodyless, discard } from "../../../response.ts";
 import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
@@ -65,7 +66,7 @@ export class Exchange {
     this.gateway = gateway;
     this.#debug = tools.debug;
     this.port = port;
-    const request = new RequestFacts(c.req.method, c.req.raw.headers, gateway.identity, state.config.respectRequestDirectives);
+    const request = new RequestFacts(c.req.method, c.req.raw.headers, gateway.identity, state.config.respectRequestDirectives, provenCallers(gateway));
     this.request = request;
     this.personal = request.authenticated && (state.config.cacheKeyFn !== undefined || (state.varyHeaders.length > 0 && request.toldApartBy(state.varyHeaders)));
   }
@@ -318,7 +319,7 @@ export class Exchange {
 
   /** The upstream sent the request to another place than it was looked up for: inner policies had their say. */
   get #elsewhere(): boolean {
-    return this.#chosen !== "" && this.gateway.upstreamTarget !== this.#chosen;
+    return (this.gateway.upstreamTarget ?? "") !== this.#chosen;
   }
 
   /** The upstream's call failed because its client left: that says nothing about the next one. */

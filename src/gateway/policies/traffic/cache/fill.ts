@@ -11,7 +11,7 @@ import { type NotStored, type StoragePlan, planStorage } from "./freshness.ts";
 import type { Found } from "./lookup.ts";
 import type { RequestFacts } from "./request-facts.ts";
 import type { SiteState } from "./site-state.ts";
-import { type Fields, refreshedFields, storedFields } from "./stored-fields.ts";
+import { type Fields, refreshedFields, storedFields } from "../../../../core/stored-fields.ts";
 import { type FillToken, type WriteTarget, writeResponse } from "./writer.ts";
 
 /** What a fill needs of the exchange it belongs to. */

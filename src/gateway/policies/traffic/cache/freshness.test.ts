@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatHttpDate, parseHttpDate } from "../../../../core/http-date.ts";
-import { type ExchangeFacts, type StorageRules, type StoragePlan, initialAge, planStorage } from "./freshness.ts";
+import { initialAge } from "../../../../core/cache-age.ts";
+import { type ExchangeFacts, type StorageRules, type StoragePlan, planStorage } from "./freshness.ts";
 
 const NOW = Date.UTC(2026, 0, 15, 12, 0, 0);
 const FACTS: ExchangeFacts = { authenticated: false, personalKey: false, requestedAt: NOW, respondedAt: NOW };

@@ -1,9 +1,8 @@
 /** How old a response is and how long it may be used (RFC 9111 4.2), and whether it may be stored at all (RFC 9111 3). */
 
-import { parseHttpDate } from "../../../../core/http-date.ts";
-import { type ResponseDirectives, responseDirectives } from "./cache-control.ts";
-import { deltaSeconds } from "./directives.ts";
-import { varyNames } from "./vary.ts";
+import { explicitLifetimeMs, initialAge } from "../../../../core/cache-age.ts";
+import { varyNames } from "../../../../core/cache-vary.ts";
+import { responseDirectives } from "./targeted.ts";
 
 /** Statuses stored by default; 404 and 410 for the shorter negative lifetime. */
 export const DEFAULT_STATUSES: readonly number[] = [200, 203, 204, 300, 301, 308, 404, 410];
@@ -119,29 +118,6 @@ export function planStorage(status: number, headers: Headers, facts: ExchangeFac
     vary,
     dropFields: directives.dropFields,
   };
-}
-
-/** The lifetime the response itself gives, or `undefined` when it gives none. Present and unreadable is 0. */
-export function explicitLifetimeMs(headers: Headers, directives: ResponseDirectives, targeted: boolean, respondedAt: number): number | undefined {
-  const fromDirective = directives.sMaxage ?? directives.maxAge;
-  if (fromDirective !== undefined) return fromDirective * 1000;
-  const expires = targeted ? null : headers.get("expires");
-  if (expires === null) return undefined;
-  const expiresAt = parseHttpDate(expires, respondedAt);
-  if (expiresAt === undefined) return 0;
-  return Math.max(0, expiresAt - (parseHttpDate(headers.get("date"), respondedAt) ?? respondedAt));
-}
-
-/** `corrected_initial_age` (RFC 9111 4.2.3). */
-export function initialAge(headers: Headers, times: { readonly requestedAt: number; readonly respondedAt: number }): number {
-  const { requestedAt, respondedAt } = times;
-  const date = parseHttpDate(headers.get("date"), respondedAt);
-  // `Date` has whole seconds: compared with milliseconds, every response would be born up to one second old.
-  const apparentMs = date === undefined ? 0 : Math.max(0, Math.floor(respondedAt / 1000) * 1000 - date);
-  const field = headers.get("age");
-  // Of several values the first counts; one that is no number counts as absent (RFC 9111 5.1).
-  const ageMs = field === null ? 0 : (deltaSeconds(field.split(",", 1)[0]?.trim()) ?? 0) * 1000;
-  return Math.max(apparentMs, ageMs + Math.max(0, respondedAt - requestedAt));
 }
 
 function seconds(value: number | undefined): number | undefined {

@@ -6,7 +6,7 @@ import { OptionError } from "../../../../core/errors.ts";
 import type { MaybePromise } from "../../../../core/maybe-promise.ts";
 import type { CacheStore } from "../../../../state/contracts.ts";
 import type { FailMode, PolicyOptions } from "../../../types.ts";
-import { isToken } from "./directives.ts";
+import { isToken } from "../../../../core/cache-directives.ts";
 import { type StorageRules, neverStored } from "./freshness.ts";
 
 /** Options of {@link cache}. */

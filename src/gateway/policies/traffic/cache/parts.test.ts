@@ -7,8 +7,8 @@ import { cacheName, formatCacheStatus } from "./cache-status.ts";
 import { isNotModified, noneMatchNames } from "./conditional.ts";
 import { ifRangeHolds, parseRange } from "./range.ts";
 import { fromResponse, toResponse } from "./response-form.ts";
-import { refreshedFields, storedFields } from "./stored-fields.ts";
-import { normaliseValue, variantKey, varyNames } from "./vary.ts";
+import { refreshedFields, storedFields } from "../../../../core/stored-fields.ts";
+import { normaliseValue, variantKey, varyNames } from "../../../../core/cache-vary.ts";
 
 const AT = Date.UTC(2026, 0, 15);
 

@@ -21,5 +21,5 @@ export function reportOn(c: Context, cache: { readonly name: string; readonly re
 
 /** One event per request, while somebody listens. */
 export function tellResult({ events, policyName, routePath }: PolicySite, result: CacheResult): void {
-  if (events.active) events.emit({ type: "cache", policy: policyName, route: routePath, result });
+  if (events.detailed) events.detail({ type: "cache", policy: policyName, route: routePath, result });
 }

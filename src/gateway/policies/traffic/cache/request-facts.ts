@@ -1,8 +1,8 @@
 /** What a request means to a cache, read once. */
 
-import { NO_REQUEST_DIRECTIVES, type RequestDirectives, parseRequestDirectives } from "./cache-control.ts";
+import { NO_REQUEST_DIRECTIVES, type RequestDirectives, parseRequestDirectives } from "../../../../core/cache-control.ts";
 import type { AnswerRequest } from "./serve.ts";
-import { digest, variantKey } from "./vary.ts";
+import { digest, variantKey } from "../../../../core/cache-vary.ts";
 import type { Identity } from "../../../types.ts";
 
 const FOR_ORIGIN = ["if-match", "if-unmodified-since", "x-http-method-override", "x-http-method", "x-method-override"] as const;
@@ -15,6 +15,8 @@ export class RequestFacts implements AnswerRequest {
   readonly authorization: string | null;
   readonly cookie: string | null;
   readonly identity: Identity | undefined;
+  /** What auth policies have proven about the caller. */
+  readonly #proven: readonly string[];
   readonly ifNoneMatch: string | undefined;
   readonly ifModifiedSince: string | undefined;
   readonly range: string | undefined;
@@ -22,14 +24,15 @@ export class RequestFacts implements AnswerRequest {
   /** The caller showed credentials: its answers may be personal. */
   readonly authenticated: boolean;
 
-  constructor(method: string, headers: Headers, identity: Identity | undefined, respectDirectives: boolean) {
+  constructor(method: string, headers: Headers, identity: Identity | undefined, respectDirectives: boolean, proven: readonly string[] = []) {
     this.headers = headers;
     this.method = method;
     this.head = method === "HEAD";
     this.authorization = headers.get("authorization");
     this.cookie = headers.get("cookie");
     this.identity = identity;
-    this.authenticated = this.authorization !== null || this.cookie !== null || identity !== undefined;
+    this.#proven = proven;
+    this.authenticated = this.authorization !== null || this.cookie !== null || identity !== undefined || proven.length > 0;
     this.directives = respectDirectives ? directivesOf(headers) : NO_REQUEST_DIRECTIVES;
     const reads = method === "GET" || method === "HEAD";
     this.ifNoneMatch = reads ? (headers.get("if-none-match") ?? undefined) : undefined;
@@ -55,7 +58,7 @@ export class RequestFacts implements AnswerRequest {
   /** A digest of who is calling. An identity stands for the token that proved it, since tokens are renewed. */
   get caller(): string {
     const { identity } = this;
-    return digest(JSON.stringify([identity === undefined ? this.authorization : [identity.scheme, identity.id], this.cookie]));
+    return digest(JSON.stringify([identity === undefined ? this.authorization : [identity.scheme, identity.id, ...this.#proven], this.cookie]));
   }
 
   /** Whether these fields differ wherever the caller's credentials do. */

@@ -8,7 +8,7 @@ import { variantOf } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";
 import { type IndexMeta, indexRecord, metaOf } from "./entry.ts";
 import type { RequestFacts } from "./request-facts.ts";
-import { mergeVary } from "./vary.ts";
+import { mergeVary } from "../../../../core/cache-vary.ts";
 
 /** The right to fill, as the store's lock gave it. */
 export interface FillToken {

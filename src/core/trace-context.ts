@@ -2,7 +2,7 @@
 
 export interface TraceIds {
   readonly traceId: string;
-  /** Id of this gateway's part of the trace; sent on as the parent id. */
+  /** Id of this part of the trace; sent on as the parent id. */
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
   /** `trace-flags`; `01` is sampled. */
@@ -42,7 +42,8 @@ const POOL_BYTES = 1024;
 let pool: Uint8Array<ArrayBuffer> | undefined;
 let used = POOL_BYTES;
 
-function randomHex(bytes: number): string {
+/** Random lower-case hex digits, two per byte, never all zero. */
+export function randomHex(bytes: number): string {
   if (used + bytes > POOL_BYTES) {
     pool = crypto.getRandomValues(pool ?? new Uint8Array(POOL_BYTES));
     used = 0;

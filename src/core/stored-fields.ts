@@ -1,7 +1,7 @@
 /** Which header fields of a response are stored (RFC 9111 3.1), and how a 304 changes them (RFC 9111 3.2). */
 
-import { formatHttpDate } from "../../../../core/http-date.ts";
-import { listMembers } from "./directives.ts";
+import { formatHttpDate } from "./http-date.ts";
+import { listMembers } from "./cache-directives.ts";
 
 export type Fields = readonly (readonly [name: string, value: string])[];
 
@@ -26,7 +26,7 @@ const BYTES_FIELDS: ReadonlySet<string> = new Set(["content-encoding", "content-
 export interface FieldRules {
   /** Fields the response's own directives keep out. */
   readonly dropFields: readonly string[];
-  /** Fields this gateway writes itself, such as `x-cache`. */
+  /** Fields the cache writes itself, such as `x-cache`. */
   readonly own: readonly string[];
   readonly respondedAt: number;
 }

@@ -1,7 +1,6 @@
-/** Cache directives of requests and responses (RFC 9111 5.2, RFC 9213, RFC 5861) as plain facts. */
+/** Cache directives of requests and responses (RFC 9111 5.2, RFC 5861) as plain facts. */
 
-import { isInnerList, parseDictionary } from "structured-headers";
-import { deltaSeconds, isToken, listMembers, visitDirectives } from "./directives.ts";
+import { deltaSeconds, isToken, listMembers, visitDirectives } from "./cache-directives.ts";
 
 /** What a response says about storing and reusing it. Times in seconds. */
 export interface ResponseDirectives {
@@ -47,20 +46,8 @@ export const NO_REQUEST_DIRECTIVES: RequestDirectives = Object.freeze({
   staleIfError: undefined,
 });
 
-/** Fields meant for this cache, first match wins; each replaces `Cache-Control` and `Expires` (RFC 9213 2.2). */
-export const TARGETED_FIELDS: readonly string[] = ["gateway-cache-control", "cdn-cache-control"];
-
-type Draft = { -readonly [Key in keyof ResponseDirectives]: ResponseDirectives[Key] } & { dropFields: string[]; names: Set<string> };
-
-/** The directives that count for this cache, and whether a targeted field gave them. */
-export function responseDirectives(headers: Headers): { directives: ResponseDirectives; targeted: boolean } {
-  for (const field of TARGETED_FIELDS) {
-    const value = headers.get(field);
-    const targeted = value === null ? undefined : parseTargeted(value);
-    if (targeted !== undefined) return { directives: targeted, targeted: true };
-  }
-  return { directives: parseCacheControl(headers.get("cache-control") ?? ""), targeted: false };
-}
+/** Directives under way. */
+export type DirectiveDraft = { -readonly [Key in keyof ResponseDirectives]: ResponseDirectives[Key] } & { dropFields: string[]; names: Set<string> };
 
 /** Parses the `Cache-Control` of a response. Of a repeated directive the first counts (RFC 9111 4.2.1). */
 export function parseCacheControl(text: string): ResponseDirectives {
@@ -68,35 +55,8 @@ export function parseCacheControl(text: string): ResponseDirectives {
   if (text !== "") {
     visitDirectives(text, (name, value, quoted) => {
       // A lifetime may come quoted, although it should not (RFC 9111 5.2).
-      apply(draft, name, QUALIFIABLE.has(name) ? (quoted ? value : undefined) : undefined, deltaSeconds(value));
+      applyDirective(draft, name, QUALIFIABLE.has(name) ? (quoted ? value : undefined) : undefined, deltaSeconds(value));
     });
-  }
-  return draft;
-}
-
-/**
- * Parses a targeted field: a structured dictionary, ignored as a whole (`undefined`) when it is none or when a
- * lifetime has another type than an integer (RFC 9213 2.1).
- */
-export function parseTargeted(text: string): ResponseDirectives | undefined {
-  const draft = emptyDraft();
-  try {
-    const members = parseDictionary(text);
-    if (members.size === 0) return undefined;
-    for (const [name, member] of members) {
-      if (isInnerList(member)) return undefined;
-      const value = member[0];
-      // `?0` says that a directive does not apply.
-      if (value === false) continue;
-      if (LIFETIMES.has(name)) {
-        if (typeof value !== "number" || !Number.isInteger(value)) return undefined;
-        apply(draft, name, undefined, value < 0 ? undefined : Math.min(value, 2_147_483_648));
-      } else {
-        apply(draft, name, typeof value === "string" ? value : undefined, undefined);
-      }
-    }
-  } catch {
-    return undefined;
   }
   return draft;
 }
@@ -138,10 +98,10 @@ export function parseRequestDirectives(cacheControl: string | undefined, pragma:
   return found;
 }
 
-const LIFETIMES: ReadonlySet<string> = new Set(["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"]);
 const QUALIFIABLE: ReadonlySet<string> = new Set(["no-cache", "private"]);
 
-function emptyDraft(): Draft {
+/** Nothing said yet. */
+export function emptyDraft(): DirectiveDraft {
   return {
     noStore: false,
     noCache: false,
@@ -160,7 +120,7 @@ function emptyDraft(): Draft {
 }
 
 /** `qualifier` is the text of a quoted field list, `seconds` the value as a lifetime. */
-function apply(draft: Draft, name: string, qualifier: string | undefined, seconds: number | undefined): void {
+export function applyDirective(draft: DirectiveDraft, name: string, qualifier: string | undefined, seconds: number | undefined): void {
   switch (name) {
     case "private":
     case "no-cache": {

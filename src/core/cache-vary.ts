@@ -1,10 +1,11 @@
 /** Which stored variant a request selects (RFC 9111 4.1). */
 
-import { sha256Hex } from "../../../../core/digest.ts";
-import { listMembers } from "./directives.ts";
+import type { FieldReader } from "./cache-age.ts";
+import { sha256Hex } from "./digest.ts";
+import { listMembers } from "./cache-directives.ts";
 
 /** The field names of `Vary`, lower-case, sorted, once each; `undefined` when it holds `*`. */
-export function varyNames(headers: Headers): readonly string[] | undefined {
+export function varyNames(headers: FieldReader): readonly string[] | undefined {
   const field = headers.get("vary");
   if (field === null) return NONE;
   const names = listMembers(field);

@@ -1,0 +1,13 @@
+/** `sluice/cloudflare`: exact shared state in Durable Objects, and what KV, the Cache API and the rate limiting binding can give. Web APIs only. */
+
+export { CircuitBreakerDO } from "./drivers/cloudflare/circuit-breaker-do.ts";
+export { RateLimiterDO } from "./drivers/cloudflare/rate-limiter-do.ts";
+export { StateDO } from "./drivers/cloudflare/state-do.ts";
+export { durableObjectDriver } from "./drivers/cloudflare/driver.ts";
+export type { DurableObjectDriver, DurableObjectDriverOptions, DurableObjectOptions } from "./drivers/cloudflare/driver.ts";
+export { DurableObjectRateLimitStore } from "./drivers/cloudflare/durable-object-rate-limit-store.ts";
+export { DurableObjectCircuitBreakerStore } from "./drivers/cloudflare/durable-object-circuit-breaker-store.ts";
+export type { DurableObjectCircuitBreakerStoreOptions } from "./drivers/cloudflare/durable-object-circuit-breaker-store.ts";
+export { durableObjectRateLimiter, durableObjectStore } from "./drivers/cloudflare/durable-object-store.ts";
+export type { DurableObjectRateLimiterOptions, DurableObjectStoreOptions } from "./drivers/cloudflare/durable-object-store.ts";
+export type { CacheLike, DurableObjectNamespaceLike, DurableObjectStateLike, DurableObjectStubLike, ExecutionContextLike, KVNamespaceLike, RateLimitBindingLike } from "./drivers/cloudflare/types.ts";

@@ -1,0 +1,106 @@
+/** Charges on limits: one statement for all keys that get equal ones, and what it left alone goes another way. */
+
+import type { Operation, Reply } from "../../../state/contracts.ts";
+import { failedReplies, replay } from "../../../state/replay.ts";
+import type { PostgresConnection, Row, Statement } from "../client.ts";
+import { isLostRace, postgresError } from "../failure.ts";
+import { arrayLiteral, readPlan } from "../statements.ts";
+import type { Entry } from "../swap.ts";
+import { columnsOf } from "./columns.ts";
+import { nativeLimits } from "./limits.ts";
+import { type LimitStatements, type NativeLimit, limitStatements } from "./native-limit.ts";
+
+/** An operation whose commands are equal charges. */
+export interface Charge {
+  readonly entry: Entry;
+  readonly limit: NativeLimit;
+  readonly args: readonly number[];
+}
+
+/** Batches after a refusal that look at the snapshot first. */
+const FILTERED_BATCHES = 64;
+
+/** The commands of an operation as one charge so many times; `undefined` when they are something else. */
+export function chargeOf(entry: Entry): Charge | undefined {
+  const { algorithm, commands } = entry.operation;
+  const limit = nativeLimits.get(algorithm.name);
+  if (limit === undefined || limit.algorithm.version !== algorithm.version) return undefined;
+  const args = limit.toArgs(commands[0]);
+  if (args === undefined) return undefined;
+  let last = commands[0];
+  for (let i = 1; i < commands.length; i++) {
+    const command = commands[i];
+    // A limiter's callers mostly send the very same object.
+    if (command === last) continue;
+    const others = limit.toArgs(command);
+    if (others === undefined || !args.every((arg, at) => arg === others[at])) return undefined;
+    last = command;
+  }
+  return { entry, limit, args };
+}
+
+export class NativeCharges {
+  readonly #connection: PostgresConnection;
+  readonly #table: string;
+  readonly #statements = new Map<NativeLimit, LimitStatements>();
+  /** Batches for which the snapshot is still asked. A charge that passes is dearer that way, a refusal much cheaper. */
+  #filtered = 0;
+  #reads = 0;
+
+  constructor(connection: PostgresConnection, table: string) {
+    this.#connection = connection;
+    this.#table = table;
+  }
+
+  /** Charges of one limit on different keys. Gives those that the statement left alone. */
+  async run(limit: NativeLimit, charges: readonly Charge[], replies: Reply[][]): Promise<Entry[]> {
+    const filtered = this.#filtered > 0;
+    if (filtered) this.#filtered--;
+    let rows: readonly Row[];
+    try {
+      rows = await this.#connection.execute(this.#statement(limit, charges.length === 1, filtered), params(limit, charges));
+    } catch (error) {
+      if (isLostRace(error)) return charges.map(({ entry }) => entry);
+      throw postgresError(error, "write");
+    }
+    if (charges.length === 1) return this.#answer(charges[0] as Charge, rows[0], replies) ? [] : [(charges[0] as Charge).entry];
+    const found = new Map(rows.map((row) => [row["key"], row]));
+    return charges.filter((charge) => !this.#answer(charge, found.get(charge.entry.key), replies)).map(({ entry }) => entry);
+  }
+
+  #statement(limit: NativeLimit, single: boolean, filtered: boolean): Statement {
+    let made = this.#statements.get(limit);
+    if (made === undefined) this.#statements.set(limit, (made = limitStatements(this.#table, limit)));
+    if (!filtered) return single ? made.one : made.many;
+    return (single ? made.oneFiltered : made.manyFiltered)[readPlan(this.#reads++)] as Statement;
+  }
+
+  /** Whether `row` answers the charge. */
+  #answer({ entry: { at, operation }, limit, args }: Charge, row: Row | undefined, replies: Reply[][]): boolean {
+    const columns = row === undefined ? undefined : columnsOf(row);
+    if (row === undefined || columns === undefined) {
+      this.#filtered = FILTERED_BATCHES;
+      return false;
+    }
+    const times = Number(row["times"]);
+    const sent = operation.commands.length;
+    // A record that was not there was given all that it can hold.
+    const passed = Math.min(times, Math.floor((args[1] as number) / (args[0] as number)));
+    if (passed < sent) this.#filtered = FILTERED_BATCHES;
+    try {
+      const before = passed === 0 ? limit.fromColumns(columns) : limit.before(columns, args, passed);
+      replies[at] = replay(operation, before, Number(row["seen_us"]) / 1000).replies;
+    } catch (error) {
+      replies[at] = failedReplies(operation as Operation, error);
+    }
+    return true;
+  }
+}
+
+function params(limit: NativeLimit, charges: readonly Charge[]): string[] {
+  const [first] = charges;
+  if (charges.length === 1) return [(first as Charge).entry.key, String((first as Charge).entry.operation.commands.length), ...(first as Charge).args.map(String)];
+  const lists = [arrayLiteral(charges.map(({ entry }) => entry.key)), arrayLiteral(charges.map(({ entry }) => entry.operation.commands.length))];
+  for (let i = 0; i < limit.args; i++) lists.push(arrayLiteral(charges.map(({ args }) => args[i] as number)));
+  return lists;
+}

@@ -1,0 +1,9 @@
+/** Where an operation stands in its batch, and its key in Redis. */
+
+import type { Operation } from "../../state/contracts.ts";
+
+export interface Entry {
+  readonly at: number;
+  readonly operation: Operation;
+  readonly key: string;
+}

@@ -1,0 +1,23 @@
+/** The caller as auth policies establish it, and what tells one caller from another. */
+
+import type { Identity, PolicyContext } from "./types.ts";
+
+const known: WeakMap<PolicyContext, string[]> = /* @__PURE__ */ new WeakMap();
+
+/**
+ * Records what a policy has proven about the caller. Of several policies the last one names the caller; roles, permissions
+ * and scopes of the earlier ones stay where it says nothing of them.
+ */
+export function establishIdentity(gateway: PolicyContext, identity: Identity): void {
+  const said = Object.fromEntries(Object.entries(identity).filter(([, value]) => value !== undefined)) as unknown as Identity;
+  gateway.identity = { ...gateway.identity, ...said };
+  const caller = JSON.stringify([identity.scheme, identity.id]);
+  const list = known.get(gateway);
+  if (list === undefined) known.set(gateway, [caller]);
+  else list.push(caller);
+}
+
+/** One text per credential that was proven: callers that differ in any of them are not the same caller. */
+export function provenCallers(gateway: PolicyContext): readonly string[] {
+  return known.get(gateway) ?? [];
+}

@@ -1,0 +1,57 @@
+/** Changes the request that inner policies and the upstream see. */
+
+import type { Context } from "hono";
+import type { BoundEntry } from "./internals.ts";
+
+/** Applies `edit` to the request's fields: in place, or to a copy where a runtime gives requests that cannot be changed. */
+export function editRequestFields(c: Context, edit: (headers: Headers) => void): void {
+  const { raw } = c.req;
+  if (isMutable(raw.headers)) {
+    edit(raw.headers);
+    return;
+  }
+  const headers = new Headers(raw.headers);
+  edit(headers);
+  c.req.raw = new Request(raw, { headers });
+}
+
+const PROBE = "x-sluice-probe";
+
+function isMutable(headers: Headers): boolean {
+  try {
+    headers.delete(PROBE);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes fields, if there are any of them. */
+export function dropRequestFields(c: Context, names: readonly string[]): void {
+  const present = names.filter((name) => c.req.raw.headers.has(name));
+  if (present.length === 0) return;
+  editRequestFields(c, (headers) => {
+    for (const name of present) headers.delete(name);
+  });
+}
+
+/** Removes the client's copies of fields that only policies of this chain may set. */
+export function dropOwnedFields(c: Context, policies: readonly BoundEntry[]): void {
+  for (const { owned } of policies) if (owned !== undefined) dropRequestFields(c, owned);
+}
+
+/** Gives the request another URL, over the same fields and body. */
+export function replaceRequestUrl(c: Context, url: string): void {
+  const { raw } = c.req;
+  c.req.raw = new Request(url, { method: raw.method, headers: raw.headers, body: raw.body, signal: raw.signal, duplex: "half" } as RequestInit);
+}
+
+/** Gives the request another body; what somebody has read of the old one is forgotten. `null` is no body. */
+export function replaceRequestBody(c: Context, body: Uint8Array | string | null): void {
+  const { raw } = c.req;
+  const headers = new Headers(raw.headers);
+  // Lengths and digests of the old bytes are false of the new ones.
+  for (const name of ["content-length", "transfer-encoding", "content-digest", "repr-digest", "content-md5"]) headers.delete(name);
+  c.req.bodyCache = {};
+  c.req.raw = new Request(raw.url, { method: raw.method, headers, body: body as BodyInit | null, signal: raw.signal });
+}

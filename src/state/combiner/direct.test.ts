@@ -1,0 +1,67 @@
+import { expect, it } from "vitest";
+import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
+import { counter } from "../algorithms/counter.ts";
+import { createCombiner } from "../combiner.ts";
+import type { Operation, StateDriver } from "../contracts.ts";
+import { guard } from "../guard.ts";
+
+/** A driver behind a wire that says it combines by itself. */
+function combining(): { driver: StateDriver; batches: (readonly Operation[])[]; fail: { error?: Error } } {
+  const inner = memoryDriver();
+  const batches: (readonly Operation[])[] = [];
+  const fail: { error?: Error } = {};
+  const driver: StateDriver = {
+    name: "own",
+    capabilities: { ...inner.capabilities, combining: true },
+    async run(batch, options) {
+      batches.push(batch);
+      options?.signal?.throwIfAborted();
+      await Promise.resolve();
+      if (fail.error !== undefined) throw fail.error;
+      return inner.run(batch);
+    },
+    get: (key) => inner.get(key),
+    set: (key, value) => inner.set(key, value),
+    delete: (key) => inner.delete(key),
+    close: () => inner.close(),
+  };
+  return { driver, batches, fail };
+}
+
+it("passes every call on at once, in call order", async () => {
+  const { driver, batches } = combining();
+  const combiner = createCombiner(driver);
+  const replies = await Promise.all([1, 2, 3].map(() => combiner.run(counter, "k", { by: 1 })));
+  expect(replies.map(({ value }) => value)).toEqual([1, 2, 3]);
+  expect(batches.length).toBe(3);
+  expect(combiner.stats()).toMatchObject({ commands: 3, onWire: 0 });
+});
+
+it("refuses after close, and close waits for what is on the wire", async () => {
+  const { driver } = combining();
+  const combiner = createCombiner(driver);
+  const reply = combiner.run(counter, "k", { by: 1 });
+  let closed = false;
+  const closing = combiner.close().then(() => (closed = true));
+  expect(closed).toBe(false);
+  expect((await reply).value).toBe(1);
+  await closing;
+  await expect(combiner.run(counter, "k", { by: 1 })).rejects.toMatchObject({ code: "STORE_CLOSED", outcome: "not-applied" });
+});
+
+it("counts failures with the guard, and refuses while it is suspended", async () => {
+  const { driver, fail } = combining();
+  const combiner = createCombiner(driver, { guard: guard(driver, { threshold: 2, cooldownMs: 60_000 }) });
+  fail.error = new Error("down");
+  for (let i = 0; i < 2; i++) await expect(combiner.run(counter, "k", { by: 1 })).rejects.toBeDefined();
+  await expect(combiner.run(counter, "k", { by: 1 })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect(combiner.stats().dropped).toBe(1);
+});
+
+it("rejects with the reason of an aborted signal, and gives a refused key's error", async () => {
+  const { driver } = combining();
+  const combiner = createCombiner(driver);
+  await expect(combiner.run(counter, "k", { by: 1 }, { signal: AbortSignal.abort("gone") })).rejects.toBe("gone");
+  driver.set("plain", Uint8Array.of(1));
+  await expect(combiner.run(counter, "plain", { by: 1 })).rejects.toMatchObject({ code: "STORE_WRONG_TYPE" });
+});

@@ -1,0 +1,5 @@
+/** The suites inside Deno. */
+
+import { describeRuntime } from "./matrix.ts";
+
+describeRuntime("deno", { suites: 11 });

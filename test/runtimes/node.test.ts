@@ -1,0 +1,5 @@
+/** The suites inside Node. */
+
+import { describeRuntime } from "./matrix.ts";
+
+describeRuntime("node", { suites: 11 });
