@@ -2,6 +2,7 @@
 
 import { Redis } from "ioredis";
 import { createClient } from "redis";
+import { createClient as createClient4 } from "redis-4";
 import { createClient as createClient5 } from "redis-5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
@@ -15,6 +16,8 @@ import { verifyDriverContract } from "../../src/testing/verify-driver.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../src/testing/verify-store.ts";
+import { type CompiledLimit, compileLimit } from "../../src/state/limit-policy.ts";
+import { until } from "../servers/process.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 
 let server: RedisServer;
@@ -45,12 +48,21 @@ const clients: Record<string, () => Promise<RedisConnection>> = {
     open.push(() => client.destroy());
     return fromNodeRedis(client);
   },
+  async "node-redis 4"() {
+    const client = createClient4({ url: server.url });
+    await client.connect();
+    open.push(() => client.disconnect());
+    return fromNodeRedis(client as never);
+  },
   async "get, set, del, eval"() {
     const client = new Redis(server.port, "127.0.0.1");
     open.push(() => client.disconnect());
     return fromMinimal({ get: (key) => client.get(key), set: (key, value) => client.set(key, value), del: (...keys) => client.del(...keys), eval: (script, count, ...rest) => client.eval(script, count, ...rest) });
   },
 };
+
+/** Clients that have only text. */
+const textOnly = (name: string): boolean => name === "node-redis 4" || name === "get, set, del, eval";
 
 describe.each(Object.entries(clients))("%s", (_, connect) => {
   const report = async (verify: (connect: () => Promise<RedisConnection>) => Promise<{ violations: readonly unknown[]; passed: readonly string[] }>): Promise<void> => {
@@ -76,11 +88,35 @@ it("bytes are kept as bytes where the client can, else as text, and never misrea
     const driver = redisDriver(await connect());
     await driver.set(name, bytes, 60_000);
     const stored = (await admin.getBuffer(`sluice:${name}`)) as Buffer;
-    expect([stored[0], stored.length]).toEqual(name === "get, set, del, eval" ? [0x62, 345] : [0x72, 257]);
-    for (const other of Object.values(clients)) {
-      const reader = redisDriver(await other());
-      if (name === "ioredis" && other === clients["get, set, del, eval"]) await expect((async () => reader.get(name))()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
-      else if (other !== clients["get, set, del, eval"]) expect(await reader.get(name)).toEqual(bytes);
+    expect([stored[0], stored.length]).toEqual(textOnly(name) ? [0x62, 345] : [0x72, 257]);
+    for (const [other, connectOther] of Object.entries(clients)) {
+      const reader = redisDriver(await connectOther());
+      if (!textOnly(name) && textOnly(other)) await expect((async () => reader.get(name))()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+      else expect(await reader.get(name)).toEqual(bytes);
+    }
+  }
+});
+
+it("a record that has ended is absent, whatever kept it and whatever asks", async () => {
+  const client = new Redis(server.port, "127.0.0.1");
+  open.push(() => client.disconnect());
+  const driver = redisDriver(client);
+  const limits = [
+    compileLimit({ algorithm: "fixed-window", max: 5, windowMs: 40 }),
+    compileLimit({ algorithm: "token-bucket", max: 1, windowMs: 40, capacity: 1 }),
+    compileLimit({ algorithm: "sliding-window", max: 5, windowMs: 64, dynamic: true }),
+    compileLimit({ algorithm: "sliding-window", max: 5, windowMs: 40 }),
+  ];
+  const ask = async ({ algorithm, policy }: CompiledLimit, key: string): Promise<unknown> => (await driver.run([{ algorithm, key, commands: [{ cost: 1, policy }] }]))[0]?.[0];
+  for (const [i, kept] of limits.entries()) {
+    for (const [j, asked] of limits.entries()) {
+      if (i === j) continue;
+      const key = `ended:${i}:${j}`;
+      expect(await ask(kept, key)).toMatchObject({ allowed: true });
+      expect(await ask(asked, key), "while it lives").toMatchObject({ code: "STORE_WRONG_TYPE" });
+      await until("the record has ended", async () => (await client.pttl(`sluice:${key}`)) <= 1000);
+      expect(await client.exists(`sluice:${key}`), "still kept").toBe(1);
+      expect(await ask(asked, key), `${asked.algorithm.name} after ${kept.algorithm.name}`).toMatchObject({ allowed: true });
     }
   }
 });

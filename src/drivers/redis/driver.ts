@@ -8,6 +8,7 @@ import { MAX_KEY_BYTES, boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { Row } from "../../state/define-algorithm.ts";
 import { failedReplies, replay } from "../../state/replay.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -15,13 +16,14 @@ import { slotOf } from "./cluster-slot.ts";
 import type { Entry } from "./entry.ts";
 import { cacheScripts } from "./native/cache.ts";
 import { groupsOf } from "./native/charges.ts";
+import { nativeCircuit } from "./native/circuit.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 import { parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { rowCall, runRows } from "./rows.ts";
+import { cellsOf, rowCall, runRows, stepRow } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
@@ -43,7 +45,7 @@ export interface RedisStateDriver extends StateDriver {
 /** Keys whose name in Redis is remembered. */
 const NAMES_KEPT = 16_384;
 
-const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLimits.map((entry) => [entry.algorithm.name, entry]));
+const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map([...nativeLimits, nativeCircuit].map((entry) => [entry.algorithm.name, entry]));
 
 const scripted: ReadonlyMap<string, ScriptedAlgorithm> = /* @__PURE__ */ new Map(
   [...cacheScripts, { algorithm: value as Algorithm, script: VALUE, toArgs: valueArgs, toReply: valueReply }].map((entry) => [entry.algorithm.name, entry]),
@@ -224,9 +226,11 @@ class RedisDriver implements RedisStateDriver {
   private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[], replies: Reply[][]): Promise<void> {
     const answer = await this.evaluate(algorithm.script as Script, list.map(({ key }) => key), texts);
     const { now, stored } = readAnswer(answer, list.length);
+    const machine = algorithm.algorithm.row;
     list.forEach(({ at, operation }, i) => {
       try {
-        replies[at] = replay(operation, parseNative(algorithm, stored[i]), now).replies;
+        const state = parseNative(algorithm, stored[i]);
+        replies[at] = machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
       } catch (error) {
         replies[at] = failedReplies(operation, error);
       }

@@ -9,9 +9,21 @@ import type { NativeAlgorithm } from "./native/native.ts";
 /** The server's time, which stands first in an answer. */
 export function timeOf(answer: unknown): number {
   const first: unknown = Array.isArray(answer) ? answer[0] : undefined;
-  const now = Number(first instanceof Uint8Array ? decodeText(first) : first);
+  const now = numberOf(first);
   if (first === undefined || first === null || !Number.isFinite(now)) throw unknownShape();
   return now;
+}
+
+/** The same from the words of `TIME`, which stand first: seconds and microseconds. The sum is the one that scripts make. */
+export function clockOf(answer: unknown): number {
+  if (!Array.isArray(answer) || answer.length < 3) throw unknownShape();
+  const now = numberOf(answer[0]) * 1000 + numberOf(answer[1]) / 1000;
+  if (!Number.isFinite(now)) throw unknownShape();
+  return now;
+}
+
+function numberOf(word: unknown): number {
+  return Number(word instanceof Uint8Array ? decodeText(word) : word);
 }
 
 export function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
@@ -30,19 +42,10 @@ export function wrongType(name: string): StoreError {
   return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${name}`, { outcome: "not-applied" });
 }
 
-export function parseNative(algorithm: NativeAlgorithm, text: string | undefined): unknown {
+export function parseNative(native: NativeAlgorithm, text: string | undefined): unknown {
   if (text === undefined) return undefined;
-  if (!text.startsWith(algorithm.head)) throw foreign(algorithm.algorithm.name, text);
-  const numbers: number[] = [];
-  for (let from = algorithm.head.length; from <= text.length; ) {
-    const space = text.indexOf(" ", from);
-    const end = space === -1 ? text.length : space;
-    const number = Number(text.slice(from, end));
-    if (end === from || !Number.isSafeInteger(number)) throw new StoreError("STORE_CORRUPT", `a record of ${algorithm.algorithm.name} is damaged`);
-    numbers.push(number);
-    from = end + 1;
-  }
-  return algorithm.fromNumbers(numbers);
+  if (!text.startsWith(native.head)) throw foreign(native.algorithm.name, text);
+  return native.parse(text.slice(native.head.length));
 }
 
 const heads: WeakMap<Algorithm, string> = /* @__PURE__ */ new WeakMap();

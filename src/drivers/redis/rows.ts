@@ -2,13 +2,14 @@
 
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm, Reply, RowMachine } from "../../state/contracts.ts";
+import type { Row } from "../../state/define-algorithm.ts";
 import { failedReplies } from "../../state/replay.ts";
 import type { RedisConnection, Script } from "./client.ts";
 import type { Entry } from "./entry.ts";
 import { groupsOf } from "./native/charges.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { WRONG_TYPE, WRONG_VERSION, rowBytes } from "./native/row-script.ts";
-import { timeOf, unknownShape, wrongType } from "./records.ts";
+import { clockOf, unknownShape, wrongType } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
 
 export interface RowCall {
@@ -56,7 +57,7 @@ export function runRows(connection: RedisConnection, native: NativeAlgorithm, ca
   const sent = evaluateBytes === undefined ? connection.evaluate(call.script, keys, call.args) : evaluateBytes(call.script, keys, call.args);
   return sent.then((answer) => {
     const { width } = machine;
-    const now = timeOf(answer);
+    const now = clockOf(answer);
     const rows = evaluateBytes === undefined ? numbersOf(answer as unknown[], list.length * width) : doublesOf(answer as unknown[], list.length, width);
     const cells = new Float64Array(width);
     for (let i = 0; i < list.length; i++) {
@@ -72,8 +73,14 @@ export function runRows(connection: RedisConnection, native: NativeAlgorithm, ca
   }, refuse);
 }
 
+export function cellsOf({ width }: { readonly width: number }, state: Row | undefined): Float64Array {
+  const cells = new Float64Array(width);
+  if (state !== undefined) cells.set(state);
+  return cells;
+}
+
 /** The commands on the row in place: the same arithmetic as `step`, without a state object per command. */
-function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): Reply[] {
+export function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): Reply[] {
   const replies: Reply[] = new Array(commands.length);
   for (let i = 0; i < commands.length; i++) {
     const reply = machine.reply();
@@ -84,7 +91,7 @@ function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown
 }
 
 function doublesOf(answer: unknown[], count: number, width: number): Float64Array {
-  const packed = answer[1];
+  const packed = answer[2];
   const size = rowBytes(width);
   if (!(packed instanceof Uint8Array) || packed.length !== count * size) throw unknownShape();
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
@@ -96,9 +103,9 @@ function doublesOf(answer: unknown[], count: number, width: number): Float64Arra
 }
 
 function numbersOf(answer: unknown[], count: number): Float64Array {
-  if (answer.length !== count + 1) throw unknownShape();
+  if (answer.length !== count + 2) throw unknownShape();
   const numbers = new Float64Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = Number(answer[i + 1]);
+  for (let i = 0; i < count; i++) numbers[i] = Number(answer[i + 2]);
   return numbers;
 }
 

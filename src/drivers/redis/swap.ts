@@ -107,7 +107,7 @@ export async function runSwaps(driver: SwapEnd, list: readonly Entry[], replies:
           return;
         }
         const ttlMs = result.expiresAt === undefined ? 0 : Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(result.expiresAt - now)) + 1000);
-        const text = result.state === undefined ? "" : codec === undefined ? toBase64(encodeRecord(operation.algorithm, result.state)) : codec.head + codec.toNumbers(result.state as never).join(" ");
+        const text = result.state === undefined ? "" : codec === undefined ? toBase64(encodeRecord(operation.algorithm, result.state)) : codec.head + codec.print(result.state);
         swaps.push({ entry, args: [tag, head, stored[i] ?? "", text, String(ttlMs)], replies: result.replies });
       } catch (error) {
         replies[at] = failedReplies(operation, error);

@@ -6,7 +6,7 @@ import { type SlidingLogPolicy, type SlidingLogState, slidingLog } from "../../.
 import { type SlidingWindowPolicy, type SlidingWindowState, slidingWindow } from "../../../state/algorithms/sliding-window.ts";
 import { type BucketPolicy, tokenBucket } from "../../../state/algorithms/token-bucket.ts";
 import type { Algorithm, LimitCommand } from "../../../state/contracts.ts";
-import { type NativeAlgorithm, type NativeCharge, nativeScript } from "./native.ts";
+import { type NativeAlgorithm, type NativeCharge, nativeScript, numbersText } from "./native.ts";
 import { type RowScriptOptions, rowScripts } from "./row-script.ts";
 
 /** A charge that costs nothing changes no state unless the clock went back, and then as a peek would. */
@@ -22,8 +22,9 @@ function windowArgs(command: LimitCommand<{ readonly max: number; readonly windo
 }
 
 function native<State>(algorithm: Algorithm<State, never, unknown>, groupArgs: number, body: string, rest: { toArgs(command: never): NativeCharge | undefined; toNumbers(state: State): readonly number[]; fromNumbers(numbers: readonly number[]): State }): NativeAlgorithm {
+  const { toArgs, toNumbers, fromNumbers } = rest;
   const head = `${algorithm.name}/${algorithm.version} `;
-  return { algorithm: algorithm as Algorithm, head, script: nativeScript(head, groupArgs, body), ...rest } as NativeAlgorithm;
+  return { algorithm: algorithm as Algorithm, head, script: nativeScript(head, groupArgs, body), toArgs, ...numbersText(algorithm.name, toNumbers, fromNumbers) } as NativeAlgorithm;
 }
 
 /** An algorithm whose state is three integers. */
@@ -33,8 +34,7 @@ function nativeRow(algorithm: Algorithm<readonly number[], never, unknown>, opti
     algorithm: algorithm as Algorithm,
     head: `${name}/${version} `,
     rows: rowScripts({ ...options, version, width: 3 }),
-    toNumbers: (state: readonly number[]) => state,
-    fromNumbers: (numbers) => numbers,
+    ...numbersText(name, (state: readonly number[]) => state, (numbers) => numbers),
     toArgs,
   } as NativeAlgorithm;
 }

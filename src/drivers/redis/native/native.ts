@@ -12,6 +12,7 @@
 
 import type { Algorithm } from "../../../state/contracts.ts";
 import { sha1Hex } from "../../../core/digest.ts";
+import { StoreError } from "../../../core/errors.ts";
 import type { Script } from "../client.ts";
 import { ENDED } from "./ended.ts";
 import type { RowScripts } from "./row-script.ts";
@@ -26,8 +27,9 @@ export interface NativeAlgorithm {
   readonly rows?: RowScripts;
   /** The arguments of one command, or `undefined` for a command that only compare-and-set can run. */
   toArgs(command: unknown): NativeCharge | undefined;
-  toNumbers(state: never): readonly number[];
-  fromNumbers(numbers: readonly number[]): unknown;
+  /** A state as the text after the head, and back. */
+  print(state: unknown): string;
+  parse(text: string): unknown;
 }
 
 /** Equal charges next to each other travel once, with how many they are. */
@@ -77,4 +79,23 @@ ${body.trim().replace(/^/gm, "      ")}
 end
 return reply`;
   return { source, sha: sha1Hex(source) };
+}
+
+/** States that are lists of safe integers, as text. */
+export function numbersText<State>(name: string, toNumbers: (state: State) => readonly number[], fromNumbers: (numbers: number[]) => State): Pick<NativeAlgorithm, "print" | "parse"> {
+  return {
+    print: (state) => toNumbers(state as State).join(" "),
+    parse(text) {
+      const numbers: number[] = [];
+      for (let from = 0; from <= text.length; ) {
+        const space = text.indexOf(" ", from);
+        const end = space === -1 ? text.length : space;
+        const number = Number(text.slice(from, end));
+        if (end === from || !Number.isSafeInteger(number)) throw new StoreError("STORE_CORRUPT", `a record of ${name} is damaged`);
+        numbers.push(number);
+        from = end + 1;
+      }
+      return fromNumbers(numbers);
+    },
+  };
 }

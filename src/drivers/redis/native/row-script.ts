@@ -2,7 +2,8 @@
  * Scripts for algorithms whose state is a few numbers. The record is binary: two bytes that say whose it is, and a double
  * (big endian) per number. Reading and writing decimal text would take the server twice as long as all the rest of a decision.
  *
- * A script answers with the server's time and, per key, the numbers *before*; zeros where there was no record.
+ * A script answers with the server's time (seconds and microseconds) and, per key, the numbers *before*; zeros where there was
+ * no record.
  */
 
 import { sha1Hex } from "../../../core/digest.ts";
@@ -48,56 +49,60 @@ export function rowScripts({ letter, version, width, groupArgs, body, fixedEnd =
   const sane = Array.from({ length: width }, (_, i) => `s${i + 1} >= 0 and s${i + 1} <= 9007199254740991`).join(" and ");
   const indent = (by: number): string => body.trim().replace(/^/gm, " ".repeat(by));
   const around = (before: string, charges: string): Script => {
+    // A single decision runs this cold: what only some calls need is looked up where it is needed.
     const source = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local floor, ceil, min, max, format, call, try, pack, unpack = math.floor, math.ceil, math.min, math.max, string.format, redis.call, redis.pcall, struct.pack, struct.unpack
-${ENDED}
-local gmatch, bytes, none = string.gmatch, ARGV[1] == 'b', struct.pack('>H${d}', 0${", 0".repeat(width)})
-local reply, packed = { format('%.3f', now) }, {}
+local call, try, pack, unpack, floor, ceil, min, max = redis.call, redis.pcall, struct.pack, struct.unpack, math.floor, math.ceil, math.min, math.max
+local bytes, last = ARGV[1] == 'b', #KEYS
+local packed
+if bytes and last > 1 then packed = {} end
 ${before}
-for k = 1, #KEYS do
+for k = 1, last do
   local key = KEYS[k]
   local stored = try('GET', key)
   local n, good, tag, ${s} = 0, true, 0${", 0".repeat(width)}
   if stored then
-    if type(stored) == 'string' and #stored == ${rowBytes(width)} then tag, ${s} = unpack('>H${d}', stored) end
+    if #stored == ${rowBytes(width)} then tag, ${s} = unpack('>H${d}', stored) end
     if tag == ${tag} and ${sane} then
       n = ${width}
-    elseif ended(key, stored) then
-      stored, ${s} = false${", 0".repeat(width)}
     else
-      good = false
-      local bad = (tag >= ${letter.charCodeAt(0) * 256} and tag < ${letter.charCodeAt(0) * 256 + 256}) and ${WRONG_VERSION} or ${WRONG_TYPE}
-      stored, ${s} = pack('>H${d}', 0, bad${", 0".repeat(width - 1)}), bad${", 0".repeat(width - 1)}
+      ${ENDED.replaceAll("\n", "\n      ")}
+      if ended(key, stored) then
+        stored, ${s} = false${", 0".repeat(width)}
+      else
+        good, s1${s.slice(2)} = false, tag >= ${letter.charCodeAt(0) * 256} and tag < ${letter.charCodeAt(0) * 256 + 256} and ${WRONG_VERSION} or ${WRONG_TYPE}${", 0".repeat(width - 1)}
+        stored = pack('>H${d}', 0, ${s})
+      end
     end
   end
-  if bytes then
-    packed[k] = stored or none
+  if not bytes then
+    ${Array.from({ length: width }, (_, i) => `time[(k - 1) * ${width} + ${i + 3}] = s${i + 1}`).join("\n    ")}
   else
-    ${Array.from({ length: width }, (_, i) => `reply[(k - 1) * ${width} + ${i + 2}] = s${i + 1}`).join("\n    ")}
+    if not stored then stored = pack('>H${d}', 0${", 0".repeat(width)}) end
+    if packed then packed[k] = stored else time[3] = stored end
   end
   if good then
     local changed, ends${fixedEnd ? ", began" : ""} = false, 0${fixedEnd ? ", n > 0 and s1" : ""}
 ${charges}
     if changed then
       local record = pack('>H${d}', ${tag}, ${s})
-${fixedEnd ? "      if s1 == began then call('SET', key, record, 'KEEPTTL') else " : "      "}call('SET', key, record, 'PX', format('%.0f', max(1, ceil(ends - now)) + 1000))${fixedEnd ? " end" : ""}
+${fixedEnd ? "      if s1 == began then call('SET', key, record, 'KEEPTTL') else " : "      "}call('SET', key, record, 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))${fixedEnd ? " end" : ""}
     end
   end
 end
-if bytes then reply[2] = table.concat(packed) end
-return reply`;
+if packed then time[3] = table.concat(packed) end
+return time`;
     return { source, sha: sha1Hex(source) };
   };
   return {
     tag,
     uniform: around(
-      `local ${a} = ${Array.from({ length: groupArgs }, (_, i) => `tonumber(ARGV[${i + 2}])`).join(", ")}\nlocal counts = ARGV[${groupArgs + 2}] and gmatch(ARGV[${groupArgs + 2}], '%d+')`,
+      `local ${a} = ${Array.from({ length: groupArgs }, (_, i) => `tonumber(ARGV[${i + 2}])`).join(", ")}\nlocal counts = ARGV[${groupArgs + 2}] and string.gmatch(ARGV[${groupArgs + 2}], '%d+')`,
       `    local times = counts and tonumber(counts()) or 1\n${indent(4)}`,
     ),
     grouped: around(
       "",
-      `    local next = gmatch(ARGV[k + 1], '%d+')
+      `    local next = string.gmatch(ARGV[k + 1], '%d+')
     for group = 1, tonumber(next()) do
       local times = tonumber(next())
       local ${a} = ${Array.from({ length: groupArgs }, () => "tonumber(next())").join(", ")}
