@@ -30,3 +30,7 @@ export { HandshakeRefused, createTestRouter } from "./sockets/testing/test-route
 export type { DrivenSocketClock, TestConnectOptions, TestConnection, TestFrame, TestRouter, TestRouterOptions } from "./sockets/testing/test-router.ts";
 export { mockAdapter } from "./testing/mock-adapter.ts";
 export type { MockAdapter, MockAdapterOptions, MockCall, MockResponse, MockRoute } from "./testing/mock-adapter.ts";
+export { assertSocketsConformance, runSocketsConformance } from "./sockets/testing/conformance.ts";
+export type { ClientSocketLike, SocketsConformanceOptions, SocketsConformanceReport } from "./sockets/testing/conformance.ts";
+export { conformanceAuthenticate, conformanceRouter, currentRuntime } from "./sockets/testing/conformance-router.ts";
+export type { ConformanceRuntime } from "./sockets/testing/conformance-router.ts";
