@@ -3,32 +3,23 @@
  * in Node and type-checked with `skipLibCheck: false`, and publint and arethetypeswrong read it.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { packProject } from "./packed-project.js";
 
 export function checkPackage(root) {
   const folder = mkdtempSync(join(tmpdir(), "sluice-package-"));
   const call = (file, args, cwd) => execFileSync(file, args, { cwd, encoding: "utf8", stdio: "pipe", maxBuffer: 1 << 26 });
   const bin = (name) => join(root, "node_modules/.bin", name);
   try {
-    const { name, exports, peerDependencies, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    const [{ filename, unpackedSize, entryCount }] = JSON.parse(call("npm", ["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", folder], root));
-    const tarball = join(folder, filename);
+    const project = join(folder, "project");
+    mkdirSync(project);
+    const { tarball, unpackedSize, entryCount, name, entries: subpaths } = packProject(root, project);
     call(bin("publint"), ["run", tarball, "--strict"], root);
     call(bin("attw"), [tarball, "--profile", "esm-only"], root);
 
-    // An empty project: the package unpacked, and beside it only what it depends on.
-    const modules = join(folder, "project/node_modules");
-    mkdirSync(join(modules, name), { recursive: true });
-    call("tar", ["xzf", tarball, "-C", join(modules, name), "--strip-components=1"], folder);
-    for (const dependency of Object.keys({ ...dependencies, ...peerDependencies })) {
-      mkdirSync(join(modules, dependency, ".."), { recursive: true });
-      symlinkSync(join(root, "node_modules", dependency), join(modules, dependency));
-    }
-    const project = join(folder, "project");
-    const entries = Object.keys(exports).filter((entry) => entry !== "./package.json").map((entry) => `${name}${entry.slice(1)}`);
-    writeFileSync(join(project, "package.json"), '{"type":"module"}');
+    const entries = subpaths.map((entry) => `${name}/${entry}`);
     writeFileSync(join(project, "index.ts"), entries.map((entry, i) => `import * as entry${i} from "${entry}";\nexport const all${i}: object = entry${i};\n`).join(""));
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: { module: "nodenext", target: "es2022", strict: true, skipLibCheck: false, noEmit: true, types: [] }, files: ["index.ts"] }));
     call(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", project], project);

@@ -11,3 +11,13 @@ export type { DurableObjectCircuitBreakerStoreOptions } from "./drivers/cloudfla
 export { durableObjectRateLimiter, durableObjectStore } from "./drivers/cloudflare/durable-object-store.ts";
 export type { DurableObjectRateLimiterOptions, DurableObjectStoreOptions } from "./drivers/cloudflare/durable-object-store.ts";
 export type { CacheLike, DurableObjectNamespaceLike, DurableObjectStateLike, DurableObjectStubLike, ExecutionContextLike, KVNamespaceLike, RateLimitBindingLike } from "./drivers/cloudflare/types.ts";
+export { cloudflareAdapter } from "./drivers/cloudflare/adapter.ts";
+export type { CloudflareAdapter, CloudflareAdapterOptions } from "./drivers/cloudflare/adapter.ts";
+export { CacheApiCacheStore } from "./drivers/cloudflare/cache-api-cache-store.ts";
+export type { CacheApiCacheStoreOptions } from "./drivers/cloudflare/cache-api-cache-store.ts";
+export { KVRateLimitStore } from "./drivers/cloudflare/kv-rate-limit-store.ts";
+export type { KVRateLimitStoreOptions } from "./drivers/cloudflare/kv-rate-limit-store.ts";
+export { cloudflareKvStore } from "./drivers/cloudflare/kv-store.ts";
+export type { CloudflareKvStore, CloudflareKvStoreOptions } from "./drivers/cloudflare/kv-store.ts";
+export { rateLimitBinding } from "./drivers/cloudflare/rate-limit-binding.ts";
+export type { RateLimitBindingOptions } from "./drivers/cloudflare/rate-limit-binding.ts";

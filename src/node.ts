@@ -1,5 +1,9 @@
-/** `sluice/node`: serving on Node. */
+/** `sluice/node`: serving HTTP and sockets on Node. */
 
-export { serve, type NodeServer, type ServeOptions } from "./runtimes/node/serve.ts";
+export { serve } from "./runtimes/node/serve-any.ts";
+export type { NodeServer, ServeOptions } from "./runtimes/node/serve.ts";
 export type { ListenOptions, Listening, Servable } from "./runtimes/listening.ts";
+export { createNodeHandler } from "./runtimes/node/sockets.ts";
+export type { NodeSocketHandler, NodeSocketOptions } from "./runtimes/node/sockets.ts";
+export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";
 export { memoryAdapter as nodeAdapter, type MemoryAdapter as NodeAdapter, type MemoryAdapterOptions as NodeAdapterOptions } from "./drivers/memory/adapter.ts";

@@ -26,3 +26,11 @@ export { rateLimiterContractRules, verifyRateLimiterContract } from "./testing/v
 export type { RateLimiterContractOptions } from "./testing/verify-rate-limiter.ts";
 export { storeContractRules, verifyStoreContract } from "./testing/verify-store.ts";
 export type { StoreContractOptions } from "./testing/verify-store.ts";
+export { HandshakeRefused, createTestRouter } from "./sockets/testing/test-router.ts";
+export type { DrivenSocketClock, TestConnectOptions, TestConnection, TestFrame, TestRouter, TestRouterOptions } from "./sockets/testing/test-router.ts";
+export { mockAdapter } from "./testing/mock-adapter.ts";
+export type { MockAdapter, MockAdapterOptions, MockCall, MockResponse, MockRoute } from "./testing/mock-adapter.ts";
+export { assertSocketsConformance, runSocketsConformance } from "./sockets/testing/conformance.ts";
+export type { ClientSocketLike, SocketsConformanceOptions, SocketsConformanceReport } from "./sockets/testing/conformance.ts";
+export { conformanceAuthenticate, conformanceRouter, currentRuntime } from "./sockets/testing/conformance-router.ts";
+export type { ConformanceRuntime } from "./sockets/testing/conformance-router.ts";

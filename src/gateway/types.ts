@@ -63,7 +63,7 @@ export interface StoreOptions {
     readonly threshold?: number;
     /** @default 1000 */
     readonly cooldownMs?: number;
-    /** @default 30000 */
+    /** The longest time a store that is back may go unnoticed, in ms: then one request asks it again, and pays `timeoutMs` if it still hangs. @default 1500 */
     readonly maxCooldownMs?: number;
   };
 }

@@ -33,6 +33,9 @@ export interface RetryCall {
   readonly signal?: AbortSignal;
   /** Time left for all of it, ms: a wait that would not end before is not begun. */
   readonly remainingMs?: () => number;
+  /** In place of `signal`, for callers with a cancellation of their own: whether the work was given up, and a sleep that ends with it. */
+  readonly left?: () => boolean;
+  readonly sleep?: (delayMs: number) => Promise<void>;
 }
 
 /** Why there was no further try: the outcome was final, or which bound was met. */
@@ -88,10 +91,10 @@ interface Settings<T> extends Required<Pick<RetryOptions<T>, "maxRetries" | "max
   readonly backoff: Required<BackoffOptions>;
 }
 
-async function attemptAll<T>(fn: (tries: number) => MaybePromise<T>, { signal, remainingMs }: RetryCall, options: RetryOptions<T>, settings: Settings<T>): Promise<RetryResult<T>> {
+async function attemptAll<T>(fn: (tries: number) => MaybePromise<T>, { signal, remainingMs, left: gone, sleep: rest }: RetryCall, options: RetryOptions<T>, settings: Settings<T>): Promise<RetryResult<T>> {
   const { budget, discard, onRetry } = options;
   const { backoff, clock, judge, maxRetries, maxRetryAfterMs, random } = settings;
-  const left = (): boolean => signal?.aborted === true;
+  const left = (): boolean => signal?.aborted === true || gone?.() === true;
   if (left()) return { attempt: { ok: false, error: signal?.reason }, tries: 0, end: "aborted" };
   budget?.first();
   for (let tries = 1; ; tries++) {
@@ -109,7 +112,7 @@ async function attemptAll<T>(fn: (tries: number) => MaybePromise<T>, { signal, r
     quietly(() => onRetry?.({ retry: tries, delayMs, attempt }));
     if (attempt.ok) quietly(() => discard?.(attempt.value));
     try {
-      await sleep(delayMs, clock, signal);
+      await (rest === undefined ? sleep(delayMs, clock, signal) : rest(delayMs));
     } catch (error) {
       // The value was given up already, so the abort is what there is to report.
       return { attempt: attempt.ok ? { ok: false, error } : attempt, tries, end: "aborted", retryAfterMs };

@@ -193,3 +193,62 @@ describe("compare-and-set", () => {
     expect(store.writes).toBe(0);
   });
 });
+
+describe("several keys at once", () => {
+  class Many extends Memory {
+    commits = 0;
+
+    async readMany(keys: readonly string[]): Promise<Stored<number>[]> {
+      return Promise.all(keys.map((key) => this.read(key)));
+    }
+
+    async writeMany(writes: readonly { readonly key: string; readonly bytes: Uint8Array | undefined; readonly revision: number }[]): Promise<boolean> {
+      this.commits++;
+      if (writes.some(({ key, revision }) => (this.kept.get(key)?.revision ?? 0) !== revision)) return false;
+      for (const { key, bytes, revision } of writes) await this.write(key, bytes, revision);
+      return true;
+    }
+  }
+  const many = (store: RevisionStore<number>): CompareAndSet<number> => new CompareAndSet(store, { maxValueBytes: 200, clock: manualClock({ now: 1000 }), random: { next: () => 0, uuid: () => "" } });
+
+  it("are one write, and a key that fails alone fails nobody else", async () => {
+    const store = new Many();
+    const replies = await many(store).runMany(["a", "b", "c"], [operation({ at: true }), operation({ fail: true }), operation({ at: true }, { at: true })]);
+    expect(store.commits).toBe(1);
+    expect(replies).toMatchObject([[[1000]], [{ code: "STORE_OVERFLOW" }], [[1000], [1000, 1000]]]);
+  });
+
+  it("go on alone when somebody was first on one of them, and a key given twice is run in order", async () => {
+    const store = new Many();
+    let once = true;
+    store.before = (key) => {
+      if (key !== "b" || !once) return;
+      once = false;
+      store.kept.set("b", { bytes: encodeRecord(instants as Algorithm, [1]), revision: 7 });
+    };
+    const replies = await many(store).runMany(["a", "b", "a"], [operation({ at: true }), operation({ at: true }), operation({ at: true })]);
+    expect(replies).toEqual([[[1000]], [[1, 1000]], [[1000, 1000]]]);
+    expect(store.commits).toBe(1);
+  });
+
+  it("wait for calls in flight on any of them, and hold up those that come later", async () => {
+    const store = new Many();
+    const runner = many(store);
+    let release = (): void => {};
+    store.before = (key) => (key === "b" && store.reads === 1 ? new Promise<void>((resolve) => (release = resolve)) : undefined);
+    const order: string[] = [];
+    const first = runner.run("b", operation({ at: true })).then(() => order.push("first"));
+    const both = runner.runMany(["a", "b"], [operation({ at: true }), operation({ at: true })]).then(() => order.push("both"));
+    const last = runner.run("a", operation({ at: true })).then(() => order.push("last"));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect([order, store.reads]).toEqual([[], 1]);
+    release();
+    await Promise.all([first, both, last]);
+    expect(order).toEqual(["first", "both", "last"]);
+  });
+
+  it("without a store that can, each goes alone", async () => {
+    const store = new Memory();
+    expect(await many(store).runMany(["a", "b"], [operation({ at: true }), operation({ at: true })])).toEqual([[[1000]], [[1000]]]);
+  });
+});

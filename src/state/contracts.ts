@@ -236,6 +236,11 @@ export interface RateLimitStore {
   destroy?(): void;
 }
 
+/** A store whose counts may be wrong, and says how in one sentence. For abuse prevention, not for billing or quotas. */
+export interface ApproximateRateLimitStore extends RateLimitStore {
+  readonly capabilities: Partial<DriverCapabilities> & { readonly approximate: string };
+}
+
 export type RateLimitDecision =
   | { readonly allowed: true; readonly remaining: number }
   | { readonly allowed: false; readonly remaining: number; readonly retryAfterMs: number | null };

@@ -23,7 +23,7 @@ beforeAll(async () => {
   server = await startNats();
   connection = await connect({ servers: server.url });
   await new Kvm(connection).create("fleet", { history: 1 });
-  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("nats-process.js", import.meta.url)), [server.url]));
+  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("fleet-process.js", import.meta.url)), ["nats", server.url]));
   await Promise.all(fleet.map((child) => once(child, "message")));
 });
 afterAll(async () => {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   admin = new pg.Client(server.url);
   await admin.connect();
   await admin.query(POSTGRES_SCHEMA_SQL);
-  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("postgres-process.js", import.meta.url)), [server.url]));
+  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("fleet-process.js", import.meta.url)), ["postgres", server.url]));
   await Promise.all(fleet.map((child) => once(child, "message")));
 });
 afterAll(async () => {

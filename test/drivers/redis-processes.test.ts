@@ -20,7 +20,7 @@ const fleet: ChildProcess[] = [];
 beforeAll(async () => {
   server = await startRedis();
   admin = new Redis(server.port, "127.0.0.1");
-  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("redis-process.js", import.meta.url)), [String(server.port)]));
+  for (let i = 0; i < PROCESSES; i++) fleet.push(fork(fileURLToPath(new URL("fleet-process.js", import.meta.url)), ["redis", String(server.port)]));
   await Promise.all(fleet.map((child) => once(child, "message")));
 });
 afterAll(async () => {

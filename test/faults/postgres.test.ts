@@ -232,6 +232,22 @@ it("no free connection: answered in time, and back when there is one", async () 
   expect(sites.map(({ changes }) => changes)).toEqual(Array.from(MODES, () => ["store.down", "store.up"]));
 });
 
+it("somebody else's lock, however long, keeps a few connections and no more", async () => {
+  const { rateLimitStore, close } = postgresAdapter({ client: clients["pg Pool"]!(server.port) });
+  open.push(close);
+  await rateLimitStore?.increment("held", 600);
+  const { cause, cure } = lockBy("SELECT FROM sluice_rate_limits FOR UPDATE");
+  await cause();
+  const codes = new Set<string>();
+  const end = performance.now() + 3500;
+  while (performance.now() < end) await rateLimitStore?.increment("held", 600).catch(({ code }: { code: string }) => codes.add(code));
+  const { rows } = await locker.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+  await cure();
+  expect([...codes].toSorted()).toEqual(["STORE_OVERLOADED", "STORE_TIMEOUT"]);
+  expect(rows[0].n).toBeLessThanOrEqual(4);
+  await until("it answers again", async () => rateLimitStore!.increment("held", 600).then(() => true));
+});
+
 it("no tables: the first use fails with a named error that says what to do, in every mode visible", async () => {
   const pool = clients["pg Pool"]!(server.port);
   const adapter = postgresAdapter({ client: pool, tablePrefix: "absent_" });

@@ -44,7 +44,7 @@ export function expectSmoke(runtime: RuntimeName, results: readonly SmokeResult[
 }
 
 /** Declares all suites of one runtime. */
-export function describeRuntime(runtime: ProcessRuntime, options: { readonly modules?: readonly string[]; readonly suites: number }): void {
+export function describeRuntime(runtime: ProcessRuntime, options: { readonly suites: number; readonly backends?: readonly string[] }): void {
   describe(`inside ${runtime}`, () => {
     let project: PackedProject;
     let file: string;
@@ -59,7 +59,7 @@ export function describeRuntime(runtime: ProcessRuntime, options: { readonly mod
     };
 
     beforeAll(async () => {
-      project = packedProject(options.modules);
+      project = packedProject();
       file = await project.bundle(inside(runtime));
     });
     afterAll(async () => {
@@ -83,13 +83,13 @@ export function describeRuntime(runtime: ProcessRuntime, options: { readonly mod
       expect(results.length).toBeGreaterThan(6);
     });
 
-    describe("served", () => {
+    describe.each(["memory", ...(options.backends ?? [])])("served, its state in %s", (backend) => {
       let upstream: Upstream;
       let process: RuntimeProcess;
       let site: Site;
       beforeAll(async () => {
         upstream = await startUpstream();
-        process = await run("gateway", upstream.origin);
+        process = await run("gateway", upstream.origin, backend);
         const url = await process.next<string>("listening");
         site = { runtime, url, port: Number(new URL(url).port), upstream };
       });

@@ -12,8 +12,8 @@ export type ProcessRuntime = "node" | "bun" | "deno";
 const commands: Readonly<Record<ProcessRuntime, readonly string[]>> = {
   node: [process.execPath],
   bun: [bin("bun"), "run"],
-  // The network of this machine, the file system of the project, and the store that is not stable yet.
-  deno: [bin("deno"), "run", "--no-prompt", "--quiet", "--allow-net", "--allow-read", "--allow-env", "--allow-sys", "--unstable-kv", "--node-modules-dir=manual"],
+  // The network, temporary files, and the store that is not stable yet.
+  deno: [bin("deno"), "run", "--no-prompt", "--quiet", "--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--unstable-kv", "--node-modules-dir=manual"],
 };
 
 export interface RuntimeProcess {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type OutputChunk, rolldown } from "rolldown";
+import { Agent, fetch as send } from "undici";
 
 /** Conditions under which Cloudflare's own tools resolve packages. */
 const CONDITIONS: readonly string[] = ["workerd", "worker", "browser", "import", "module", "default"];
@@ -131,14 +132,16 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const addresses = copies === 1 ? [url] : await Promise.all(Array.from({ length: copies }, async (_, copy) => (await miniflare.unsafeGetDirectURL(nameOf(copy))).href.replace(/\/$/, "")));
   let stopped: Promise<void> | undefined;
-  const send = (path: string, init?: RequestInit, copy = 0): Promise<Response> => fetch(`${addresses[copy]}${path}`, init);
-  const stop = (): Promise<void> => (stopped ??= miniflare.dispose());
+  // workerd closes idle connections; one that was idle for long is not used again.
+  const dispatcher = new Agent({ keepAliveTimeout: 500, keepAliveMaxTimeout: 500 });
+  const request = (path: string, init?: RequestInit, copy = 0): Promise<Response> => send(`${addresses[copy]}${path}`, { ...(init as object), dispatcher }) as unknown as Promise<Response>;
+  const stop = (): Promise<void> => (stopped ??= Promise.all([miniflare.dispose(), dispatcher.destroy()]).then(() => undefined));
   return {
     miniflare,
     url,
-    fetch: send,
+    fetch: request,
     async json<T>(path: string, init?: RequestInit, copy?: number): Promise<T> {
-      const response = await send(path, init, copy);
+      const response = await request(path, init, copy);
       const text = await response.text();
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text.slice(0, 2000)}`);
       return JSON.parse(text) as T;

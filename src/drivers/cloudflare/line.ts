@@ -71,30 +71,29 @@ export class ObjectLine {
       return Promise.reject(new StoreError("STORE_OVERLOADED", `${this.#options.name}: ${this.#options.maxQueued} calls wait already`, { outcome: "not-applied" }));
     }
     if (operation.commands.length === 0) return Promise.resolve([]);
-    let waiter: Waiter | undefined;
-    const replies = new Promise<Reply[]>((resolve, reject) => {
-      const now = this.#clock.monotonic();
-      waiter = { operation, resolve, reject, deadlineAt: now + this.#options.timeoutMs, timer: undefined, wake: undefined, index: 0, from: 0, sent: false, ended: false };
-    });
-    this.#join(waiter as unknown as Waiter, replies, signal);
-    return replies;
+    return this.#wait(operation, signal);
   }
 
-  #join(waiter: Waiter, replies: Promise<unknown>, signal: AbortSignal | undefined): void {
-    const { sharing } = this.#options;
+  async #wait(operation: Operation, signal: AbortSignal | undefined): Promise<Reply[]> {
+    const { sharing, timeoutMs } = this.#options;
+    const now = this.#clock.monotonic();
+    const { promise, resolve, reject } = withResolvers();
+    const waiter: Waiter = { operation, resolve, reject, deadlineAt: now + timeoutMs, timer: undefined, wake: undefined, index: 0, from: 0, sent: false, ended: false };
     const onAbort = signal === undefined ? undefined : (): void => this.#fail(waiter, signal.reason);
     if (onAbort !== undefined) signal?.addEventListener("abort", onAbort, { once: true });
-    this.#look(waiter, this.#clock.monotonic());
-    // Its timer and its listener are those of this request: it takes them down itself, whoever brought the answer.
-    const leave = (): void => {
-      this.#clock.clearTimeout(waiter.timer);
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
-    };
-    replies.then(leave, leave);
+    this.#look(waiter, now);
     // Woken by whoever got an answer, it goes on in the request that made this call.
     if (sharing) void new Promise<void>((wake) => (waiter.wake = wake)).then(() => this.#gather(0));
     this.#queue.add(waiter);
     if (this.#gatheringAt === undefined && (this.#flight === undefined || !sharing)) this.#gather(JOIN_TURNS);
+    try {
+      return await promise;
+    } finally {
+      // The timer and the listener are this request's: it takes them down itself, whoever brought the answer, and in the turn in
+      // which it goes on. A moment without either, and the runtime takes the request for hung.
+      this.#clock.clearTimeout(waiter.timer);
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   /** Sends after a few turns of the microtask queue. */
@@ -185,16 +184,17 @@ export class ObjectLine {
   /** The call's own timer: its deadline, and on the way there whether the one that should send is still there. */
   #look(waiter: Waiter, now: number): void {
     waiter.timer = this.#clock.setTimeout(() => {
-      if (waiter.ended) return;
       const at = this.#clock.monotonic();
+      // Also when the answer is there: until the request has gone on with it, the timer is all that it has pending.
+      this.#look(waiter, at);
+      if (waiter.ended) return;
+      const { name, timeoutMs } = this.#options;
       if (at >= waiter.deadlineAt) {
-        const outcome = waiter.sent ? "unknown" : "not-applied";
-        this.#fail(waiter, new StoreError("STORE_TIMEOUT", `${this.#options.name}: no answer within ${this.#options.timeoutMs} ms`, { outcome }));
-      } else this.#look(waiter, at);
-      const { timeoutMs } = this.#options;
+        this.#fail(waiter, new StoreError("STORE_TIMEOUT", `${name}: no answer within ${timeoutMs} ms`, { outcome: waiter.sent ? "unknown" : "not-applied" }));
+      }
       if (this.#flight !== undefined && at - this.#flight.startedAt >= timeoutMs) this.#flight = undefined;
       if (this.#flight === undefined && this.#queue.size > 0 && (this.#gatheringAt === undefined || at - this.#gatheringAt >= LOOK_MS)) this.#gather(0);
-    }, Math.max(1, Math.min(LOOK_MS, waiter.deadlineAt - now)));
+    }, Math.max(1, Math.min(LOOK_MS, waiter.ended ? LOOK_MS : waiter.deadlineAt - now)));
   }
 
   #fail(waiter: Waiter, error: unknown): void {
@@ -210,3 +210,14 @@ export class ObjectLine {
 }
 
 function ignore(): void {}
+
+/** `Promise.withResolvers` is younger than Node 20. */
+function withResolvers(): { promise: Promise<Reply[]>; resolve: (replies: Reply[]) => void; reject: (error: unknown) => void } {
+  let resolve!: (replies: Reply[]) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<Reply[]>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

@@ -27,5 +27,7 @@ class PlainObject {
 
 export const DurableObject: DurableObjectBase = PlainObject;
 
-/** Nothing ends an event early here. */
-export function waitUntil(_promise: Promise<unknown>): void {}
+/** Nothing ends an event early here, and nothing keeps one alive. */
+export function waitUntil(_promise: Promise<unknown>): boolean {
+  return false;
+}

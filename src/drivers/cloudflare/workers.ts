@@ -8,11 +8,14 @@ export const DurableObject: DurableObjectBase = workers.DurableObject as Durable
 
 const keepAlive: ((promise: Promise<unknown>) => void) | undefined = workers.waitUntil;
 
-/** Keeps the current event alive until `promise` has settled, also when its client leaves. */
-export function waitUntil(promise: Promise<unknown>): void {
+/** Keeps the current event alive until `promise` has settled, also when its client leaves. False where nothing does. */
+export function waitUntil(promise: Promise<unknown>): boolean {
+  if (keepAlive === undefined) return false;
   try {
-    keepAlive?.(promise);
+    keepAlive(promise);
+    return true;
   } catch {
     // Outside an event there is nothing to keep alive.
+    return false;
   }
 }

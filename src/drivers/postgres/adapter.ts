@@ -4,6 +4,7 @@ import { checkFunction, checkPositive } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
 import type { GatewayAdapter, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";
 import { type PostgresClient, type PostgresClientOptions, recogniseClient } from "./client.ts";
@@ -25,6 +26,11 @@ export interface PostgresAdapterOptions extends PostgresClientOptions {
   readonly cleanupIntervalMs?: number;
   /** Largest body the cache keeps. @default 16 MiB */
   readonly maxEntryBytes?: number;
+  /**
+   * Limits spend units that were debited beforehand, so a key in use needs a round trip only now and then, and the fleet still never
+   * passes a limit: see `lease` of `createStores`. Every process that shares the limits must lease, or none. @default not leased
+   */
+  readonly lease?: true | StoreLeaseOptions;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -59,7 +65,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
   const { tablePrefix, clock, random, stores = {} } = options;
   const connection = recogniseClient(options.client, options);
   const common = { tablePrefix, clock, random };
-  const rateLimitStore = stores.rateLimit === false ? undefined : new PostgresRateLimitStore(connection, common);
+  const rateLimitStore = stores.rateLimit === false ? undefined : new PostgresRateLimitStore(connection, { ...common, lease: options.lease });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : new PostgresCircuitBreakerStore(connection, common);
   const cacheStore = stores.cache === false ? undefined : new PostgresCacheStore(connection, { ...common, maxEntryBytes: options.maxEntryBytes });
   const store = stores.store === false ? undefined : postgresStore(connection, common);
@@ -93,7 +99,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter: (policy) => rateLimiterOn(limiters.driver, policy, { prefix: "limiter", run: limiters.run }),
+    rateLimiter: (policy) => rateLimiterOn(limiters.driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease }),
     cleanup,
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),

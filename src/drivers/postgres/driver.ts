@@ -16,6 +16,7 @@ import { type Phase, postgresError } from "./failure.ts";
 import { type Charge, NativeCharges, chargeOf } from "./native/charges.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeLimit } from "./native/native-limit.ts";
+import { patientConnection } from "./patient-connection.ts";
 import { parsePlain, plainText } from "./records.ts";
 import { DEFAULT_TABLE_PREFIX, type RecordTable, checkTablePrefix } from "./schema.ts";
 import { type TableStatements, statementsFor } from "./statements.ts";
@@ -69,6 +70,7 @@ class Driver implements PostgresDriver {
   readonly capabilities: DriverCapabilities;
   readonly connection: PostgresConnection;
   readonly tablePrefix: string;
+  private readonly patient: PostgresConnection;
   private readonly entriesTable: RecordTable;
   private readonly statements: Readonly<Record<RecordTable, TableStatements>>;
   private readonly swaps: Readonly<Record<RecordTable, CompareAndSwap>>;
@@ -77,12 +79,15 @@ class Driver implements PostgresDriver {
 
   constructor(connection: PostgresConnection, options: PostgresDriverOptions) {
     const prefix = checkTablePrefix(options.tablePrefix ?? DEFAULT_TABLE_PREFIX);
+    const lanes = checkInteger("lanes", options.lanes ?? 2, 1);
     this.connection = connection;
+    const patient = patientConnection(connection, lanes, options.clock ?? systemClock);
+    this.patient = patient;
     this.tablePrefix = prefix;
     this.entriesTable = options.table ?? "entries";
     this.statements = byTable((table) => statementsFor(prefix + table, table === "rate_limits"));
-    this.swaps = byTable((table) => new CompareAndSwap(connection, this.statements[table], options.clock ?? systemClock, options.random ?? systemRandom));
-    this.charges = new NativeCharges(connection, `${prefix}rate_limits`);
+    this.swaps = byTable((table) => new CompareAndSwap(patient, this.statements[table], options.clock ?? systemClock, options.random ?? systemRandom));
+    this.charges = new NativeCharges(patient, `${prefix}rate_limits`);
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -92,7 +97,7 @@ class Driver implements PostgresDriver {
       // Limits and circuits are in unlogged tables unless the schema was made otherwise.
       durability: "memory",
       native: [...nativeLimits.keys()],
-      lanes: checkInteger("lanes", options.lanes ?? 2, 1),
+      lanes,
     });
   }
 
@@ -209,7 +214,7 @@ class Driver implements PostgresDriver {
 
   private async send(phase: Phase, statement: Statement, params: readonly (string | null)[]): Promise<readonly Row[]> {
     try {
-      return await this.connection.execute(statement, params);
+      return await this.patient.execute(statement, params);
     } catch (error) {
       throw postgresError(error, phase);
     }

@@ -2,6 +2,7 @@
 
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
+import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { PostgresClient } from "./client.ts";
 import type { PostgresDriverOptions } from "./driver.ts";
@@ -37,6 +38,8 @@ export function postgresStore(client: PostgresClient, options: PostgresStoreOpti
 export interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
   /** In front of every key, before the policy's own prefix. @default "" */
   readonly prefix?: string;
+  /** Spends units that were debited beforehand: see `lease` of `createStores`. Every process that uses the limiter must lease, or none. @default not leased */
+  readonly lease?: true | StoreLeaseOptions;
 }
 
 /** A limiter in Postgres. */
@@ -56,9 +59,9 @@ export interface PostgresRateLimiter extends RateLimiter {
  * const decision = await limiter.consume("user-7", 1);
  */
 export function postgresRateLimiter(client: PostgresClient, policy: TokenBucketPolicy, options: PostgresRateLimiterOptions = {}): PostgresRateLimiter {
-  const { prefix, ...rest } = options;
+  const { prefix, lease, ...rest } = options;
   const line = new Line(client, rest);
-  const limiter = rateLimiterOn(line.driver, policy, { prefix, run: line.run, onDispose: () => void line.close() });
+  const limiter = rateLimiterOn(line.driver, policy, { prefix, run: line.run, lease, onDispose: () => void line.close() });
   return {
     consume: (key, cost) => limiter.consume(key, cost),
     getPolicy: () => limiter.getPolicy(),

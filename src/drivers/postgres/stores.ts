@@ -7,11 +7,15 @@ import type {
 } from "../../state/contracts.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
+import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import type { PostgresClient } from "./client.ts";
 import type { PostgresDriverOptions } from "./driver.ts";
 import { Line } from "./line.ts";
 
-export interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {}
+export interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+  /** Spends units that were debited beforehand: see `lease` of `createStores`. Every process that uses the limits must lease, or none. @default not leased */
+  readonly lease?: true | StoreLeaseOptions;
+}
 
 /**
  * Rate limits in the table `<tablePrefix>rate_limits`: exact over all processes, by the server's clock. The client stays the
@@ -30,8 +34,9 @@ export class PostgresRateLimitStore implements RateLimitStore {
   readonly #store: DriverRateLimitStore;
 
   constructor(client: PostgresClient, options: PostgresRateLimitStoreOptions = {}) {
-    this.#line = new Line(client, options);
-    this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run });
+    const { lease, ...rest } = options;
+    this.#line = new Line(client, rest);
+    this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run, lease });
     this.capabilities = this.#line.driver.capabilities;
   }
 
@@ -54,12 +59,12 @@ export class PostgresRateLimitStore implements RateLimitStore {
 
   /** Later calls fail with `STORE_CLOSED`. Idempotent. */
   destroy(): void {
-    this.#store.destroy();
-    void this.#line.close();
+    void this[Symbol.asyncDispose]();
   }
 
+  /** The same, and resolves when unspent units of leases have been given back. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#store.destroy();
+    await this.#store[Symbol.asyncDispose]();
     await this.#line.close();
   }
 }

@@ -64,7 +64,15 @@ export class CompareAndSwap {
         if (swap !== undefined) swaps.push(swap);
       }
       if (swaps.length === 0) return;
-      const written = await this.#write(swaps);
+      let written: ReadonlySet<string>;
+      try {
+        written = await this.#write(swaps);
+      } catch (error) {
+        // Who only asked has an answer already: a server that refuses writes still serves reads.
+        if (swaps.length === entries.length) throw error;
+        for (const { entry } of swaps) replies[entry.at] = failedReplies(entry.operation, error);
+        return;
+      }
       left = swaps.filter((swap) => {
         if (!written.has(swap.entry.key)) return true;
         replies[swap.entry.at] = swap.replies;

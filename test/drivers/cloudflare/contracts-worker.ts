@@ -1,11 +1,11 @@
 /** Runs one contract suite inside workerd, on the bindings of the Worker, and answers with its report. */
 
 import {
-  CircuitBreakerDO, DurableObjectCircuitBreakerStore, DurableObjectRateLimitStore, RateLimiterDO, StateDO, durableObjectDriver, durableObjectRateLimiter, durableObjectStore,
+  CacheApiCacheStore, CircuitBreakerDO, KVRateLimitStore, cloudflareKvStore, DurableObjectCircuitBreakerStore, DurableObjectRateLimitStore, RateLimiterDO, StateDO, durableObjectDriver, durableObjectRateLimiter, durableObjectStore,
 } from "sluice/cloudflare";
 import { createStores, cacheStoreOn } from "sluice/state";
 import {
-  type ContractReport, driverContractAlgorithms, verifyCacheStoreContract, verifyCircuitBreakerStoreContract, verifyDriverContract, verifyRateLimitStoreContract, verifyRateLimiterContract, verifyStoreContract,
+  type ContractReport, driverContractAlgorithms, storeContractRules, verifyCacheStoreContract, verifyCircuitBreakerStoreContract, verifyDriverContract, verifyRateLimitStoreContract, verifyRateLimiterContract, verifyStoreContract,
 } from "sluice/testing";
 
 export { CircuitBreakerDO, RateLimiterDO };
@@ -16,6 +16,11 @@ export class State extends StateDO {
 /** The same classes, bound with key-value storage. */
 export class PlainState extends State {}
 export class PlainLimiter extends RateLimiterDO {}
+
+/** Rules on values and times that also count or compare; what they say of values is in objects.test.ts. */
+const WITH_COUNTERS = ["time/incr-refuses-a-bad-ttl", "values/input-is-copied", "keys/object-names", "time/no-ttl-is-no-expiry", "time/long-ttl", "time/expired-is-absent-everywhere"];
+/** What `cloudflareKvStore` rejects by name: KV has no atomic operation. */
+const noCounters = Object.fromEntries(storeContractRules.filter((rule) => /^(counters|compare-and-set)\//.test(rule) || WITH_COUNTERS.includes(rule)).map((rule) => [rule, "Workers KV has no atomic operation: incr and compareAndSet reject with STORE_CAPABILITY"]));
 
 type Env = Record<string, any>;
 
@@ -30,6 +35,9 @@ const suites: Record<string, (env: Env) => Promise<ContractReport>> = {
   "rate limiter": (env) => verifyRateLimiterContract((policy) => durableObjectRateLimiter(env["STATE"], policy)),
   "circuit breaker on StateDO": (env) => verifyCircuitBreakerStoreContract(() => createStores(durableObjectDriver(env["STATE"])).circuitBreakerStore),
   "circuit breaker on CircuitBreakerDO": (env) => verifyCircuitBreakerStoreContract(() => new DurableObjectCircuitBreakerStore(env["BREAKER"])),
+  "values in KV": (env) => verifyStoreContract(() => cloudflareKvStore(env["KV"], { keyPrefix: "v:" }), { ttlMs: 200, skip: noCounters, prefixed: (keyPrefix) => cloudflareKvStore(env["KV"], { keyPrefix }), foreign: (key, text) => env["KV"].put(`v:${key}`, text) }),
+  "limits in KV": (env) => verifyRateLimitStoreContract(() => new KVRateLimitStore(env["KV"])),
+  "cache in the Cache API": () => verifyCacheStoreContract(() => new CacheApiCacheStore((caches as any).default)),
   "cache on StateDO": (env) => verifyCacheStoreContract(() => cacheStoreOn(durableObjectDriver(env["STATE"]))),
 };
 

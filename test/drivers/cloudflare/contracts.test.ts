@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 /** Rules that a suite skips there, by the words of the reason: anything else that is skipped fails. */
-const SKIPS: readonly string[] = ["driven by hand", "wall time can be set", "option foreign", "option bounded", "no destroy", "has one version", "no runSync", "no consumeSync", "option prefixed", "option exclusive"];
+const SKIPS: readonly string[] = ["driven by hand", "wall time can be set", "option foreign", "option bounded", "option prefixed", "option exclusive", "no destroy", "the store has no", "has one version", "no atomic operation"];
 
 describe.each([false, true])("in workerd, nodejs_compat %s", (nodejsCompat) => {
   let workerd: Workerd;
@@ -39,7 +39,7 @@ describe.each([false, true])("in workerd, nodejs_compat %s", (nodejsCompat) => {
 
   it.concurrent.each([
     "driver, SQLite", "driver, key-value storage", "key-value", "key-value, key-value storage", "rate limits on StateDO", "rate limits on RateLimiterDO",
-    "rate limits on RateLimiterDO, key-value storage", "rate limiter", "circuit breaker on StateDO", "circuit breaker on CircuitBreakerDO", "cache on StateDO",
+    "rate limits on RateLimiterDO, key-value storage", "rate limiter", "circuit breaker on StateDO", "circuit breaker on CircuitBreakerDO", "cache on StateDO", "values in KV", "limits in KV", "cache in the Cache API",
   ])("%s", async (name) => {
     const report = await workerd.json<ContractReport>(`/?suite=${encodeURIComponent(name)}`);
     console.log(`workerd${nodejsCompat ? " + nodejs_compat" : ""}, ${name}: ${describeReport(report)}`);

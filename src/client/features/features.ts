@@ -1,0 +1,22 @@
+/** What a call may need beside asking. On servers it is all there at once; in a browser's bundle each part loads when it is first used. */
+
+import type * as addresses from "../../core/public-address.ts";
+import type { MaybePromise } from "../../core/maybe-promise.ts";
+import type * as graphql from "../graphql.ts";
+import type * as pages from "../pages.ts";
+import type * as bodies from "../rare-bodies.ts";
+import type * as auth from "./auth.ts";
+import type * as cache from "./cache.ts";
+import type * as limits from "./limits.ts";
+import type * as streams from "./streams.ts";
+
+export interface Features {
+  limits(): MaybePromise<typeof limits>;
+  cache(): MaybePromise<typeof cache>;
+  auth(): MaybePromise<typeof auth>;
+  streams(): MaybePromise<typeof streams>;
+  pages(): MaybePromise<typeof pages>;
+  graphql(): MaybePromise<typeof graphql>;
+  bodies(): MaybePromise<typeof bodies>;
+  addresses(): MaybePromise<typeof addresses>;
+}

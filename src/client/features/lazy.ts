@@ -1,0 +1,14 @@
+/** Each part when it is first used: for bundles of browsers, where every kilobyte is waited for. */
+
+import type { Features } from "./features.ts";
+
+export const features: Features = {
+  limits: () => import("./limits.ts"),
+  cache: () => import("./cache.ts"),
+  auth: () => import("./auth.ts"),
+  streams: () => import("./streams.ts"),
+  pages: () => import("../pages.ts"),
+  graphql: () => import("../graphql.ts"),
+  bodies: () => import("../rare-bodies.ts"),
+  addresses: () => import("../../core/public-address.ts"),
+};

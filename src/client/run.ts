@@ -1,0 +1,269 @@
+/** A call from beginning to end. */
+
+import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { features } from "#client-features";
+import type { Answer } from "./answer.ts";
+import { readAnswer } from "./answer.ts";
+import type { AuthContext } from "./auth/strategy.ts";
+import type { Vault } from "./auth/vault.ts";
+import type { ResponseCache } from "./cache/response-cache.ts";
+import type { Call } from "./call.ts";
+import { driftOf, reportDrift } from "./drift.ts";
+import { StitchError } from "./errors.ts";
+import { openGates, type Gates } from "./gates.ts";
+import { Latencies } from "./hedge.ts";
+import type { Plan } from "./plan.ts";
+import { checkCallInput, prepare, type Prepared } from "./prepare.ts";
+import { validate } from "./schema.ts";
+import { at } from "./shape.ts";
+import { fetchAnswer, type Equipment } from "./tries.ts";
+
+/** What a stitch keeps between its calls. */
+export class StitchState {
+  readonly plan: Plan;
+  gates: MaybePromise<Gates> | undefined;
+  cache: MaybePromise<ResponseCache> | undefined;
+  readonly latencies: Latencies | undefined;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.latencies = plan.hedge?.delayMs === "p95" ? new Latencies() : undefined;
+  }
+
+  openCache(): MaybePromise<ResponseCache> | undefined {
+    const { plan } = this;
+    if (plan.cache === undefined || plan.sensitive) return undefined;
+    return (this.cache ??= chain(features.cache(), ({ ResponseCache: Made }) => {
+      const shared = plan.runtime.store !== undefined && plan.runtime.store.capabilities?.shared !== false;
+      const fetching = (call: Call) => chain(equip(this, call), (equipment) => (prepared: Prepared) => fetchAnswer(call, prepared, equipment));
+      const authOf = (call: Call) => chain(equip(this, call), ({ auth }) => auth);
+      return shared ? chain(plan.runtime.access(), (access) => new Made(plan, access, fetching, authOf)) : new Made(plan, undefined, fetching, authOf);
+    }));
+  }
+}
+
+/** Receives the items of a stream; the next is not read before it is done. */
+export type OnItem = (data: unknown, id: string | undefined, event: string | undefined) => MaybePromise<void>;
+
+/** Runs a call. What it throws is always a complete {@link StitchError}. Events: `start`, then `result` or `error`, then `done`. */
+export async function runCall(state: StitchState, call: Call, onItem?: OnItem): Promise<unknown> {
+  const { plan, runtime } = call;
+  try {
+    runtime.enter();
+  } catch (error) {
+    const failure = call.fail(error);
+    call.end();
+    emitEnd(call, failure);
+    throw failure;
+  }
+  try {
+    if (plan.timeout.totalMs !== Infinity) call.scope.limit(plan.timeout.totalMs);
+    const data = await work(state, call, onItem);
+    call.emit({ type: "result", data, status: call.status ?? 0, source: call.source });
+    call.emit({ type: "done", ok: true, attempts: call.attempts });
+    return data;
+  } catch (error) {
+    const failure = call.fail(error);
+    emitEnd(call, failure);
+    const told: MaybePromise<unknown> = plan.hooks.onError?.(failure);
+    if (isPromise(told)) await Promise.resolve(call.scope.bound(told)).then(undefined, () => undefined);
+    throw failure;
+  } finally {
+    call.end();
+    runtime.leave();
+  }
+}
+
+function emitEnd(call: Call, failure: StitchError): void {
+  if (!call.watched) return;
+  call.emit({ type: "error", code: failure.code, status: failure.status, retryAfterMs: failure.retryAfterMs }, failure);
+  call.emit({ type: "done", ok: false, attempts: call.attempts });
+}
+
+async function work(state: StitchState, call: Call, onItem: OnItem | undefined): Promise<unknown> {
+  const { plan } = call;
+  if (plan.config.paginate !== undefined) {
+    start(call, undefined);
+    const { collectPages } = await features.pages();
+    return collectPages(state, call);
+  }
+  const prepared = await firstRequest(state, call);
+  if (plan.streams) {
+    const { readEvents, readFrames } = await features.streams();
+    const equipment = await equip(state, call);
+    const items: unknown[] = [];
+    let size = 0;
+    const keep: OnItem = (data, id) => {
+      size += typeof data === "string" || data instanceof Uint8Array ? data.length : 64;
+      if (size > Math.max(plan.maxResponseBytes, 10_485_760)) throw new StitchError("RESPONSE_TOO_LARGE", "the stream is longer than maxResponseBytes: read it with .stream()", { sent: true });
+      items.push(data);
+      if (call.watched) call.emit({ type: "delta", data, ...(id === undefined ? {} : { id }) });
+    };
+    await (plan.kind === "sse" ? readEvents : readFrames)(call, prepared, equipment, onItem ?? keep);
+    return onItem === undefined ? items : undefined;
+  }
+  return shaped(state, call, prepared);
+}
+
+/** Input to request, the first event on the way. */
+async function firstRequest(state: StitchState, call: Call): Promise<Prepared> {
+  const { plan } = call;
+  let prepared: Prepared;
+  try {
+    const input = checkCallInput(call.input);
+    const made = plan.kind === "graphql" ? chain(features.graphql(), ({ prepareGraphql }) => prepareGraphql(call, input)) : prepare(call, input);
+    prepared = isPromise(made) ? await made : made;
+  } catch (error) {
+    start(call, undefined);
+    throw error;
+  }
+  start(call, prepared);
+  return prepared;
+}
+
+/** One request and its answer as data: what a page is, too. */
+export async function requestOnce(state: StitchState, call: Call, input: Call["input"]): Promise<{ readonly data: unknown; readonly body: unknown; readonly answer: Answer; readonly prepared: Prepared }> {
+  const made = prepare(call, input);
+  const prepared = isPromise(made) ? await made : made;
+  call.idempotencyKey = prepared.idempotencyKey ?? call.idempotencyKey;
+  call.shownUrl = shownUrl(call, prepared);
+  const { answer } = await answered(state, call, prepared);
+  const body = await readAnswer(answer, bodyKind(call.plan), call.plan.method, call.plan.maxResponseBytes);
+  return { data: await shapeBody(call, body, answer), body, answer, prepared };
+}
+
+function start(call: Call, prepared: Prepared | undefined): void {
+  if (prepared !== undefined) {
+    call.idempotencyKey = prepared.idempotencyKey;
+    call.shownUrl = shownUrl(call, prepared);
+    if (call.runtime.sinks.payloads && !call.plan.sensitive && prepared.body?.text !== undefined) call.requestBody = call.plan.redactor.body(prepared.body.text, call.runtime.sinks.maxBodyBytes);
+  } else call.shownUrl = call.plan.redactor.url(call.plan.template?.text ?? "");
+  call.emit({ type: "start", method: call.plan.method, url: call.shownUrl });
+}
+
+function shownUrl(call: Call, { target }: Prepared): string {
+  return target.search === "" && !call.plan.redactor.knowsSecrets ? target.origin + target.pathname : call.plan.redactor.url(target.origin + target.pathname + target.search);
+}
+
+function bodyKind(plan: Plan): "auto" | "json" | "text" | "bytes" | "blob" {
+  return plan.responseKind === "raw" ? "auto" : plan.responseKind;
+}
+
+async function shaped(state: StitchState, call: Call, prepared: Prepared, whole = false): Promise<unknown> {
+  const { plan } = call;
+  const { answer, store } = await answered(state, call, prepared);
+  if (plan.responseKind === "raw") {
+    call.status = answer.status;
+    const { body } = answer;
+    return { status: answer.status, headers: answer.fields, body: body instanceof ReadableStream ? body : new Response(body as BodyInit | null).body ?? new Response(new Uint8Array(0)).body };
+  }
+  const body = await readAnswer(answer, bodyKind(plan), plan.method, plan.maxResponseBytes);
+  if (plan.config.persisted === true && !whole) {
+    const { prepareGraphql, wantsDocument } = await Promise.resolve(features.graphql());
+    if (wantsDocument(body)) return shaped(state, call, await prepareGraphql(call, checkCallInput(call.input), true), true);
+  }
+  if (call.context.inspect === true) call.last = { status: answer.status, headers: answer.fields, raw: body };
+  if (call.runtime.sinks.payloads && !plan.sensitive && answer.body instanceof Uint8Array) call.responseBody = plan.redactor.body(new TextDecoder().decode(answer.body.subarray(0, 4 * call.runtime.sinks.maxBodyBytes)), call.runtime.sinks.maxBodyBytes);
+  const data = plan.kind === "graphql" ? await chain(features.graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : await shapeBody(call, body, answer);
+  if (store !== undefined) call.runtime.background(store());
+  return data;
+}
+
+/** `flag`, `transform`, `pick`, validation. */
+export function shapeBody(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
+  const { plan } = call;
+  call.status = answer.status;
+  if (plan.flag !== undefined) {
+    const value = at(body, plan.flag);
+    if (value === undefined || value === null) call.find({ kind: "flag", severity: "info", path: plan.flag.join(".") });
+    else if (!value) throw new StitchError("RESPONSE_REJECTED", `the upstream said no: ${plan.flag.join(".")} is falsy`, { status: answer.status, sent: true, body });
+  }
+  if (plan.transform === undefined) return checkOutput(call, plan.pick === undefined ? body : at(body, plan.pick));
+  const shaped = transformed(call, body, answer);
+  return isPromise(shaped) ? (call.scope.bound(shaped) as Promise<unknown>).then((late) => checkOutput(call, plan.pick === undefined ? late : at(late, plan.pick))) : checkOutput(call, plan.pick === undefined ? shaped : at(shaped, plan.pick));
+}
+
+function transformed(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
+  try {
+    const value = (call.plan.transform as (body: unknown, response: unknown) => unknown)(body, { status: answer.status, headers: answer.fields });
+    return isPromise(value) ? value.catch((cause: unknown) => failed(cause)) : value;
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+function failed(cause: unknown): never {
+  throw new StitchError("PARSE_FAILED", "transform threw", { cause, sent: true });
+}
+
+/** The value as the schema gives it. @throws StitchError `OUTPUT_INVALID` */
+export function checkOutput(call: Call, value: unknown): MaybePromise<unknown> {
+  const { output } = call.plan;
+  if (output === undefined) return value;
+  const result = validate(output, value);
+  const end = (checked: Awaited<typeof result>): unknown => {
+    const drift = driftOf(output);
+    if (drift !== undefined) reportDrift(call, drift, value, checked);
+    if (checked.ok) return checked.value;
+    throw new StitchError("OUTPUT_INVALID", `the answer is not what was declared: ${checked.issues.slice(0, 5).map((issue) => issue.path.join(".") || "the value").join(", ")}`, { issues: checked.issues, sent: true, status: call.status });
+  };
+  return isPromise(result) ? (call.scope.bound(result) as typeof result).then(end) : end(result);
+}
+
+/** An accepted answer, from the cache or the wire, and what stores it once it has proved good. */
+async function answered(state: StitchState, call: Call, prepared: Prepared): Promise<{ readonly answer: Answer; readonly store?: () => Promise<void> }> {
+  const cacheable = call.context.bypassCache === true ? undefined : state.openCache();
+  const wiring = equip(state, call);
+  const equipment = isPromise(wiring) ? await wiring : wiring;
+  if (cacheable === undefined) {
+    const answer = await fetchAnswer(call, prepared, equipment);
+    if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(dropChanged(call, answer));
+    return { answer };
+  }
+  const cache = isPromise(cacheable) ? await cacheable : cacheable;
+  return cache.answer(call, prepared, (request) => fetchAnswer(call, request, equipment));
+}
+
+export function equip(state: StitchState, call: Call): MaybePromise<Equipment> {
+  const { plan } = call;
+  if (plan.plain) return BARE;
+  const gates = (state.gates ??= openGates(plan));
+  const make = (open: Gates, vault: Vault | undefined): Equipment => ({ gates: open, auth: vault === undefined ? undefined : authContext(call, vault), latencies: state.latencies });
+  const vault = plan.auth === undefined ? undefined : plan.runtime.vault();
+  return chain(gates, (open) => chain(vault, (ready) => make(open, ready)));
+}
+
+const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);
+
+/** An unsafe call that succeeded makes what is stored of its URL, and of what it names, untrue (RFC 9111 4.4). */
+async function dropChanged(call: Call, answer: Answer): Promise<void> {
+  const urls = new Set([answer.url]);
+  for (const name of ["location", "content-location"]) {
+    const value = answer.get(name);
+    if (value === undefined) continue;
+    try {
+      const url = new URL(value, answer.url);
+      if (url.origin === new URL(answer.url).origin) urls.add(url.origin + url.pathname + url.search);
+    } catch {
+      // No URL names nothing.
+    }
+  }
+  for (const cache of call.runtime.caches) for (const url of urls) await cache.dropUrl(call, url);
+}
+
+const BARE: Equipment = Object.freeze({ gates: Object.freeze({ throttles: [], circuits: undefined }), auth: undefined, latencies: undefined });
+
+function authContext(call: Call, vault: Vault): AuthContext {
+  const { plan, runtime } = call;
+  return {
+    vault, clock: runtime.clock, adapter: plan.adapter, principal: call.principal, stitch: plan.name, random: runtime.random, memo: undefined,
+    get signal() {
+      return call.scope.signal;
+    },
+    hide: (secret) => plan.redactor.learn(secret),
+    info: (topic, detail) => call.emit({ type: "info", topic, detail }),
+    background: (promise) => runtime.background(promise),
+  };
+}
+
+

@@ -1,0 +1,160 @@
+/** What the stitches of a seam share while they run: the way out, time, store, sinks, and who is still at work. */
+
+import type { Adapter } from "../core/adapter.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
+import { chain, type MaybePromise } from "../core/maybe-promise.ts";
+import { systemRandom, type Random } from "../core/random.ts";
+import { createRetryBudget, type RetryBudget } from "../resilience/retry-budget.ts";
+import type { StitchStore } from "../state/contracts.ts";
+import { deadlinesOf, type Deadlines } from "../state/deadlines.ts";
+import type { GuardEvent } from "../state/guard.ts";
+import { features } from "#client-features";
+import { defaultAdapter } from "./adapters.ts";
+import type { Encryption, Vault } from "./auth/vault.ts";
+import type { Call } from "./call.ts";
+import type { SeamConfig } from "./config.ts";
+import { StitchError } from "./errors.ts";
+import type { ThrottleRules } from "./limit-options.ts";
+import type { RetryRules } from "./options.ts";
+import { SinkLines, checkSinks } from "./sink-lines.ts";
+import type { StoreAccess } from "./store-access.ts";
+import type { Throttle } from "./limits/throttle.ts";
+
+/** A stitch of the seam. */
+export interface Member {
+  readonly name: string;
+  readonly stitch: unknown;
+  invalidate(principal: string | undefined): Promise<void>;
+}
+
+/** Stitches remembered for `seam.invalidate()`; more than anybody declares. */
+const MAX_MEMBERS = 10_000;
+
+export class Runtime {
+  readonly adapter: Adapter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  readonly store: StitchStore | undefined;
+  readonly sinks: SinkLines;
+  readonly config: SeamConfig;
+  readonly seamName: string | undefined;
+  /** Of the seam's `baseUrl`: where trace context may go. */
+  readonly origin: string | undefined;
+  readonly throttleRules: ThrottleRules | undefined;
+  readonly members: Member[] = [];
+  /** Caches of stitches, for calls that change what they hold. */
+  readonly caches: Set<{ dropUrl(call: Call, url: string): Promise<void> }> = new Set();
+  readonly onStoreChange: Set<(event: GuardEvent) => void> = new Set();
+  readonly #background = new Set<Promise<unknown>>();
+  readonly #adapters = new Set<Adapter>();
+  #calls = 0;
+  #idle: (() => void)[] = [];
+  #access: MaybePromise<StoreAccess> | undefined;
+  #vault: MaybePromise<Vault> | undefined;
+  #secretAccess: StoreAccess | undefined;
+  #throttle: MaybePromise<Throttle> | undefined;
+  #budget: RetryBudget | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: SeamConfig, facts: { readonly seamName?: string; readonly origin?: string; readonly throttle?: ThrottleRules }) {
+    this.config = config;
+    this.adapter = config.adapter ?? defaultAdapter();
+    this.clock = config.clock ?? systemClock;
+    this.random = config.random ?? systemRandom;
+    this.deadlines = deadlinesOf(this.clock);
+    this.store = config.store;
+    this.sinks = new SinkLines(checkSinks(config.trace));
+    this.seamName = facts.seamName;
+    this.origin = facts.origin;
+    this.throttleRules = facts.throttle;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  join(member: Member): void {
+    if (this.members.length < MAX_MEMBERS) this.members.push(member);
+  }
+
+  enter(): void {
+    if (this.#closing !== undefined) throw new StitchError("CLOSED", "the seam is closed", { sent: false });
+    this.#calls++;
+  }
+
+  leave(): void {
+    if (--this.#calls > 0 || this.#idle.length === 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Work that goes on after its call: `close` waits for it. */
+  background(work: Promise<unknown>): void {
+    const done: Promise<unknown> = work.catch(() => undefined).finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  access(): MaybePromise<StoreAccess> {
+    return (this.#access ??= chain(features.limits(), ({ StoreAccess: Access }) => this.#open(Access, this.store)));
+  }
+
+  /** Where secrets are kept. */
+  vault(encryption: Encryption | undefined = this.config.encryption): MaybePromise<Vault> {
+    return (this.#vault ??= chain(features.auth(), ({ createVault, StoreAccess: Access }) => {
+      if (this.config.secretStore === undefined) return chain(this.access(), (access) => createVault(access, encryption));
+      return createVault((this.#secretAccess = this.#open(Access, this.config.secretStore)), encryption);
+    }));
+  }
+
+  #open(Access: typeof StoreAccess, store: StitchStore | undefined): StoreAccess {
+    const { clock, random, config } = this;
+    return new Access(store, {
+      clock, random, timeoutMs: config.storeTimeoutMs ?? 1000, failMode: config.failMode ?? {},
+      onChange: (event) => {
+        for (const listener of this.onStoreChange) listener(event);
+      },
+    });
+  }
+
+  /** The seam's own throttle. */
+  throttle(): MaybePromise<Throttle> | undefined {
+    const rules = this.throttleRules;
+    if (rules === undefined) return undefined;
+    return (this.#throttle ??= this.makeThrottle(`seam:${this.seamName ?? ""}`, rules));
+  }
+
+  makeThrottle(name: string, rules: ThrottleRules): MaybePromise<Throttle> {
+    return chain(features.limits(), ({ Throttle: Made }) => {
+      if (this.store === undefined || this.store.capabilities?.shared === false) return new Made(name, rules, undefined, this.clock, this.random);
+      return chain(this.access(), (access) => new Made(name, rules, access, this.clock, this.random));
+    });
+  }
+
+  budget(rules: Exclude<RetryRules["budget"], false>): RetryBudget {
+    return (this.#budget ??= createRetryBudget({ ratio: rules.ratio, minPerSecond: rules.minPerSecond, clock: this.clock }));
+  }
+
+  /** An adapter of a member that the seam has to close. */
+  owns(adapter: Adapter): void {
+    this.#adapters.add(adapter);
+  }
+
+  async flush(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.sinks.flush();
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= (async () => {
+      if (this.#calls > 0) await new Promise<void>((resolve) => void this.#idle.push(resolve));
+      await this.flush();
+      await this.sinks.close();
+      const access = await this.#access;
+      await access?.close();
+      await this.#secretAccess?.close();
+      for (const adapter of this.#adapters) await adapter.close?.();
+    })());
+  }
+}

@@ -1,0 +1,282 @@
+/** One try on the wire: redirects followed under the rules, failures named. */
+
+import { isPromise } from "../core/maybe-promise.ts";
+import { TransportError, type TransportTarget } from "../core/transport.ts";
+import { formatTraceparent } from "../core/trace-context.ts";
+import { features } from "#client-features";
+import { Answer } from "./answer.ts";
+import type { AuthContext } from "./auth/strategy.ts";
+import { counted } from "./body.ts";
+import type { Call } from "./call.ts";
+import { StitchError, completeError, isStitchError, set } from "./errors.ts";
+import { newFields, type Fields } from "./fields.ts";
+import { Outgoing } from "./outgoing.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Scope } from "./scope.ts";
+
+/** Fields that go along to another origin: the CORS safelist (WHATWG fetch 2.2.2), and what is no word of the caller's. */
+const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["accept", "accept-language", "content-language", "content-type", "accept-encoding", "user-agent"]);
+
+/** What of a request's state outlives it: whether it left, and where it ended up. */
+export interface Trail {
+  sent: boolean | "unknown";
+  url: string;
+  /** The body is being read: what the try holds is given back when it ends. */
+  open: boolean;
+}
+
+/** Makes the request of a try, ready for strategies and hooks. */
+export function outgoing(call: Call, prepared: Prepared, scope: Scope): Outgoing {
+  const headers = newFields(prepared.headers);
+  const request = new Outgoing(prepared.target, prepared.method, headers, null, call.attempts, scope);
+  trace(call, request);
+  return request;
+}
+
+function trace(call: Call, request: Outgoing): void {
+  const { propagate } = call.plan;
+  if (propagate === false || request.headers["traceparent"] !== undefined) return;
+  if (propagate === "same-seam" ? call.runtime.origin === undefined || call.runtime.origin !== request.target?.origin : !propagate(request.url)) return;
+  const { parent } = call.context;
+  request.headers["traceparent"] = formatTraceparent({ traceId: call.traceId, spanId: call.spanId, parentSpanId: parent?.spanId, flags: parent?.flags ?? 1 });
+  if (parent?.tracestate !== undefined) request.headers["tracestate"] = parent.tracestate;
+}
+
+/** Sends a request, and what it is redirected to. @throws StitchError */
+export async function transmit(call: Call, prepared: Prepared, request: Outgoing, trail: Trail, auth: AuthContext | undefined): Promise<Answer> {
+  const { plan } = call;
+  const first = originOf(request);
+  // A strategy or hook may change the path, not where the request goes.
+  if (first !== prepared.target.origin) throw new StitchError("CONFIG_INVALID", "a hook or an auth strategy changed the origin of the request", { sent: false });
+  let current = request;
+  let body = prepared.body;
+  for (let hops = 0; ; hops++) {
+    const checking = checkTarget(call, current);
+    if (isPromise(checking)) await checking;
+    const answer = await exchange(call, current, body, trail);
+    if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
+    const location = isRedirect(answer.status) ? answer.get("location") : undefined;
+    if (location === undefined || (plan.explicitAccept && plan.accept(answer.status))) return answer;
+    await answer.discard();
+    if (hops >= plan.redirect.max) throw new StitchError("TOO_MANY_REDIRECTS", `more than ${plan.redirect.max} redirects`, { sent: true, status: answer.status });
+    const next = follow(call, current, answer.status, location, first, body !== undefined);
+    if (!next.keepsBody) body = undefined;
+    else if (body !== undefined && !body.replayable) throw new StitchError("BODY_NOT_REPLAYABLE", "the redirect asks for the body again, and a stream is sent once", { sent: true, status: answer.status });
+    current = next.request;
+    if (plan.auth !== undefined && auth !== undefined && originOf(current) === first && !next.left) await plan.auth.apply(current, auth);
+  }
+}
+
+async function exchange(call: Call, request: Outgoing, body: Prepared["body"], trail: Trail): Promise<Answer> {
+  const { plan, runtime } = call;
+  request.stream = plan.streams || plan.responseKind === "raw";
+  request.maxResponseBytes = plan.maxResponseBytes;
+  request.connectTimeoutMs = plan.timeout.connectMs;
+  request.idleTimeoutMs = request.stream || plan.timeout.idleMs === Infinity ? 0 : plan.timeout.idleMs;
+  request.publicOnly = runtime.config.denyPrivate === true;
+  if (body !== undefined) {
+    const made = body.make();
+    const value = isPromise(made) ? await made : made;
+    const { onProgress } = call.input;
+    (request as { body: unknown }).body = onProgress === undefined ? value : counted(value, body.bytes, onProgress);
+    if (onProgress !== undefined && body.bytes !== undefined) request.headers["content-length"] = String(body.bytes);
+  }
+  request.scope.throwIfCancelled();
+  const { clock } = runtime;
+  const requestedAt = clock.now();
+  const { adapter } = plan;
+  // An adapter that does not say when a request leaves may have sent it at once.
+  if (adapter.capabilities?.sending !== true) request.sent = "unknown";
+  try {
+    const response = await (request.scope.bound(adapter(request)) as Promise<Awaited<ReturnType<typeof adapter>>>);
+    trail.sent = true;
+    trail.url = request.url;
+    const answer = new Answer(response, request.url, requestedAt, clock.now());
+    if (answer.body instanceof ReadableStream) answer.body = watched(answer, answer.body, call, request.scope);
+    return answer;
+  } catch (error) {
+    if (trail.sent !== true && request.sent !== false) trail.sent = request.sent;
+    throw transportFailure(error, call, request);
+  }
+}
+
+/** Any failure of an adapter as an error with a code and an honest `sent`. */
+export function transportFailure(error: unknown, call: Call, request: Outgoing): StitchError {
+  if (request.scope.cancelled !== undefined) {
+    const reason = request.scope.cancelled.reason;
+    const known = isStitchError(reason) ? reason : new StitchError("ABORTED", "the call was aborted", { cause: reason });
+    if (known.sent === false && request.sent !== false) set(known, { sent: request.sent });
+    return known;
+  }
+  if (isStitchError(error)) return completeError(error, { sent: request.sent });
+  const claimed = (error as { sent?: unknown } | null)?.sent;
+  const sent = claimed === false || claimed === true || claimed === "unknown" ? claimed : request.sent;
+  if (error instanceof TransportError) return ofTransport(error, call, sent);
+  const { code } = (error ?? {}) as { code?: unknown };
+  const named = code === "BODY_TRUNCATED" || code === "PROTOCOL_ERROR" || code === "TLS" ? code : "NETWORK";
+  const tls = typeof code === "string" && isTls(code);
+  return new StitchError(tls ? "TLS" : named, tls ? "the TLS handshake failed" : "the exchange failed on the way", { cause: error, sent: tls || NEVER_LEFT.has(String(code)) ? false : sent, retryable: !tls });
+}
+
+const NEVER_LEFT: ReadonlySet<string> = /* @__PURE__ */ new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+
+function isTls(code: string): boolean {
+  return /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|HOSTNAME_MISMATCH|EPROTO)/.test(code);
+}
+
+function ofTransport(error: TransportError, call: Call, sent: boolean | "unknown"): StitchError {
+  const cause = error.cause as { code?: unknown; message?: string } | undefined;
+  const code = typeof cause?.code === "string" ? cause.code : "";
+  const fail = (name: ConstructorParameters<typeof StitchError>[0], message: string, left: boolean | "unknown", retryable: boolean): StitchError =>
+    new StitchError(name, message, { cause: error, sent: left, retryable });
+  if (isTls(code)) return fail("TLS", "the TLS handshake failed", false, false);
+  if (code === "SLUICE_ADDRESS_REFUSED") return fail("REDIRECT_REFUSED", "denyPrivate: the host has an address that is not public", false, false);
+  switch (error.code) {
+    case "CONNECT_FAILED":
+      return fail("NETWORK", "no connection could be made", false, true);
+    case "CONNECT_TIMEOUT":
+      return Object.assign(call.timeout("connect"), { cause: error, sent: false });
+    case "HEADERS_TIMEOUT":
+      return Object.assign(call.timeout("attempt"), { cause: error, sent });
+    case "BODY_TIMEOUT":
+      return Object.assign(call.timeout("idle"), { cause: error, sent });
+    case "BODY_TOO_LONG":
+      return fail("RESPONSE_TOO_LARGE", `the response is longer than maxResponseBytes (${call.plan.maxResponseBytes})`, true, false);
+    case "REQUEST_INVALID":
+      return fail("PROTOCOL_ERROR", "the request cannot be sent as it is", false, false);
+    case "RESPONSE_BROKEN":
+      if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW" || /coding|does not decode|status \d|switched protocols/.test(error.message)) return fail("PROTOCOL_ERROR", "what came is no valid response", sent === true ? true : sent === false ? "unknown" : sent, true);
+      return sent === true ? fail("BODY_TRUNCATED", "the response broke off", true, true) : fail("NETWORK", "the connection ended before an answer", sent, true);
+  }
+}
+
+/** A streaming body under the idle limit, its failure named. */
+function watched(answer: Answer, body: ReadableStream<Uint8Array>, call: Call, scope: Scope): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  const { idleMs } = call.plan.timeout;
+  const { clock } = call.runtime;
+  const expected = answer.get("content-encoding") === undefined && call.plan.method !== "HEAD" && answer.status !== 304 ? Number(answer.get("content-length") ?? Number.NaN) : Number.NaN;
+  let loaded = 0;
+  const { onProgress } = call.input;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      let timer: unknown;
+      let forget = (): void => undefined;
+      const ended = new Promise<never>((_, reject) => {
+        forget = scope.onCancel(reject);
+        if (idleMs !== Infinity) timer = clock.setTimeout(() => reject(Object.assign(call.timeout("idle"), { sent: true })), idleMs);
+      });
+      // Whoever loses the race is not heard, and must not count as unhandled.
+      ended.catch(() => undefined);
+      try {
+        const { done, value } = await Promise.race([reader.read(), ended]);
+        if (done) {
+          if (loaded < expected) throw new StitchError("BODY_TRUNCATED", `the body ended after ${loaded} of ${expected} bytes`, { sent: true, retryable: true, status: answer.status });
+          answer.end();
+          controller.close();
+          return;
+        }
+        loaded += value.byteLength;
+        if (onProgress !== undefined) {
+          try {
+            onProgress({ direction: "download", loadedBytes: loaded, ...(Number.isNaN(expected) ? {} : { totalBytes: expected }) });
+          } catch {
+            // An observer.
+          }
+        }
+        controller.enqueue(value);
+      } catch (error) {
+        answer.end();
+        reader.cancel(error).catch(() => undefined);
+        controller.error(isStitchError(error) ? error : bodyFailure(error, answer.status));
+      } finally {
+        clock.clearTimeout(timer);
+        forget();
+      }
+    },
+    async cancel(reason) {
+      answer.end();
+      await reader.cancel(reason).catch(() => undefined);
+    },
+  }, { highWaterMark: 0 });
+}
+
+function bodyFailure(error: unknown, status: number): StitchError {
+  if (error instanceof TransportError && error.code === "BODY_TOO_LONG") return new StitchError("RESPONSE_TOO_LARGE", "the response is longer than maxResponseBytes", { cause: error, sent: true, status });
+  return new StitchError("BODY_TRUNCATED", "the response broke off", { cause: error, sent: true, retryable: true, status });
+}
+
+function isRedirect(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+function originOf(request: Outgoing): string {
+  return request.target === undefined ? new URL(request.url).origin : request.target.origin;
+}
+
+/** Where a redirect leads and what goes along (RFC 9110 15.4). @throws StitchError `REDIRECT_REFUSED` */
+function follow(call: Call, from: Outgoing, status: number, location: string, first: string, hasBody: boolean): { request: Outgoing; keepsBody: boolean; left: boolean } {
+  let url: URL;
+  try {
+    url = new URL(location, from.url);
+  } catch {
+    throw refused("the location is no URL", status);
+  }
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw refused("the location is no http URL", status);
+  if (url.username !== "" || url.password !== "") throw refused("the location holds credentials", status);
+  const fromOrigin = originOf(from);
+  if (fromOrigin.startsWith("https:") && url.protocol === "http:") throw refused("from https to http", status);
+  const crosses = url.origin !== fromOrigin;
+  if (crosses && call.plan.redirect.crossOrigin === "refuse") throw refused("to another origin", status);
+  const { method } = from;
+  const toGet = (status === 303 && method !== "HEAD" && method !== "GET") || ((status === 301 || status === 302) && method === "POST");
+  const keepsBody = hasBody && !toGet;
+  if (crosses && keepsBody && carriesCredentials(call)) throw refused("to another origin with a body that carries credentials", status);
+  const headers = newFields();
+  // What was taken off once does not come back, not even on the way home.
+  const left = crosses || (from as { left?: boolean }).left === true || url.origin !== first;
+  for (const name in from.headers) {
+    if (left && !SAFE.has(name)) continue;
+    if (!keepsBody && (name.startsWith("content-") || name === "idempotency-key")) continue;
+    headers[name] = from.headers[name] as string;
+  }
+  if (crosses && call.plan.auth?.marks?.query !== undefined) url.searchParams.delete(call.plan.auth.marks.query);
+  const target: TransportTarget = { origin: url.origin, pathname: url.pathname, search: url.search };
+  const request = new Outgoing(target, toGet ? "GET" : method, headers as Fields, null, from.attempt, from.scope);
+  (request as { left?: boolean }).left = left;
+  return { request, keepsBody, left };
+}
+
+function carriesCredentials(call: Call): boolean {
+  if (call.plan.sensitive) return true;
+  const { body } = call.input;
+  if (typeof body !== "object" || body === null) return false;
+  return Object.keys(body).some((name) => call.plan.redactor.hidesField(name));
+}
+
+function refused(why: string, status?: number): StitchError {
+  return new StitchError("REDIRECT_REFUSED", `the redirect was refused: ${why}`, { sent: true, status });
+}
+
+/** Holds every hop to `allowHosts` and `denyPrivate`. */
+function checkTarget(call: Call, request: Outgoing): void | Promise<void> {
+  const { allowHosts, denyPrivate } = call.runtime.config;
+  if (allowHosts === undefined && denyPrivate !== true) return undefined;
+  const { host, hostname } = new URL(request.url);
+  if (allowHosts !== undefined && !allowHosts.some((allowed) => matchesHost(allowed, host, hostname))) {
+    throw new StitchError("REDIRECT_REFUSED", `allowHosts does not hold ${hostname}`, { sent: request.attempt > 0 && request.sent });
+  }
+  if (denyPrivate !== true) return undefined;
+  const check = ({ isAddressHost, isPublicAddress }: Awaited<ReturnType<typeof features.addresses>>): void => {
+    const local = hostname === "localhost" || hostname.endsWith(".localhost");
+    if (local || (isAddressHost(hostname) && !isPublicAddress(hostname))) throw new StitchError("REDIRECT_REFUSED", "denyPrivate: the address is not public", { sent: false });
+  };
+  const loaded = features.addresses();
+  return isPromise(loaded) ? loaded.then(check) : check(loaded);
+}
+
+export function matchesHost(allowed: string, host: string, hostname: string): boolean {
+  const pattern = allowed.toLowerCase();
+  if (pattern.startsWith("*.")) return hostname.endsWith(pattern.slice(1)) && hostname.length > pattern.length - 1;
+  return pattern === host || pattern === hostname;
+}

@@ -1,0 +1,242 @@
+/** Sockets on Node: `ws` does the framing of what comes in, an `http.Server` of ours or of the caller's the rest. */
+
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { checkNonNegative } from "../../core/check.ts";
+import { systemClock } from "../../core/clock.ts";
+import { OptionError } from "../../core/errors.ts";
+import { isPromise } from "../../core/maybe-promise.ts";
+import {
+  type Admission, type ConnectionData, DEFAULT_DRAIN_MS, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions, type SocketServer,
+  abandon, coreOf, handshake, notAnUpgrade, refusal, refusalBody, resolveListen, resolveServer, socketUrl, wireCode,
+} from "../../sockets/adapter.ts";
+import { toRequest, writeResponse } from "./sockets-http.ts";
+import { NodeTransport } from "./sockets-transport.ts";
+import { TurnWriter } from "./turn-writer.ts";
+
+type WsModule = typeof import("ws");
+
+export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<Data> {
+  /** Permessage-deflate. @default false */
+  readonly compression?: boolean;
+  /** The module `ws`, where it is bundled. @default imported when the first client comes */
+  readonly ws?: object;
+}
+
+/** A router on an `http.Server` of the caller's. */
+export interface NodeSocketHandler {
+  /** For `server.on("upgrade", handler.upgrade)`. Paths that are not the router's are left to others. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Drains; the server stays the caller's and open. */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Attaches a router to an `http.Server`.
+ *
+ * ```ts
+ * const handler = createNodeHandler(router, { anonymous: true, path: "/ws" });
+ * server.on("upgrade", handler.upgrade);
+ * ```
+ */
+export function createNodeHandler<Data = ConnectionData>(router: RouterOf<Data>, options: NodeSocketOptions<Data> = {}): NodeSocketHandler {
+  const { hub, upgrade } = attach(router, options, false);
+  const close = (drainMs: number): Promise<void> => hub.drain(checkNonNegative("drainMs", drainMs));
+  return {
+    upgrade,
+    get connections() {
+      return hub.connections.size;
+    },
+    close: (closeOptions) => close(closeOptions?.drainMs ?? DEFAULT_DRAIN_MS),
+    [Symbol.asyncDispose]: () => close(DEFAULT_DRAIN_MS),
+  };
+}
+
+function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, owned: boolean): { readonly hub: Hub; readonly upgrade: NodeSocketHandler["upgrade"] } {
+  const core = coreOf(router);
+  const { compression = false, ws: given } = options;
+  const server = resolveServer(options, ["compression", "ws"]);
+  if (typeof compression !== "boolean") throw new OptionError("compression", compression, "true or false");
+  core.serverHooks(options);
+  const hub = core.hub(server);
+  const writer = new TurnWriter();
+  let loaded: Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> | undefined;
+  const load = async (): Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> => {
+    const module = (given ?? (await import("ws").catch((cause: unknown) => {
+      throw new Error('sockets on Node need the package "ws": npm install ws', { cause });
+    }))) as WsModule;
+    const { maxPayloadBytes, transportPayloadBytes } = hub.options.limits;
+    const max = Math.max(maxPayloadBytes, transportPayloadBytes);
+    return {
+      server: new module.WebSocketServer({
+        noServer: true,
+        clientTracking: false,
+        maxPayload: max === Infinity ? 0 : max,
+        perMessageDeflate: compression ? { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 } : false,
+        // The subprotocol is the handshake's to choose.
+        handleProtocols: (_offered: Set<string>, request: IncomingMessage) => protocols.get(request) ?? false,
+      }),
+    };
+  };
+  const protocols = new WeakMap<IncomingMessage, string>();
+  const accept = async (request: IncomingMessage, socket: Duplex, head: Uint8Array, admission: Admission): Promise<void> => {
+    const { server: wss } = await (loaded ??= load());
+    if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
+    const fail = (): void => abandon(hub, admission);
+    socket.once("close", fail);
+    const addHeaders = (headers: string[], of: IncomingMessage): void => {
+      if (of === request) for (const [name, value] of Object.entries(admission.headers)) headers.push(`${name}: ${value}`);
+    };
+    wss.on("headers", addHeaders);
+    try {
+      wss.handleUpgrade(request, socket, Buffer.from(head), (raw) => {
+        socket.removeListener("close", fail);
+        raw.binaryType = "nodebuffer";
+        const transport = new NodeTransport(raw, socket, writer, raw.extensions.includes("permessage-deflate"));
+        const connection = hub.open(admission, transport);
+        raw.on("message", (data: Buffer, binary: boolean) => connection.receive(binary ? data : data.toString("utf8"), data.length));
+        raw.on("pong", () => connection.seen());
+        raw.on("ping", () => connection.seen());
+        raw.on("error", (error: Error & { code?: string }) => {
+          if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection.transportTooBig(hub.options.limits.transportPayloadBytes);
+        });
+        raw.on("close", (code: number, reason: Buffer) => void connection.closed(wireCode(code), reason.toString("utf8")));
+        socket.on("drain", () => connection.outbox.drained());
+      });
+    } finally {
+      wss.removeListener("headers", addHeaders);
+    }
+  };
+  const decide = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
+    socket.on("error", () => undefined);
+    if (request.method !== "GET" || request.headers.upgrade?.toLowerCase() !== "websocket") return refuse(socket, refusal(400, "BAD_UPGRADE", "not a WebSocket upgrade"));
+    const url = absoluteUrl(request);
+    const headers = toHeaders(request);
+    const size = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
+    if (size > hub.options.limits.maxHeaderBytes) return refuse(socket, refusal(431, "HEADER_TOO_LARGE", "the header is too large"));
+    const decision = handshake(hub, { url, headers, peer: (socket as Socket).remoteAddress });
+    const settle = (result: Admission | Refusal): void => {
+      if (result.refused === true) return refuse(socket, result);
+      if (socket.destroyed) return abandon(hub, result);
+      accept(request, socket, head, result).catch((error: unknown) => {
+        hub.reportError(error, undefined, "upgrade");
+        abandon(hub, result);
+        refuse(socket, refusal(500, "UPGRADE_FAILED", "the upgrade failed"));
+      });
+    };
+    if (isPromise(decision)) void decision.then(settle);
+    else settle(decision);
+  };
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
+    // Others may serve other paths of a server that is not ours.
+    if (!owned && server.path !== undefined && pathOf(request) !== server.path) return;
+    decide(request, socket, head);
+  };
+  return { hub, upgrade };
+}
+
+/** Serves a router on a port. Rejects with the system's error when it cannot listen. */
+export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>, options: SocketServeOptions<Data> & Pick<NodeSocketOptions, "ws"> = {}): Promise<SocketServer> {
+  const listening = resolveListen(options as SocketServeOptions<never>);
+  const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !SERVE_OPTIONS.includes(name) || name === "compression")) as NodeSocketOptions<Data>;
+  const { signal } = options;
+  if (signal?.aborted === true) throw signal.reason;
+  const { hub, upgrade } = attach(router, rest, true);
+  const { handshakeTimeoutMs, maxHeaderBytes } = hub.options.limits;
+  const answer = (request: IncomingMessage, response: ServerResponse): void => void respond(listening.fetch, request, response);
+  const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: listening.fetch === undefined ? handshakeTimeoutMs : 300_000, connectionsCheckingInterval: Math.min(1000, handshakeTimeoutMs), maxHeaderSize: maxHeaderBytes };
+  const http: Server = listening.tls === undefined ? createServer(timeouts, answer) : (createTlsServer({ ...timeouts, key: listening.tls.key as string, cert: listening.tls.cert as string }, answer) as unknown as Server);
+  const sockets = new Set<Socket>();
+  http.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  http.on("upgrade", upgrade);
+  await new Promise<void>((resolve, reject) => {
+    http.once("error", reject);
+    http.listen(listening.port, listening.hostname, () => {
+      http.removeListener("error", reject);
+      resolve();
+    });
+  }).catch((error: unknown) => {
+    void hub.drain(0);
+    throw error;
+  });
+  const { port } = http.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  const close = (drainMs: number): Promise<void> =>
+    (closed ??= (async () => {
+      signal?.removeEventListener("abort", onAbort);
+      const ended = new Promise<void>((resolve) => void http.close(() => resolve()));
+      http.closeIdleConnections();
+      await hub.drain(drainMs);
+      // Nothing of ours is open any more: what is left is somebody who talks without end.
+      http.closeAllConnections();
+      const last = systemClock.setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, 200, true);
+      await ended;
+      systemClock.clearTimeout(last);
+    })());
+  const onAbort = (): void => void close(DEFAULT_DRAIN_MS);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return {
+    port,
+    hostname: listening.hostname,
+    url: socketUrl(listening.hostname, port, listening.tls !== undefined),
+    get connections() {
+      return hub.connections.size;
+    },
+    capabilities: { runtime: "node", backpressure: true, compression: listening.compression, ping: true },
+    close: (closeOptions) => close(checkNonNegative("drainMs", closeOptions?.drainMs ?? DEFAULT_DRAIN_MS)),
+    drain: (drainOptions) => hub.drain(checkNonNegative("drainMs", drainOptions?.drainMs ?? DEFAULT_DRAIN_MS)),
+    [Symbol.asyncDispose]: () => close(DEFAULT_DRAIN_MS),
+  };
+}
+
+async function respond(fetch: SocketServeOptions["fetch"], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request))), response);
+  } catch {
+    if (!response.headersSent) return void response.writeHead(500).end();
+    return void response.destroy();
+  }
+  const refused = notAnUpgrade(toHeaders(request));
+  response.writeHead(refused.status, { ...refused.headers, "content-type": "application/problem+json" }).end(refusalBody(refused));
+}
+
+function refuse(socket: Duplex, refused: Refusal): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = Buffer.from(refusalBody(refused));
+  const headers = { ...refused.headers, "content-type": "application/problem+json", "content-length": String(body.length), connection: "close" };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${refused.status} ${refused.code}\r\n${lines}\r\n`), body]));
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").split("?", 1)[0] as string;
+}
+
+function absoluteUrl(request: IncomingMessage): string {
+  const secure = (request.socket as { encrypted?: boolean }).encrypted === true;
+  const target = request.url ?? "/";
+  return target.startsWith("/") ? `${secure ? "https" : "http"}://${request.headers.host ?? "localhost"}${target}` : target;
+}
+
+function toHeaders(request: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    try {
+      headers.append(request.rawHeaders[i] as string, request.rawHeaders[i + 1] as string);
+    } catch {
+      // A field that Headers refuses says nothing to anybody.
+    }
+  }
+  return headers;
+}

@@ -1,0 +1,3 @@
+/** `sluice/sockets/client`: the client, for browsers and servers. */
+
+export { RpcError } from "./sockets/rpc-error.ts";

@@ -1,0 +1,443 @@
+/** One connection: its state, its queue of messages, its calls, and the way out. */
+
+import { CLOSE, cutReason } from "./close-codes.ts";
+import type { Codec } from "./codec.ts";
+import { CloseContextBase } from "./context.ts";
+import { dispatch, runJob } from "./dispatch.ts";
+import type { ErrorOptions } from "./errors.ts";
+import { type Frame, fixedFrame, sizeOf } from "./frame.ts";
+import type { Hub } from "./hub.ts";
+import { type Job, errorFrame } from "./job.ts";
+import { CLOSE_TYPE, HEARTBEAT_ACK_TEXT, HEARTBEAT_TEXT } from "./names.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { TopicSet } from "./topics/topic-set.ts";
+import type { Transport } from "./transport.ts";
+import type { SocketRequest, UniformSocket } from "./types.ts";
+
+const State = { opening: 0, open: 1, closing: 2, closed: 3 } as const;
+/** How long a peer has to answer a close. */
+const CLOSE_ANSWER_MS = 5000;
+/** Answers that are kept for repeated ids, per connection. */
+const MAX_REMEMBERED = 1000;
+
+/** What the handshake found out. */
+export interface Accepted {
+  readonly clientId: string;
+  readonly data: Record<string, unknown>;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  /** The subprotocol to answer with. */
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+}
+
+export class Connection implements OutboxOwner {
+  readonly hub: Hub;
+  readonly clientId: string;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+  readonly transport: Transport;
+  readonly socket: UniformSocket;
+  readonly outbox: Outbox;
+  readonly openedAt: number;
+  data: Record<string, unknown>;
+  /** Monotonic instant of the last sign of life. */
+  lastSeenAt: number;
+  pingedAt = 0;
+  /** `onClose` is running: it may still publish. */
+  inCloseHooks = false;
+  /** Publishes of this connection that are not delivered here yet. */
+  publishTail: Promise<void> | undefined = undefined;
+  /** Topics that are being resumed: what comes live waits until the past has been sent. */
+  replaying: Map<string, { readonly frame: Frame; readonly offset: string | undefined }[]> | undefined = undefined;
+  violations = 0;
+  violationsSince = 0;
+  #state: 0 | 1 | 2 | 3 = State.opening;
+  #topics: TopicSet | undefined;
+  #queue: Job[] = [];
+  #running: Job | undefined;
+  /** Received and not finished. */
+  #pending = 0;
+  #active: Set<Job> | undefined;
+  #calls: Map<string, Job> | undefined;
+  #callsInFlight = 0;
+  #answers: Map<string, { readonly frame: Frame; readonly until: number }> | undefined;
+  #held: { readonly data: string | Uint8Array; readonly bytes: number }[] | undefined;
+  #closeTimer: unknown;
+  #dropped = 0;
+  #dropReportedAt = -Infinity;
+  #ended: Promise<void> | undefined;
+  #settleWaiters: (() => void)[] | undefined;
+  readonly #goneWaiters: (() => void)[] = [];
+  /** Undefined until the transport is gone. */
+  closedWith: { readonly code: number; readonly reason: string } | undefined;
+
+  constructor(hub: Hub, accepted: Accepted, transport: Transport) {
+    this.hub = hub;
+    this.clientId = accepted.clientId;
+    this.data = accepted.data;
+    this.request = accepted.request;
+    this.codec = accepted.codec;
+    this.protocol = accepted.protocol;
+    this.identity = accepted.identity;
+    this.transport = transport;
+    this.outbox = new Outbox(this, hub.options.limits.backpressure);
+    this.openedAt = this.lastSeenAt = hub.monotonic();
+    this.socket = new Handle(this);
+  }
+
+  get topics(): TopicSet {
+    return (this.#topics ??= new TopicSet(this));
+  }
+
+  /** The topics, if there ever were any. */
+  get ownTopics(): TopicSet | undefined {
+    return this.#topics;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === State.open;
+  }
+
+  /** A close has begun: nothing is sent or handled any more. */
+  get isClosing(): boolean {
+    return this.#state >= State.closing;
+  }
+
+  /** The socket is gone. */
+  get isGone(): boolean {
+    return this.#state === State.closed;
+  }
+
+  get running(): Job | undefined {
+    return this.#running;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get callsInFlight(): number {
+    return this.#callsInFlight;
+  }
+
+  assignData(partial: object): void {
+    const next = { ...this.data };
+    for (const key of Object.keys(partial ?? {})) {
+      if (key === "__proto__" || key === "clientId") continue;
+      next[key] = (partial as Record<string, unknown>)[key];
+    }
+    this.data = next;
+    this.hub.onData?.(this);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- inbound
+
+  /** A message from the wire. */
+  receive(data: string | Uint8Array, bytes: number = sizeOf(data)): void {
+    if (this.isClosing) return;
+    const { hub } = this;
+    this.lastSeenAt = hub.monotonic();
+    const { limits } = hub.options;
+    if (bytes > limits.maxPayloadBytes) return this.#tooBig(bytes);
+    if (data === HEARTBEAT_TEXT && !this.codec.binary) {
+      this.outbox.write(fixedFrame(this.codec, HEARTBEAT_ACK_TEXT));
+      return;
+    }
+    if (this.#state === State.open) {
+      dispatch(this, data, bytes);
+      return;
+    }
+    this.#held ??= [];
+    if (this.#held.length >= limits.maxPending) {
+      hub.limitExceeded({ type: "backpressure", clientId: this.clientId, ws: this.socket, observed: this.#held.length + 1, limit: limits.maxPending, direction: "in" });
+      this.sendError("RESOURCE_EXHAUSTED", "too many messages wait", undefined, {}, undefined);
+      return;
+    }
+    this.#held.push({ data, bytes });
+  }
+
+  /** A sign of life that is no message. */
+  seen(): void {
+    this.lastSeenAt = this.hub.monotonic();
+  }
+
+  /** The runtime refused a message that was larger than its own cap. */
+  transportTooBig(observed: number): void {
+    const { limits } = this.hub.options;
+    this.hub.limitExceeded({ type: "payload", clientId: this.clientId, ws: this.socket, observed, limit: limits.maxPayloadBytes });
+  }
+
+  #tooBig(observed: number): void {
+    const { limits } = this.hub.options;
+    this.hub.limitExceeded({ type: "payload", clientId: this.clientId, ws: this.socket, observed, limit: limits.maxPayloadBytes });
+    if (observed > limits.transportPayloadBytes) this.close(CLOSE.tooBig, "Message too big");
+    else if (limits.onExceeded === "send") this.sendError("RESOURCE_EXHAUSTED", "the message is too big", { limit: limits.maxPayloadBytes, observed }, { retryable: false }, undefined);
+    else if (limits.onExceeded === "close") this.close(limits.closeCode, cutReason(limits.closeReason));
+  }
+
+  /** `onOpen` is done: what waited is handled. */
+  opened(): void {
+    if (this.#state !== State.opening) return;
+    this.#state = State.open;
+    const held = this.#held;
+    this.#held = undefined;
+    for (const { data, bytes } of held ?? []) if (this.#state === State.open) dispatch(this, data, bytes);
+  }
+
+  /** Runs a job when its turn has come. */
+  admit(job: Job, ordered: boolean): void {
+    this.#pending++;
+    if (job.isRpc) {
+      this.#callsInFlight++;
+      if (job.correlationId !== undefined) (this.#calls ??= new Map()).set(job.correlationId, job);
+    }
+    if (!ordered) return runJob(job);
+    if (this.#running !== undefined) {
+      this.#queue.push(job);
+      job.armDeadline();
+      return;
+    }
+    this.#running = job;
+    runJob(job);
+  }
+
+  /** A handler is waited for: it has to hear of a close. */
+  activate(job: Job): void {
+    (this.#active ??= new Set()).add(job);
+  }
+
+  /** The work of a job has ended for good, whatever had been said about it before. */
+  settled(job: Job): void {
+    this.#active?.delete(job);
+    if (this.#active?.size === 0) {
+      const waiters = this.#settleWaiters;
+      this.#settleWaiters = undefined;
+      for (const wake of waiters ?? []) wake();
+    }
+  }
+
+  /** Nothing waits for the job any more; the next one starts. */
+  finish(job: Job, code: string): void {
+    if (job.finished) return;
+    job.finished = true;
+    job.release();
+    this.#pending--;
+    if (job.isRpc) {
+      this.#callsInFlight--;
+      if (job.correlationId !== undefined && this.#calls?.get(job.correlationId) === job) this.#calls.delete(job.correlationId);
+    }
+    this.hub.jobEnded(job, code);
+    if (this.#running === job) {
+      this.#running = undefined;
+      this.#next();
+    } else if (!job.started) {
+      const at = this.#queue.indexOf(job);
+      if (at >= 0) this.#queue.splice(at, 1);
+    }
+  }
+
+  #next(): void {
+    while (this.#running === undefined && this.#queue.length > 0 && !this.isClosing) {
+      const job = this.#queue.shift() as Job;
+      this.#running = job;
+      runJob(job);
+    }
+  }
+
+  call(correlationId: string): Job | undefined {
+    return this.#calls?.get(correlationId);
+  }
+
+  /** The call has its answer: from here on the id is free. */
+  answered(job: Job, _code: string): void {
+    if (job.correlationId !== undefined && this.#calls?.get(job.correlationId) === job && job.finished) this.#calls.delete(job.correlationId);
+  }
+
+  remember(correlationId: string, frame: Frame): void {
+    const windowMs = this.hub.options.rpc.dedupeWindowMs;
+    if (windowMs === 0) return;
+    const answers = (this.#answers ??= new Map());
+    if (answers.size >= MAX_REMEMBERED) answers.delete(answers.keys().next().value as string);
+    answers.delete(correlationId);
+    answers.set(correlationId, { frame, until: this.hub.monotonic() + windowMs });
+  }
+
+  /** The answer that was given to this id a moment ago. */
+  rememberedAnswer(correlationId: string): Frame | undefined {
+    const found = this.#answers?.get(correlationId);
+    if (found === undefined) return undefined;
+    if (found.until > this.hub.monotonic()) return found.frame;
+    this.#answers?.delete(correlationId);
+    return undefined;
+  }
+
+  /** A drain has begun: what has not started is told so. */
+  refuseQueued(): void {
+    for (const job of this.#queue.slice()) {
+      if (job.isRpc) job.fail("UNAVAILABLE", "the server is shutting down");
+      else this.sendError("UNAVAILABLE", "the server is shutting down", undefined, {}, job.correlationId);
+      this.finish(job, "UNAVAILABLE");
+    }
+  }
+
+  /** Resolves when the running handlers have settled. */
+  idle(): Promise<void> {
+    if ((this.#active?.size ?? 0) === 0) return Promise.resolve();
+    return new Promise((resolve) => void (this.#settleWaiters ??= []).push(resolve));
+  }
+
+  /** Resolves when the connection is gone and cleaned up. */
+  whenGone(): Promise<void> {
+    return this.#ended ?? new Promise((resolve) => void this.#goneWaiters.push(resolve));
+  }
+
+  abortAll(reason: unknown): void {
+    for (const job of this.#active ?? []) job.abort(reason);
+    this.#running?.abort(reason);
+  }
+
+  // --------------------------------------------------------------------------------------------------------- outbound
+
+  /** Writes an error; gives the frame. */
+  sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc = false): Frame | undefined {
+    if (this.isClosing) return undefined;
+    const { frame, complaint } = errorFrame(this, code, message, details, options, correlationId, asRpc);
+    if (complaint !== undefined) this.hub.complain(this, complaint);
+    this.sent(asRpc ? "RPC_ERROR" : "ERROR", frame);
+    this.outbox.write(frame);
+    return frame;
+  }
+
+  sent(type: string | undefined, frame: Frame): void {
+    const { events } = this.hub;
+    if (events.active) events.emit({ type: "message.out", clientId: this.clientId, at: this.hub.now(), messageType: type ?? "", bytes: frame.bytes });
+  }
+
+  /** Keeps a live frame back while the past of its topic is on its way; true when it was kept. */
+  holdBack(topic: string, frame: Frame, message: { readonly offset?: string | undefined; readonly meta: Readonly<Record<string, unknown>> }): boolean {
+    const waiting = this.replaying?.get(topic);
+    if (waiting === undefined) return false;
+    const offset = message.offset ?? message.meta["offset"];
+    waiting.push({ frame, offset: typeof offset === "string" ? offset : undefined });
+    return true;
+  }
+
+  onDropped(frames: number, buffered: number): void {
+    const { hub } = this;
+    const now = hub.monotonic();
+    this.#dropped += frames;
+    if (hub.events.active) hub.events.emit({ type: "topic.drop", clientId: this.clientId, at: hub.now(), topic: undefined, dropped: frames });
+    if (now - this.#dropReportedAt < 1000) return;
+    this.#dropReportedAt = now;
+    hub.limitExceeded({ type: "backpressure", clientId: this.clientId, ws: this.socket, observed: Math.max(buffered, this.#dropped), limit: hub.options.limits.backpressure.maxBufferedBytes, direction: "out" });
+    this.#dropped = 0;
+  }
+
+  onOverflow(buffered: number): void {
+    const { backpressure } = this.hub.options.limits;
+    this.hub.limitExceeded({ type: "backpressure", clientId: this.clientId, ws: this.socket, observed: buffered, limit: backpressure.maxBufferedBytes, direction: "out" });
+    this.close(backpressure.closeCode, "slow consumer");
+  }
+
+  onCongested(): void {
+    if (this.transport.signalsDrain !== true) this.hub.watchCongested(this);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- close
+
+  /** Begins the close: what was sent before leaves first. */
+  close(code: number, reason: string): void {
+    if (this.isClosing) return;
+    this.#state = State.closing;
+    this.#held = undefined;
+    this.#dropQueue();
+    this.outbox.close(code, reason);
+    this.#closeTimer = this.hub.clock.setTimeout(() => this.transport.terminate(), CLOSE_ANSWER_MS);
+  }
+
+  #dropQueue(): void {
+    for (const job of this.#queue.splice(0)) {
+      job.answered = true;
+      this.finish(job, "CANCELLED");
+    }
+  }
+
+  /** The socket is gone. Resolves when `onClose` has run and nothing is left. Called by the platform. */
+  closed(code: number, reason: string): Promise<void> {
+    return (this.#ended ??= this.#end(code, reason));
+  }
+
+  async #end(code: number, reason: string): Promise<void> {
+    const { hub } = this;
+    const hadOpened = this.#state !== State.opening || hub.openStarted(this);
+    this.#state = State.closed;
+    this.closedWith = { code, reason };
+    this.#held = undefined;
+    hub.clock.clearTimeout(this.#closeTimer);
+    this.outbox.discard();
+    this.#dropQueue();
+    this.abortAll(new DOMException("the connection is closed", "AbortError"));
+    await hub.openSettled(this);
+    if ((this.#active?.size ?? 0) > 0) await this.#handlersSettled(hub.forced ? 0 : hub.options.limits.closeTimeoutMs);
+    for (const job of this.#active ?? []) this.finish(job, "CANCELLED");
+    if (hadOpened) {
+      this.inCloseHooks = true;
+      await hub.runHooks("onClose", new CloseContextBase(this, code, reason), this, CLOSE_TYPE);
+      this.inCloseHooks = false;
+    }
+    await hub.cleanUp(this);
+    this.#answers = this.#calls = undefined;
+    for (const wake of this.#goneWaiters) wake();
+  }
+
+  #handlersSettled(limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.hub.clock.setTimeout(resolve, limitMs);
+      (this.#settleWaiters ??= []).push(() => {
+        this.hub.clock.clearTimeout(timer);
+        resolve();
+      });
+      this.hub.onForce(resolve);
+    });
+  }
+
+  /** The heartbeat was lost, or the peer is refused without a word. */
+  control(type: string, payload: unknown): void {
+    if (this.isClosing) return;
+    this.outbox.write(this.hub.controlFrame(this.codec, type, payload));
+  }
+}
+
+/** The uniform socket of a connection. */
+class Handle implements UniformSocket {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  send(data: string | Uint8Array): void {
+    this.#connection.hub.sendRaw(this.#connection, data);
+  }
+
+  close(code: number = CLOSE.normal, reason = ""): void {
+    this.#connection.hub.closeByUser(this.#connection, code, reason);
+  }
+
+  get readyState(): number {
+    return this.#connection.isGone ? 3 : this.#connection.isClosing ? 2 : 1;
+  }
+
+  get bufferedAmount(): number | undefined {
+    return this.#connection.transport.bufferedAmount === undefined ? undefined : this.#connection.outbox.buffered;
+  }
+
+  get raw(): unknown {
+    return this.#connection.transport.raw;
+  }
+}
+
+

@@ -1,0 +1,34 @@
+/** A line per message. */
+
+import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { checkKeys } from "../check.ts";
+import { type Logger, consoleLogger } from "../events.ts";
+import type { ConnectionData, Middleware } from "../types.ts";
+
+export interface LoggingOptions {
+  /** @default the console */
+  readonly logger?: Pick<Logger, "info" | "error">;
+}
+
+/** Logs type, client and duration of each message, never its payload. */
+export function logging<Data = ConnectionData>(options: LoggingOptions = {}): Middleware<Data> {
+  checkKeys("logging", options, ["logger"]);
+  const { logger = consoleLogger } = options;
+  return (ctx, next) => {
+    const line = (outcome: string): string => `${ctx.type} clientId=${ctx.clientId} ${outcome}`;
+    const done = (): void => logger.info(line(`ok remaining=${Math.round(Math.min(ctx.timeRemaining(), 1e9))}ms`));
+    const failed = (error: unknown): never => {
+      logger.error(line(`failed: ${error instanceof Error ? error.message : String(error)}`));
+      throw error;
+    };
+    let work: MaybePromise<void>;
+    try {
+      work = next();
+    } catch (error) {
+      return failed(error);
+    }
+    if (isPromise(work)) return work.then(done, failed);
+    done();
+    return undefined;
+  };
+}

@@ -1,0 +1,94 @@
+/** One message to everybody who listens: encoded once per codec, handed to each socket, one failure harming nobody else. */
+
+import type { Codec } from "../codec.ts";
+import type { Connection } from "../connection.ts";
+import { type Frame, type OutMeta, encodeFrame, mergeMeta } from "../frame.ts";
+import type { Hub } from "../hub.ts";
+import type { SlowConsumerPolicy } from "../options.ts";
+import type { Slot } from "../outbox.ts";
+import { matcher } from "./policy.ts";
+
+export interface Message {
+  readonly topic: string;
+  readonly type: string;
+  /** As the publisher gave it, or as it came from another process. */
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly payload: unknown;
+  readonly offset?: string | undefined;
+  /** Connection that does not get it. */
+  readonly exclude?: string | undefined;
+  /** The frame, where it has been written already. */
+  readonly frame?: Frame;
+}
+
+export interface FannedOut {
+  readonly matched: number;
+  readonly dropped: number;
+  readonly byPattern: boolean;
+}
+
+interface Rule {
+  readonly policy: SlowConsumerPolicy;
+  readonly key: ((topic: string, type: string, payload: unknown) => string) | undefined;
+}
+
+const rules = new WeakMap<Hub, { readonly matches: (topic: string) => boolean; readonly rule: Rule }[]>();
+
+/** What happens to frames of a topic when a receiver is slow. */
+function ruleOf(hub: Hub, topic: string): Rule {
+  const { backpressure } = hub.options.limits;
+  let list = rules.get(hub);
+  if (list === undefined) {
+    list = backpressure.topics.map(({ match, policy, coalesceKey }) => ({ matches: matcher("limits.backpressure.topics", match), rule: { policy, key: coalesceKey ?? backpressure.coalesceKey } }));
+    rules.set(hub, list);
+  }
+  return list.find(({ matches }) => matches(topic))?.rule ?? { policy: backpressure.policy, key: backpressure.coalesceKey };
+}
+
+/** The frame of a topic's message in a codec. Throws what the codec throws. */
+export function topicFrame(hub: Hub, codec: Codec, message: Message): Frame {
+  const meta: OutMeta = { timestamp: hub.now(), topic: message.topic };
+  const offset = message.offset ?? message.meta["offset"];
+  if (typeof offset === "string") meta.offset = offset;
+  const frame = encodeFrame(codec, message.type, mergeMeta(meta, message.meta), message.payload);
+  const { policy, key } = ruleOf(hub, message.topic);
+  frame.droppable = true;
+  frame.policy = policy;
+  if (policy === "coalesce") frame.coalesceKey = key === undefined ? `${message.topic}\n${message.type}` : key(message.topic, message.type, message.payload);
+  return frame;
+}
+
+/** Delivers. `own` is the place the publisher's own frame has in its order. */
+export function fanOut(hub: Hub, message: Message, publisher?: Connection, own?: Slot): FannedOut {
+  const { index } = hub.topics;
+  let byPattern = false;
+  let connections = index.exact(message.topic);
+  if (connections === undefined) ({ connections, byPattern } = index.match(message.topic));
+  let matched = 0;
+  let dropped = 0;
+  let frame = message.frame;
+  let others: Map<Codec, Frame> | undefined;
+  for (const connection of connections) {
+    if (connection.isClosing || connection.clientId === message.exclude) continue;
+    const { codec } = connection;
+    let made: Frame;
+    if (frame !== undefined && frame.codec === codec) made = frame;
+    else if (frame === undefined) made = frame = topicFrame(hub, codec, message);
+    else {
+      made = (others ??= new Map()).get(codec) ?? topicFrame(hub, codec, message);
+      others.set(codec, made);
+    }
+    if (own !== undefined && connection === publisher) {
+      connection.outbox.settle(own, made);
+      matched++;
+      continue;
+    }
+    if (connection.holdBack(message.topic, made, message)) {
+      matched++;
+      continue;
+    }
+    if (connection.outbox.write(made) === "accepted") matched++;
+    else dropped++;
+  }
+  return { matched, dropped, byPattern };
+}

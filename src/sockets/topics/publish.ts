@@ -1,0 +1,173 @@
+/** Publishing: validated and allowed, delivered here before the call returns, then handed to the broker. Never rejects. */
+
+import { isPromise } from "../../core/maybe-promise.ts";
+import type { PublishReport, SerializedMessage } from "../../state/contracts.ts";
+import { jsonCodec } from "../codec.ts";
+import type { Connection } from "../connection.ts";
+import { TopicError } from "../errors.ts";
+import type { Frame } from "../frame.ts";
+import type { Hub } from "../hub.ts";
+import { type AnyEvent, compiledOf, isMessage } from "../message.ts";
+import { OutboundError, checkOutgoing } from "../send.ts";
+import type { Slot } from "../outbox.ts";
+import type { Validated } from "../validate.ts";
+import { isTooLarge } from "./bridge.ts";
+import { type FannedOut, type Message, fanOut, topicFrame } from "./fan-out.ts";
+import { flow } from "./flow.ts";
+import { type PublishOptions, type PublishResult, publishFailure } from "./publish-result.ts";
+
+type Options = PublishOptions & { readonly meta?: Readonly<Record<string, unknown>> };
+
+/** `ctx.publish`. */
+export function publishFrom(connection: Connection, topic: string, descriptor: AnyEvent, payload: unknown, options: Options | undefined): Promise<PublishResult> {
+  if (connection.isGone && !connection.inCloseHooks) return Promise.resolve(publishFailure("CONNECTION_CLOSED"));
+  return publish(connection.hub, connection, topic, descriptor, payload, options);
+}
+
+/** Where a publish stands: what it holds in its publisher's order, and whether everybody here has it. */
+class Progress {
+  own: Slot | undefined = undefined;
+  local: boolean = false;
+  onLocal: (() => void) | undefined = undefined;
+}
+
+interface Lane {
+  publishTail?: Promise<void> | undefined;
+}
+
+/** Publishes for a connection, or for the server. Publishes of one publisher keep their order. */
+export function publish(hub: Hub, publisher: Connection | undefined, topic: string, descriptor: AnyEvent, payload: unknown, options: Options = {}): Promise<PublishResult> {
+  const lane: Lane = publisher ?? hub;
+  const progress = new Progress();
+  const run = (): PublishResult | Promise<PublishResult> => {
+    try {
+      const result = flow(steps(hub, publisher, topic, descriptor, payload, options, progress));
+      return isPromise(result) ? result.catch((error: unknown) => failure(hub, publisher, descriptor, error)) : result;
+    } catch (error) {
+      return failure(hub, publisher, descriptor, error);
+    }
+  };
+  const before = lane.publishTail;
+  if (before === undefined) {
+    const result = run();
+    if (!isPromise(result)) return Promise.resolve(result);
+    if (isLocal(progress)) return result;
+    return queued(lane, publisher, progress, () => result);
+  }
+  return queued(lane, publisher, progress, () => before.then(run));
+}
+
+function isAborted({ signal }: Options): boolean {
+  return signal?.aborted === true;
+}
+
+function isLocal(progress: Progress): boolean {
+  return progress.local;
+}
+
+/** Keeps the place of a publish that has to wait: in the lane of its publisher, and among what the publisher itself is sent. */
+function queued(lane: Lane, publisher: Connection | undefined, progress: Progress, start: () => Promise<PublishResult>): Promise<PublishResult> {
+  if (publisher !== undefined && !publisher.isClosing) progress.own = publisher.outbox.hold();
+  const tail = new Promise<void>((resolve) => {
+    progress.onLocal = () => {
+      if (progress.own?.ready === false) publisher?.outbox.settle(progress.own, undefined);
+      if (lane.publishTail === tail) lane.publishTail = undefined;
+      resolve();
+    };
+  });
+  lane.publishTail = tail;
+  const result = start();
+  void result.then(progress.onLocal);
+  return result;
+}
+
+function* steps(
+  hub: Hub, publisher: Connection | undefined, rawTopic: string, descriptor: AnyEvent, payload: unknown, options: Options, progress: Progress,
+): Generator<unknown, PublishResult, never> {
+  const { topics } = hub;
+  if (!isMessage(descriptor) || descriptor.kind !== "event") throw new TypeError("publish takes a descriptor made by message()");
+  const compiled = compiledOf(descriptor);
+  const topic = topics.normalise(rawTopic, publisher, true);
+  if (isAborted(options)) return publishFailure("STATE", { cause: options.signal?.reason });
+  try {
+    yield topics.authorise("publish", topic, publisher);
+  } catch (cause) {
+    return publishFailure("ACL_PUBLISH", { cause });
+  }
+  if (hub.options.validateOutgoing) {
+    const checked = (yield checkOutgoing(compiled, payload, options.meta)) as Validated;
+    if (checked.issues !== undefined) throw new OutboundError(compiled.type, "VALIDATION", checked);
+  }
+  if (isAborted(options)) return publishFailure("STATE", { cause: options.signal?.reason });
+  const excludeSelf = publisher !== undefined && (options.excludeSelf ?? topics.policy.excludeSelfDefault);
+  const exclude = excludeSelf ? publisher.clientId : undefined;
+  const meta = options.meta ?? {};
+  let offset: string | undefined;
+  if (topics.keepsHistory(topic)) {
+    const body = encode(compiled.type, { type: compiled.type, meta, payload });
+    try {
+      offset = (yield topics.history!.append(topic, body, topics.policy.history!)) as string;
+    } catch (cause) {
+      return publishFailure(isTooLarge(cause) ? "PAYLOAD_TOO_LARGE" : "ADAPTER_ERROR", { cause, ...(topics.bridge === undefined ? {} : { adapter: topics.bridge.name }) });
+    }
+  }
+  const message: Message = { topic, type: compiled.type, meta, payload, offset, exclude };
+  // Written before anybody gets it: what cannot be written is refused whole.
+  const frame = encodeOnce(hub, compiled.type, message);
+  const { own } = progress;
+  const local = topics.sequencer !== undefined && offset !== undefined
+    ? ((yield topics.sequencer.deliver({ ...message, offset, frame }, publisher, own)) as FannedOut)
+    : fanOut(hub, { ...message, frame }, publisher, own);
+  progress.local = true;
+  progress.onLocal?.();
+  published(hub, publisher, message, local);
+  const result: PublishResult = { ok: true, matched: local.matched, capability: local.byPattern ? "prefix" : "exact", reach: "local", dropped: local.dropped, ...(offset === undefined ? {} : { offset }) };
+  const { bridge } = topics;
+  if (bridge === undefined) return result;
+  try {
+    yield topics.ready();
+    const outgoing: SerializedMessage = { id: hub.options.random.uuid(), origin: hub.id, topic, type: compiled.type, frame: frame.codec === jsonCodec ? (frame.data as string) : (topicFrame(hub, jsonCodec, message).data as string), ...(exclude === undefined ? {} : { exclude }) };
+    const report = (yield bridge.publish(topics.carrier(topic), outgoing)) as PublishReport | undefined;
+    if (report?.reach !== "cluster" || topics.policy.wildcards) return result;
+    // Its own count is the truth about this hub; what the broker knows of others comes on top.
+    return { ...result, reach: "cluster", matched: local.matched + Math.max(0, report.matched - topics.index.count(topic)) };
+  } catch (cause) {
+    return publishFailure(isTooLarge(cause) ? "PAYLOAD_TOO_LARGE" : "ADAPTER_ERROR", { cause, matched: local.matched, adapter: bridge.name });
+  }
+}
+
+function encode(type: string, value: unknown): string {
+  try {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError("nothing to write");
+    return text;
+  } catch (error) {
+    throw new OutboundError(type, "SERIALIZATION", error);
+  }
+}
+
+function encodeOnce(hub: Hub, type: string, message: Message): Frame {
+  try {
+    return topicFrame(hub, hub.options.codecs[0] ?? jsonCodec, message);
+  } catch (error) {
+    throw new OutboundError(type, "SERIALIZATION", error);
+  }
+}
+
+function published(hub: Hub, publisher: Connection | undefined, { topic, type }: Message, { matched, dropped }: FannedOut): void {
+  if (hub.events.active) hub.events.emit({ type: "topic.publish", at: hub.now(), topic, messageType: type, matched, dropped, clientId: publisher?.clientId });
+  if (hub.program.hooks.onPublish.length > 0) void hub.runHooks("onPublish", { topic, type, matched, dropped, clientId: publisher?.clientId }, publisher, type);
+}
+
+function failure(hub: Hub, publisher: Connection | undefined, descriptor: AnyEvent, error: unknown): PublishResult {
+  if (error instanceof TopicError) {
+    if (error.code === "INVALID_TOPIC") return publishFailure("INVALID_TOPIC", { details: error.details });
+    return publishFailure(error.code === "CONNECTION_CLOSED" ? "CONNECTION_CLOSED" : error.code === "ACL_SUBSCRIBE" ? "ACL_PUBLISH" : "ADAPTER_ERROR", { cause: error });
+  }
+  if (error instanceof OutboundError || error instanceof TypeError) {
+    hub.reportError(error, publisher, descriptor?.type, "OUTBOUND_VALIDATION");
+    return publishFailure("VALIDATION", { cause: error, ...(error instanceof OutboundError && error.issues !== undefined ? { details: { issues: error.issues } } : {}) });
+  }
+  hub.reportError(error, publisher, descriptor?.type);
+  return publishFailure("STATE", { cause: error });
+}

@@ -1,0 +1,3 @@
+/** valibot beside the sockets. */
+
+export * as v from "valibot";

@@ -1,0 +1,3 @@
+/** zod beside the sockets. */
+
+export { z } from "zod";

@@ -1,0 +1,5 @@
+/** The example of bun. */
+
+import { describeExample } from "./examples.ts";
+
+describeExample("bun");

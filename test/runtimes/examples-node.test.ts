@@ -1,0 +1,5 @@
+/** The example of node. */
+
+import { describeExample } from "./examples.ts";
+
+describeExample("node");
