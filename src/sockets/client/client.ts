@@ -231,7 +231,7 @@ class Client {
     if (epoch !== this.#epoch) return;
     if (this.#wasOpen && this.#clock.monotonic() - this.#openedAt >= STABLE_MS) this.#attempt = 0;
     this.#wasOpen = false;
-    for (const call of [...this.#calls.values()]) {
+    for (const call of Array.from(this.#calls.values())) {
       if (!call.sent) continue;
       if (call.idempotent) this.#requeue(call);
       else call.disconnected();
@@ -261,7 +261,7 @@ class Client {
     this.#clock.clearTimeout(this.#beat);
     this.#queue = [];
     this.#offsets.clear();
-    for (const call of [...this.#calls.values()]) {
+    for (const call of Array.from(this.#calls.values())) {
       if (error !== undefined) call.fail(error, false);
       else call.disconnected();
     }
@@ -277,7 +277,7 @@ class Client {
     this.#clock.clearTimeout(this.#timer);
     this.#clock.clearTimeout(this.#beat);
     this.#become("closing");
-    for (const call of [...this.#calls.values()]) call.disconnected();
+    for (const call of Array.from(this.#calls.values())) call.disconnected();
     this.#queue = [];
     if (socket !== undefined && socket.readyState < 3) {
       await new Promise<void>((resolve) => {
