@@ -42,3 +42,8 @@ export { cookieSession } from "./client/auth/cookie-session.ts";
 export type { CookieSessionOptions } from "./client/auth/cookie-session.ts";
 export { awsSigV4 } from "./client/auth/sigv4.ts";
 export type { AwsCredentials, AwsSigV4Options } from "./client/auth/sigv4.ts";
+export { download } from "./client/download.ts";
+export type { Download } from "./client/download.ts";
+export { fileSink } from "./client/sinks/file.ts";
+export { otelSink } from "./client/sinks/otel.ts";
+export type { MeterLike, OtelSinkOptions, SpanLike, TracerLike } from "./client/sinks/otel.ts";

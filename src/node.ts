@@ -7,3 +7,5 @@ export { createNodeHandler } from "./runtimes/node/sockets.ts";
 export type { NodeSocketHandler, NodeSocketOptions } from "./runtimes/node/sockets.ts";
 export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";
 export { memoryAdapter as nodeAdapter, type MemoryAdapter as NodeAdapter, type MemoryAdapterOptions as NodeAdapterOptions } from "./drivers/memory/adapter.ts";
+export { undiciAdapter } from "./runtimes/node/undici-adapter.ts";
+export type { UndiciAdapterOptions, UndiciAgentLike, UndiciLike } from "./runtimes/node/undici-adapter.ts";

@@ -1,0 +1,119 @@
+/** Events as OpenTelemetry spans and metrics, by the HTTP client conventions (semantic conventions 1.44). */
+
+import { configError } from "../errors.ts";
+import type { SinkContext, StitchEvent, TraceSink } from "../events.ts";
+
+type Attributes = Record<string, string | number | boolean>;
+
+/** What is used of a span of `@opentelemetry/api`. */
+export interface SpanLike {
+  setAttributes(attributes: Attributes): unknown;
+  setStatus(status: { code: number; message?: string }): unknown;
+  end(endTime?: number): void;
+}
+
+export interface TracerLike {
+  startSpan(name: string, options?: { kind?: number; attributes?: Attributes; startTime?: number }, context?: unknown): SpanLike;
+}
+
+export interface MeterLike {
+  createHistogram(name: string, options?: object): { record(value: number, attributes?: Attributes): void };
+  createCounter(name: string, options?: object): { add(value: number, attributes?: Attributes): void };
+}
+
+export interface OtelSinkOptions {
+  readonly tracer: TracerLike;
+  readonly meter?: MeterLike;
+  /** Makes a span the parent of what is started: `(span) => trace.setSpan(context.active(), span)`. @default siblings */
+  readonly contextOf?: (span: SpanLike) => unknown;
+}
+
+/** `SpanKind.CLIENT`. */
+const CLIENT = 2;
+/** `SpanStatusCode.ERROR`. */
+const ERROR = 2;
+/** Calls followed at once; those beyond have metrics and no spans. */
+const MAX_OPEN = 10_000;
+const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+interface Open {
+  readonly span: SpanLike;
+  readonly attributes: Attributes;
+  attempt: SpanLike | undefined;
+  attemptAt: number;
+}
+
+/** A span per call, a child per try with `http.request.resend_count`, and the standard histogram. @throws StitchError `CONFIG_INVALID` */
+export function otelSink(options: OtelSinkOptions): TraceSink {
+  const { tracer, meter, contextOf } = options ?? {};
+  if (typeof tracer?.startSpan !== "function") throw configError("otelSink.tracer", tracer, "a tracer with startSpan");
+  const duration = meter?.createHistogram("http.client.request.duration", { unit: "s", description: "Duration of HTTP client requests.", advice: { explicitBucketBoundaries: BOUNDARIES } });
+  const retries = meter?.createCounter("sluice.client.retries", { description: "Tries beyond the first." });
+  const throttled = meter?.createCounter("sluice.client.throttle_wait", { unit: "ms", description: "Time waited for a turn." });
+  const cache = meter?.createCounter("sluice.client.cache_hits", { description: "Answers from the cache." });
+  const circuit = meter?.createCounter("sluice.client.circuit_refusals", { description: "Calls refused by an open circuit." });
+  const open = new Map<string, Open>();
+
+  const endAttempt = (call: Open, at: number, status: number | undefined, error: string | undefined): void => {
+    if (call.attempt === undefined) return;
+    const failed = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+    const attributes: Attributes = { ...call.attributes, ...(status === undefined ? {} : { "http.response.status_code": status }), ...(failed === undefined ? {} : { "error.type": failed }) };
+    call.attempt.setAttributes(attributes);
+    if (failed !== undefined) call.attempt.setStatus({ code: ERROR });
+    call.attempt.end(at);
+    call.attempt = undefined;
+    const { "url.full": _, "url.template": __, ...labels } = attributes;
+    duration?.record(Math.max(0, at - call.attemptAt) / 1000, labels);
+  };
+
+  return {
+    handle(event, context) {
+      if (event.type === "start") {
+        if (open.size >= MAX_OPEN) return;
+        const attributes = attributesOf(context);
+        open.set(event.spanId, { span: tracer.startSpan(context.method, { kind: CLIENT, attributes: { ...attributes, "sluice.stitch": event.name }, startTime: event.at }), attributes, attempt: undefined, attemptAt: event.at });
+        return;
+      }
+      count(event);
+      const call = open.get(event.spanId);
+      if (call === undefined) return;
+      if (event.type === "progress" && event.phase === "request") {
+        endAttempt(call, event.at, undefined, "replaced");
+        const resent: Attributes = event.attempt > 1 ? { "http.request.resend_count": event.attempt - 1 } : {};
+        call.attempt = tracer.startSpan(context.method, { kind: CLIENT, attributes: { ...call.attributes, ...resent }, startTime: event.at }, contextOf?.(call.span));
+        call.attemptAt = event.at;
+      } else if (event.type === "progress" && event.phase === "response") endAttempt(call, event.at, event.status, undefined);
+      else if (event.type === "error") {
+        endAttempt(call, event.at, event.status, event.code);
+        call.span.setAttributes({ "error.type": event.code, ...(event.status === undefined ? {} : { "http.response.status_code": event.status }) });
+        call.span.setStatus({ code: ERROR, message: event.code });
+      } else if (event.type === "result") call.span.setAttributes({ "http.response.status_code": event.status, "sluice.source": event.source });
+      else if (event.type === "done") {
+        endAttempt(call, event.at, undefined, event.ok ? undefined : "unfinished");
+        call.span.end(event.at);
+        open.delete(event.spanId);
+      }
+    },
+  };
+
+  function count(event: StitchEvent): void {
+    const labels = { "sluice.stitch": event.name };
+    if (event.type === "result" && event.source !== "live") cache?.add(1, { ...labels, source: event.source });
+    if (event.type !== "progress") return;
+    if (event.phase === "retry") retries?.add(1, labels);
+    else if (event.phase === "throttled" && event.delayMs !== undefined) throttled?.add(event.delayMs, labels);
+    else if (event.phase === "circuit") circuit?.add(1, labels);
+  }
+}
+
+function attributesOf({ method, url, template }: SinkContext): Attributes {
+  const attributes: Attributes = { "http.request.method": method, "url.full": url, "url.template": template };
+  try {
+    const { hostname, port, protocol } = new URL(url);
+    attributes["server.address"] = hostname;
+    attributes["server.port"] = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+  } catch {
+    // A call that failed before it had a URL.
+  }
+  return attributes;
+}

@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { context, trace } from "@opentelemetry/api";
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { describe, expect, test } from "vitest";
+import { manualClock } from "../../testing/manual-clock.ts";
+import { mockAdapter } from "../../testing/mock-adapter.ts";
+import { bearer } from "../auth/simple.ts";
+import type { StitchEvent, TraceSink } from "../events.ts";
+import { seam } from "../seam.ts";
+import { filenameOf } from "../download.ts";
+import { consoleSink } from "./console.ts";
+import { fileSink } from "./file.ts";
+import { loggerSink, multiplex } from "./logger.ts";
+import { otelSink, type SpanLike, type TracerLike } from "./otel.ts";
+import { sentrySink } from "./sentry.ts";
+
+const CANARY = "canary-5f3a9c";
+
+/** Calls that succeed, are tried again and fail, with a secret in every place it could be in. */
+async function traffic(sink: TraceSink): Promise<void> {
+  const adapter = mockAdapter([
+    { match: "/ok", respond: { body: { password: CANARY, a: 1 }, headers: { "set-cookie": `s=${CANARY}` } } },
+    { match: "/flaky", respond: [{ status: 503 }, { body: 1 }] },
+    { respond: { status: 500, body: `bad token ${CANARY}` } },
+  ]);
+  const api = seam({ baseUrl: "https://api.test", adapter, auth: bearer(CANARY), trace: sink, retry: { attempts: 2, baseDelayMs: 0 } });
+  await api.stitch({ method: "POST", path: "/ok" })({ body: { token: CANARY, visible: "yes" }, query: { api_key: CANARY } });
+  await api.stitch("/flaky")();
+  await api.stitch("/bad")().safe();
+  await api.close();
+}
+
+describe("sinks", () => {
+  test("no secret in anything any of them emits", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-sink-"));
+    const path = join(folder, "events.jsonl");
+    const seen: unknown[] = [];
+    const keep = (...args: unknown[]): void => void seen.push(...args.map((each) => (each instanceof Error ? [each.message, JSON.stringify(each), String(each.cause)] : each)));
+    const logger = { debug: keep, info: keep, warn: keep, error: keep };
+    const payloads: TraceSink = { payloads: true, handle: (event, facts) => keep(event, facts) };
+    await traffic(multiplex(consoleSink({ level: "debug", write: keep }), loggerSink(logger), sentrySink({ addBreadcrumb: keep, captureException: keep }, { lifecycle: true }), fileSink(path), payloads));
+    const text = JSON.stringify(seen) + readFileSync(path, "utf8");
+    expect(seen.length).toBeGreaterThan(50);
+    expect(text).toContain("visible");
+    expect(text).not.toContain(CANARY);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path, "utf8").trim().split("\n").map((line) => (JSON.parse(line) as StitchEvent).type)).toContain("done");
+    rmSync(folder, { recursive: true });
+  });
+
+  test("a sink that throws, rejects or hangs changes no call; what waits is bounded", async () => {
+    const broken: TraceSink[] = [{ handle() { throw new Error("a"); } }, { handle: () => Promise.reject(new Error("b")) }, { handle: () => new Promise(() => undefined) }];
+    const api = seam({ baseUrl: "https://api.test", adapter: mockAdapter([{ respond: { body: 1 } }]), trace: broken });
+    const call = api.stitch("/x");
+    for (let i = 0; i < 300; i++) expect(await call()).toBe(1);
+    expect(api.describe()["droppedEvents"]).toBeGreaterThan(0);
+  });
+
+  test("OpenTelemetry: a span per call, a child per try", async () => {
+    const exporter = new InMemorySpanExporter();
+    const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+    const recorded: [number, object][] = [];
+    const meter = { createHistogram: () => ({ record: (value: number, labels?: object) => void recorded.push([value, labels ?? {}]) }), createCounter: () => ({ add: () => undefined }) };
+    await traffic(otelSink({ tracer: provider.getTracer("t") as unknown as TracerLike, meter, contextOf: (span: SpanLike) => trace.setSpan(context.active(), span as never) }));
+    const spans = exporter.getFinishedSpans();
+    const roots = spans.filter((span) => span.parentSpanContext === undefined);
+    expect(roots).toHaveLength(3);
+    expect(spans).toHaveLength(3 + 5);
+    const flaky = roots.find((span) => String(span.attributes["url.full"]).endsWith("/flaky"));
+    const tries = spans.filter((span) => span.parentSpanContext?.spanId === flaky?.spanContext().spanId);
+    expect(tries.map((span) => [span.attributes["http.response.status_code"], span.attributes["http.request.resend_count"], span.status.code])).toEqual([[503, undefined, 2], [200, 1, 0]]);
+    expect(flaky).toMatchObject({ kind: 2, attributes: { "http.request.method": "GET", "server.address": "api.test", "server.port": 443 } });
+    expect(recorded).toHaveLength(5);
+    expect(JSON.stringify(spans.map((span) => [span.attributes, span.name]))).not.toContain(CANARY);
+  });
+
+  test("console lines hold no control characters of an upstream", async () => {
+    const lines: string[] = [];
+    const clock = manualClock();
+    consoleSink({ level: "debug", write: (line) => void lines.push(line) }).handle({ type: "info", topic: "x", detail: "a\u001b[31m\nforged", at: clock.now(), elapsedMs: 0, name: "n", traceId: "t", spanId: "s", attempt: 1 }, { method: "GET", template: "", url: "", principal: false });
+    // eslint-disable-next-line no-control-regex
+    expect(lines.join("")).not.toMatch(/[\u0000-\u001f]/);
+  });
+});
+
+test("names of downloads are base names", () => {
+  expect(filenameOf("attachment; filename=\"a b.txt\"")).toBe("a b.txt");
+  expect(filenameOf("attachment; filename=x.txt; filename*=UTF-8''%e2%82%ac.txt")).toBe("€.txt");
+  for (const [text, name] of [["../../etc/passwd", "passwd"], ["C:\\\\x\\\\y.exe", "y.exe"], ["..", undefined], ["a\u0000b", "ab"]] as const) expect(filenameOf(`attachment; filename="${text}"`)).toBe(name);
+});
