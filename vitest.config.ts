@@ -1,7 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/**
- * `unit` needs no server and no build; `suites` may start servers, processes and packed packages. */
+/** `unit` needs no server and no build; `suites` may start servers, processes and packed packages. */
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
