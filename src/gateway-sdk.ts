@@ -16,3 +16,5 @@ export type {
 } from "./gateway/evaluation/protocol.ts";
 export { isTraceRequested, policyTrace } from "./gateway/sdk/policy-trace.ts";
 export { noopTraceReporter, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, type TraceReporter } from "./gateway/operation/trace-report.ts";
+export { isDebugRequested, parseDebugRequest, setDebugHeader, type DebugRequest } from "./gateway/operation/debug-headers.ts";
+export { policyDebug } from "./gateway/sdk/policy-debug.ts";

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createJiti } from "jiti";
+import * as gatewayConfig from "../gateway-config.ts";
 import * as gatewaySdk from "../gateway-sdk.ts";
 import * as gateway from "../gateway.ts";
 import * as memory from "../memory.ts";
@@ -26,6 +27,7 @@ export class LoadError extends Error {}
  */
 const own: Record<string, unknown> = {
   "sluice/gateway": gateway,
+  "sluice/gateway/config": gatewayConfig,
   "sluice/gateway/sdk": gatewaySdk,
   "sluice/memory": memory,
   "sluice/node": node,

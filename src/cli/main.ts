@@ -3,11 +3,15 @@
 
 import { readFileSync } from "node:fs";
 import { cac } from "cac";
+import { checkFile, listRoutes } from "./check-file.ts";
+import { initFile } from "./init-file.ts";
 import { serveFile } from "./serve-file.ts";
 
 interface ServeFlags {
   readonly port?: unknown;
   readonly host?: unknown;
+  readonly debug?: boolean;
+  readonly quiet?: boolean;
 }
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
@@ -17,13 +21,30 @@ cli
   .command("run <file>", "Serve a gateway file")
   .option("-p, --port <port>", "Port to listen on, 0 for a free one (default: 8787)")
   .option("-H, --host <host>", "Address to listen on (default: localhost)")
-  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), watch: false }));
+  .option("-d, --debug", "Print what the pipeline does")
+  .option("-q, --quiet", "No line per request")
+  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), ...printing(flags), watch: false }));
 
 cli
   .command("dev <file>", "Serve a gateway file and load it again on every save")
   .option("-p, --port <port>", "Port to listen on, 0 for a free one (default: 8787)")
   .option("-H, --host <host>", "Address to listen on (default: localhost)")
-  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), watch: true }));
+  .option("-d, --debug", "Print what the pipeline does")
+  .option("-q, --quiet", "No line per request")
+  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), ...printing(flags), watch: true }));
+
+cli
+  .command("check <file>", "Say what is wrong with a gateway file, or looks wrong")
+  .action((file: string) => checkFile(file));
+
+cli
+  .command("routes <file>", "List the routes of a gateway file")
+  .option("--json", "As JSON")
+  .action((file: string, flags: { readonly json?: boolean }) => listRoutes(file, flags.json === true));
+
+cli
+  .command("init [file]", "Write a small gateway file that works (default: gateway.ts)")
+  .action((file: string | undefined) => initFile(file ?? "gateway.ts"));
 
 cli.help();
 cli.version(version);
@@ -45,4 +66,8 @@ function address({ port = 8787, host = "localhost" }: ServeFlags): { port: numbe
   const number = Number(port);
   if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new Error(`--port must be an integer from 0 to 65535, got "${String(port)}"`);
   return { port: number, hostname: String(host) };
+}
+
+function printing({ debug, quiet }: ServeFlags): { debug: boolean; lines: boolean } {
+  return { debug: debug === true, lines: quiet !== true };
 }

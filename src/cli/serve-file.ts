@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
-import { type GatewayInstance, createGateway } from "../gateway.ts";
+import { type GatewayConfig, type GatewayInstance, createGateway } from "../gateway.ts";
 import { serve } from "../node.ts";
 import { LoadError, type Loaded, type Served, load } from "./load.ts";
 import { withRequestLine } from "./request-line.ts";
@@ -12,6 +12,10 @@ export interface ServeFileOptions {
   readonly hostname: string;
   /** Load the file again when it or a file beside it changes; a broken edit keeps the last good gateway. */
   readonly watch: boolean;
+  /** Debug lines of the gateway. @default false */
+  readonly debug?: boolean;
+  /** One line per request. @default true */
+  readonly lines?: boolean;
 }
 
 /** The watcher drops a change within 50 ms of another (a formatter after a save), so loading waits longer than that. */
@@ -20,7 +24,8 @@ const SETTLE_MS = 100;
 export async function serveFile(path: string, options: ServeFileOptions): Promise<void> {
   const file = resolve(path);
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
-  const current = new Current();
+  // While somebody works on a file, the dashboard is a page of its own server, on this machine alone.
+  const current = new Current((config) => ({ ...config, ...(options.watch && config.admin === undefined ? { admin: true } : undefined), ...(options.debug === true ? { debug: true } : undefined) }));
   try {
     await current.replace(await load(file));
   } catch (error) {
@@ -28,8 +33,8 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
     fail(error);
   }
   const watcher = options.watch ? await watching(dirname(file)) : undefined;
-  const server = await serve(withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
-  print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}`);
+  const server = await serve(options.lines === false ? current : withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
+  print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}${options.watch && current.hasGateway ? `\ndashboard on ${server.url.replace("127.0.0.1", "localhost")}/___gateway/` : ""}`);
 
   let pending = false;
   let reload = Promise.resolve();
@@ -75,16 +80,25 @@ async function watching(folder: string): Promise<FSWatcher> {
 class Current implements Served {
   #served: Served & { readonly close?: () => Promise<void> } = { fetch: () => new Response(null, { status: 503 }) };
   #gateway: GatewayInstance | undefined;
+  readonly #complete: (config: GatewayConfig) => GatewayConfig;
+
+  constructor(complete: (config: GatewayConfig) => GatewayConfig) {
+    this.#complete = complete;
+  }
 
   readonly fetch: Served["fetch"] = (request, env, ctx) => this.#served.fetch(request, env, ctx);
 
+  get hasGateway(): boolean {
+    return this.#gateway !== undefined;
+  }
+
   async replace(loaded: Loaded): Promise<void> {
     if (loaded.kind === "config" && this.#gateway !== undefined) {
-      await this.#gateway.update(loaded.config);
+      await this.#gateway.update(this.#complete(loaded.config));
       return;
     }
     const old = this.#served;
-    this.#gateway = loaded.kind === "config" ? createGateway(loaded.config) : undefined;
+    this.#gateway = loaded.kind === "config" ? createGateway(this.#complete(loaded.config)) : undefined;
     this.#served = this.#gateway ?? (loaded as { served: Served }).served;
     if (old !== this.#served) await old.close?.();
   }

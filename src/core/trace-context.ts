@@ -30,6 +30,11 @@ export function formatTraceparent(ids: TraceIds, spanId: string = ids.spanId): s
   return `00-${ids.traceId}-${spanId}-${(ids.flags & 0xff).toString(16).padStart(2, "0")}`;
 }
 
+/** A fresh id of a span. */
+export function newSpanId(): string {
+  return randomHex(8);
+}
+
 const HEX: readonly string[] = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Entropy is fetched for many ids at once: one call of the generator costs more than the ids. */

@@ -7,6 +7,8 @@ import type { MaybePromise } from "../core/maybe-promise.ts";
 import { GatewayError } from "./errors.ts";
 import { serveRoute, serveUnmatched } from "./exchange.ts";
 import type { BoundUpstream, Snapshot } from "./internals.ts";
+import { serveAdmin } from "./operation/admin.ts";
+import type { AdminHost } from "./operation/admin-host.ts";
 import { canonicalPath, queryOf } from "./path.ts";
 import { createRouteTable, KNOWN_METHODS, withoutSlash, type MatchResult, type RouteTable } from "./routing.ts";
 
@@ -22,8 +24,8 @@ type Entry = [handler: Handler, description: unknown];
 /** What `getPath` gives for a path that has no canonical form. */
 const MALFORMED = "";
 
-export function createApp(active: Switch): Hono {
-  const router = createGatewayRouter(active);
+export function createApp(active: Switch, admin: AdminHost): Hono {
+  const router = createGatewayRouter(active, admin);
   const app = new Hono({ router: router as never, getPath: (request: Request) => canonicalPath(request.url) ?? MALFORMED });
   // The one route others see: `outer.route("/api", gateway.app)` takes it over, and the match happens here.
   app.all("/*", (c) => router.serveMounted(c));
@@ -36,7 +38,7 @@ interface GatewayRouter extends Router<Entry> {
   seal(): void;
 }
 
-function createGatewayRouter(active: Switch): GatewayRouter {
+function createGatewayRouter(active: Switch, admin: AdminHost): GatewayRouter {
   let sealed = false;
   /** Routes a user added to `gateway.app` itself; they go first. */
   let extras: TrieRouter<Entry> | undefined;
@@ -58,6 +60,11 @@ function createGatewayRouter(active: Switch): GatewayRouter {
   const find = (method: string, path: string): MatchResult<Entry> => {
     const { snapshot } = active;
     if (path === MALFORMED) return only((c) => serveUnmatched(snapshot, c, "/", snapshot.unmatched, badPath));
+    const settings = snapshot.admin;
+    if (settings !== undefined && (path.startsWith(settings.base) || path.length + 1 === settings.base.length && settings.base.startsWith(path))) {
+      const page = path.slice(settings.base.length);
+      return only((c) => serveUnmatched(snapshot, c, path, snapshot.early, (inner) => serveAdmin(admin, settings, inner, page)));
+    }
     const routes = currentTable();
     const found = routes.match(method, path);
     if (found[0].length > 0) {

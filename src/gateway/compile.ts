@@ -6,6 +6,8 @@ import { quote } from "../core/errors.ts";
 import { LATEST_GUARD, Priority } from "./priority.ts";
 import { GatewayError } from "./errors.ts";
 import type { BoundEntry, CompiledRoute, SiteBase } from "./internals.ts";
+import { HEALTH } from "./operation/health.ts";
+import { observed } from "./operation/observe.ts";
 import { GATEWAY_PLACE } from "./process-state.ts";
 import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
 import type { BoundPolicy, GatewayConfig, Policy, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
@@ -14,6 +16,7 @@ import { bindUpstream, upstreamLabel } from "./upstreams/bind.ts";
 export interface Compiled {
   readonly routes: readonly CompiledRoute[];
   readonly unmatched: readonly BoundEntry[];
+  readonly early: readonly BoundEntry[];
   readonly looseSite: (policy: Policy) => PolicySite;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
   readonly places: ReadonlySet<string>;
@@ -40,14 +43,20 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   const globals = placeAll(config.policies ?? [], { layer: GLOBAL, place: "*", routePath: "*", upstream: "*" }, "the gateway");
   const scopes = new Map<string, ScopeOrigin[]>();
   const routes = config.routes.map((route) => compileRoute(route));
+  // No wildcard stands before a health check.
+  routes.sort((a, b) => Number(isHealth(b)) - Number(isHealth(a)));
 
   function compileRoute(route: RouteConfig): CompiledRoute {
     const path = canonicalPattern(joinPath(config.basePath ?? "", route.path));
     const methods = Object.freeze([...new Set<string>(route.methods ?? defaultMethods)]);
-    const upstream = bindUpstream(route.pipeline.upstream, `route ${quote(path)}`);
+    const here = `${methods.join(",")} ${path}`;
+    const place = joinKey(base.gatewayName, here, "");
+    binder.places.add(place);
+    const { clock, random, events } = base;
+    const upstream = bindUpstream(route.pipeline.upstream, { where: `route ${quote(path)}`, route: path, clock, random, events, keep: (name, make) => base.process.keep(place, name, make) });
+    if (upstream.dispose !== undefined) binder.owns(upstream.dispose);
     const label = upstreamLabel(route.pipeline.upstream);
     const { layers, own } = splitLayers(route);
-    const here = `${methods.join(",")} ${path}`;
     const placed = [...globals];
     for (const layer of layers) {
       const place = joinPath(config.basePath ?? "", layer.prefix) + suffix(scopes, layer);
@@ -68,10 +77,12 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
   }
 
   const early = globals.filter((placed) => binder.priority(placed.policy) <= UNMATCHED_PRIORITY);
+  const watching = order(early, binder);
   override(early, placeAll(config.unmatchedPolicies ?? [], { layer: {}, place: "unmatched", routePath: "*", upstream: "*" }, `"unmatchedPolicies"`));
   return {
     routes,
     unmatched: order(early, binder),
+    early: watching,
     looseSite: (policy) => siteOf(base, { policy, place: "*", routePath: "*", upstream: "*" }),
     places: binder.places,
     purges: binder.purges,
@@ -130,6 +141,8 @@ interface Binder {
   priority(policy: Policy): number;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
   readonly places: Set<string>;
+  /** Something to free with the configuration. */
+  owns(dispose: () => void): void;
   dispose(): void;
 }
 
@@ -139,6 +152,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   const disposals: (() => void)[] = [];
   const purges: ((target: PurgeTarget) => MaybePromise<number>)[] = [];
   const places = new Set<string>();
+  const observes = isOn(config.metrics) || config.tracing !== undefined || isOn(config.debugHeaders) || config.admin !== undefined;
   const priority = (policy: Policy): number => {
     const wanted = policy.priority ?? config.defaultPolicyPriority ?? Priority.DEFAULT;
     return policy.guard === true ? Math.min(wanted, LATEST_GUARD) : wanted;
@@ -156,7 +170,8 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         const site = siteOf(base, placed);
         places.add(site.scopeKey);
         const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
-        entry = { name: policy.name, priority: priority(policy), handler: bound.handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose };
+        const handler = observes ? observed(policy.name, priority(policy), bound.handler) : bound.handler;
+        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose };
         const { dispose, purge } = bound;
         if (purge !== undefined) purges.push(purge);
         if (dispose !== undefined) disposals.push(() => reportFailure(base, dispose));
@@ -164,10 +179,21 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
       }
       return entry;
     },
+    owns(dispose) {
+      disposals.push(dispose);
+    },
     dispose() {
       for (const dispose of disposals.splice(0)) dispose();
     },
   };
+}
+
+function isHealth(route: CompiledRoute): boolean {
+  return (route.upstream as { [HEALTH]?: true })[HEALTH] === true;
+}
+
+function isOn(option: unknown): boolean {
+  return option !== undefined && option !== false;
 }
 
 function siteOf(base: SiteBase, { policy, place, routePath, upstream }: Omit<Placed, "layer">): PolicySite {

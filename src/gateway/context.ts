@@ -1,6 +1,7 @@
 /** The per-request context: what `getGatewayContext(c)` gives. Everything that costs something is made when read. */
 
 import type { Context } from "hono";
+import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { BodyEnd } from "./body-end.ts";
@@ -9,10 +10,14 @@ import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
 import { configError } from "./errors.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import type { DebugNotes } from "./operation/debug-headers.ts";
 import type { TraceNotes } from "./operation/trace-report.ts";
+import type { RequestSpans } from "./operation/tracing.ts";
+import { publicOrigin } from "./public-origin.ts";
+import type { TargetGate } from "./upstreams/target-gate.ts";
 import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
 import { traceIds, type TraceIds } from "../core/trace-context.ts";
-import type { DebugLogger, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
+import type { DebugLogger, GatewayEvent, Identity, Policy, PolicyContext, PolicyHandler } from "./types.ts";
 
 /** Where a request's state hangs on its Hono context: reading a property costs less than a look-up in a map. */
 const STATE: unique symbol = Symbol.for("sluice.gateway.context");
@@ -65,6 +70,10 @@ export class RequestState implements PolicyContext {
   upstreamStatus: number | undefined;
   upstreamError: unknown;
   upstreamGate: (() => void) | undefined;
+  /** Circuits per target, see `upstreams/target-gate.ts`. */
+  targetGate: TargetGate | undefined;
+  /** Targets that failed this request: a retry prefers others. */
+  triedTargets: Set<string> | undefined;
   /** What policies have decided about the call of the upstream. */
   plan: OutgoingPlan | undefined;
   /** The chain this request runs through: a detached run starts inside it. */
@@ -74,6 +83,16 @@ export class RequestState implements PolicyContext {
   answered: boolean;
   /** What a client that may have a trace has asked for; `undefined` when it has not. */
   traceNotes: TraceNotes | undefined;
+  debugNotes: DebugNotes | undefined;
+  /** Spans of a sampled request. */
+  spans: RequestSpans | undefined;
+  /** The attempt under way, as upstreams see it in `traceparent`. */
+  attemptSpanId: string | undefined;
+  /** Code of the problem document that answers. */
+  errorCode: string | undefined;
+  tags: Record<string, string> | undefined;
+  /** Monotonic. */
+  readonly beganAt: number;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
   private lazySignal: AbortSignal | undefined;
@@ -97,11 +116,19 @@ export class RequestState implements PolicyContext {
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
     this.upstreamGate = undefined;
+    this.targetGate = undefined;
+    this.triedTargets = undefined;
     this.plan = undefined;
     this.policies = undefined;
     this.call = undefined;
     this.answered = false;
     this.traceNotes = undefined;
+    this.debugNotes = undefined;
+    this.spans = undefined;
+    this.attemptSpanId = undefined;
+    this.errorCode = undefined;
+    this.tags = undefined;
+    this.beganAt = snapshot.clock.monotonic();
     this.bodyEnd = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;
@@ -126,6 +153,16 @@ export class RequestState implements PolicyContext {
     return this.snapshot.adapter;
   }
 
+  get events(): Events<GatewayEvent> {
+    return this.snapshot.core.events;
+  }
+
+  /** Origin of a url upstream whose target is fixed. */
+  get fixedTarget(): string | undefined {
+    const label = this.upstream;
+    return label.startsWith("url http") ? label.slice(4) : undefined;
+  }
+
   get upstream(): string {
     return this.route === undefined ? "*" : this.route.upstreamLabel;
   }
@@ -146,6 +183,20 @@ export class RequestState implements PolicyContext {
     return (this.lazyTrace ??= traceIds(this.c.req.raw.headers.get("traceparent")));
   }
 
+  /** Sets the sampled flag of a trace that this gateway takes part in. */
+  sampled(yes: boolean): void {
+    const { trace } = this;
+    this.lazyTrace = { ...trace, flags: yes ? trace.flags | 1 : trace.flags & 0xfe };
+  }
+
+  /** Keeps the platform awake for `promise`; `close()` does not wait for it. */
+  keepAwake(promise: Promise<unknown>): void {
+    const { core, adapter } = this.snapshot;
+    const settled = promise.catch((error: unknown) => core.events.emit({ type: "background.error", error }));
+    if (adapter?.waitUntil !== undefined) adapter.waitUntil(settled);
+    else executionContext(this.c)?.waitUntil?.(settled);
+  }
+
   get traceId(): string {
     return this.trace.traceId;
   }
@@ -158,6 +209,10 @@ export class RequestState implements PolicyContext {
   get peer(): string | undefined {
     if (this.lazyPeer === undefined) this.lazyPeer = peerAddress(this.c, this.original) ?? null;
     return this.lazyPeer ?? undefined;
+  }
+
+  get publicOrigin(): string {
+    return publicOrigin(this);
   }
 
   get clientIp(): string {

@@ -11,6 +11,7 @@ import { runDetached } from "./detached.ts";
 import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { createPrivateStores } from "./local-stores.ts";
+import { createFigures } from "./operation/figures.ts";
 import { compareRoutes, createRegistry } from "./registry.ts";
 import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
 import { createSnapshot } from "./snapshot.ts";
@@ -40,12 +41,23 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
     process: createProcessState(),
     transport: outgoing.send,
     detach: runDetached,
+    sockets: new Set(),
     closing: false,
     unknownAddressReported: false,
+    openAdminReported: false,
+    collector: undefined,
+    recent: () => [],
   };
   const active: Switch = { snapshot: createSnapshot(core, config) };
-  const app: Hono = createApp(active);
   let registry: GatewayRegistry | undefined;
+  const app: Hono = createApp(active, {
+    core,
+    snapshot: () => active.snapshot,
+    registry: () => instance._registry,
+    purge: (target) => instance.cache.purge(target),
+  });
+  const figures = createFigures(core, () => active.snapshot.clock.now());
+  figures.use(config);
   let closed: Promise<void> | undefined;
 
   const instance: GatewayInstance = {
@@ -70,13 +82,14 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
       const old = active.snapshot;
       const snapshot = createSnapshot(core, next);
       active.snapshot = snapshot;
+      figures.use(next);
       registry = undefined;
       retire(old);
       core.process.sweep((place) => place === GATEWAY_PLACE || snapshot.places.has(place) || (old.inFlight > 0 && old.places.has(place)));
       return compareRoutes(old, snapshot);
     },
     close(options) {
-      return (closed ??= close(active, core, [() => outgoing.close(), () => local.destroy()], options?.graceMs ?? DEFAULT_GRACE_MS));
+      return (closed ??= close(active, core, [() => active.snapshot.tracing?.exporter.shutdown?.() ?? Promise.resolve(), () => outgoing.close(), () => local.destroy()], options?.graceMs ?? DEFAULT_GRACE_MS));
     },
     [Symbol.asyncDispose]: () => instance.close(),
     get _registry() {
@@ -95,6 +108,7 @@ function retire(snapshot: Snapshot): void {
 async function close(active: Switch, core: Core, owned: readonly (() => Promise<void>)[], graceMs: number): Promise<void> {
   if (typeof graceMs !== "number" || !(graceMs >= 0)) throw configError(`option "graceMs" of close()`, graceMs, "a number of at least 0");
   core.closing = true;
+  for (const closeSocket of core.sockets) closeSocket();
   // Grace is real time, whatever clock the policies were given.
   if (!(await core.tracker.drain(graceMs, systemClock))) {
     core.tracker.abort(new GatewayError(503, "gateway_closing", "The gateway was closed before the answer was complete"));

@@ -7,10 +7,14 @@ import { RequestState } from "./context.ts";
 import { GatewayError, defaultErrorResponse } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
+import { armDebug, writeDebugHeaders } from "./operation/debug-headers.ts";
+import { observeEnd } from "./operation/observe.ts";
+import { beginTrace } from "./operation/tracing.ts";
 import { runPipeline } from "./pipeline.ts";
 import { dropOwnedFields } from "./request-edit.ts";
 import { withoutBody } from "./head.ts";
 import { isSendable, mutable } from "./response.ts";
+import { formatTraceparent } from "../core/trace-context.ts";
 
 /** Serves a request that matched `route`. */
 export function serveRoute(snapshot: Snapshot, route: CompiledRoute, c: Context, path: string): MaybePromise<Response> {
@@ -35,7 +39,18 @@ function serve(
   tracker.begin();
   snapshot.inFlight++;
   dropOwnedFields(c, policies);
-  const response = snapshot.core.closing ? runPipeline(state, [], closing) : runPipeline(state, policies, upstream);
+  const { tracing, debugHeaders } = snapshot;
+  if (tracing !== undefined) state.spans = beginTrace(state, tracing);
+  if (debugHeaders !== undefined) {
+    const armed = armDebug(state, debugHeaders);
+    if (isPromise(armed)) return armed.then(() => run(state, policies, upstream));
+  }
+  return run(state, policies, upstream);
+}
+
+function run(state: RequestState, policies: readonly BoundEntry[], upstream: BoundUpstream): MaybePromise<Response> {
+  const refused = state.snapshot.core.closing && upstream.whileClosing !== true;
+  const response = refused ? runPipeline(state, [], closing) : runPipeline(state, policies, upstream);
   return isPromise(response) ? response.then((ready) => finish(state, ready), (error: unknown) => broken(state, error)) : finish(state, response);
 }
 
@@ -68,6 +83,9 @@ function complete(state: RequestState, answer: Response): Response {
   const { snapshot, c } = state;
   let response = mutable(isSendable(answer) ? answer : defaultErrorResponse(state.requestId, snapshot.defaultErrorMessage));
   response.headers.set(snapshot.requestIdHeader, state.requestId);
+  if (snapshot.tracing !== undefined) response.headers.set("traceparent", formatTraceparent(state.trace));
+  if (state.debugNotes !== undefined) writeDebugHeaders(state, response.headers);
+  observeEnd(state, response);
   const watchers = state.bodyEnd;
   if (watchers !== undefined) {
     response = watchBodyEnd(c, response, (end) => {

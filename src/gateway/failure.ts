@@ -9,6 +9,7 @@ import { isResponse, isSendable } from "./response.ts";
 export function errorResponse(state: RequestState, error: unknown): MaybePromise<Response> {
   const { snapshot, c, requestId } = state;
   if (error instanceof Error) c.error = error;
+  state.errorCode = isGatewayError(error) ? error.code : "internal_error";
   report(state, error);
   const { onError } = snapshot;
   if (onError === undefined) return errorToResponse(error, requestId, snapshot.defaultErrorMessage);
@@ -32,7 +33,6 @@ function isAnswer(value: unknown): value is Response {
 function report(state: RequestState, error: unknown): void {
   const { events } = state.snapshot.core;
   if (state.debugging) state.debug("sluice:pipeline")("error: %s", error);
-  if (!events.active) return;
   const known = isGatewayError(error);
   // A refusal (4xx) is an expected outcome of a policy, not a fault; nor is a client that leaves while its body is read.
   if (known ? error.statusCode < 500 : clientHasLeft(state.c)) return;

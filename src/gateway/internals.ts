@@ -8,8 +8,13 @@ import type { Random } from "../core/random.ts";
 import type { Transport } from "../core/transport.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import type { DebugFactory } from "./debug.ts";
+import type { MetricsCollector } from "./operation/metrics.ts";
+import type { AdminSettings } from "./operation/admin-options.ts";
+import type { DebugSettings } from "./operation/debug-headers.ts";
+import type { TracingConfig } from "./operation/tracing.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { Tracker } from "./tracker.ts";
+import type { TargetStatus } from "./upstreams/place.ts";
 import type { BoundPolicy, GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
 
 /** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
@@ -29,9 +34,16 @@ export interface Core {
   readonly transport: Transport;
   /** Runs the inner part of a chain once more. */
   readonly detach: (gateway: PolicyContext, policyName: string, request: Request) => Promise<Response>;
+  /** Closes a WebSocket that goes through; `close()` calls them all. */
+  readonly sockets: Set<() => void>;
   /** Set once by `close()`. */
   closing: boolean;
   unknownAddressReported: boolean;
+  openAdminReported: boolean;
+  /** What `metrics` counts into. */
+  collector: MetricsCollector | undefined;
+  /** The latest events that are worth a look, oldest first. */
+  recent: () => readonly unknown[];
 }
 
 /** One configuration, compiled. A request runs wholly on one of these. */
@@ -40,6 +52,8 @@ export interface Snapshot {
   readonly config: GatewayConfig;
   readonly name: string;
   readonly adapter: GatewayAdapter | undefined;
+  readonly local: LocalStores;
+  readonly admin: AdminSettings | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly debug: DebugFactory | undefined;
@@ -48,9 +62,13 @@ export interface Snapshot {
   readonly trust: AddressTrust;
   readonly defaultErrorMessage: string;
   readonly onError: GatewayConfig["onError"];
+  readonly tracing: TracingConfig | undefined;
+  readonly debugHeaders: DebugSettings | undefined;
   readonly routes: readonly CompiledRoute[];
   /** Pipeline of requests no route matched. */
   readonly unmatched: readonly BoundEntry[];
+  /** Global policies that watch or filter: they also stand before the admin pages. */
+  readonly early: readonly BoundEntry[];
   /** Makes the site of a policy that is called outside the chain it was configured in. */
   readonly looseSite: (policy: Policy) => PolicySite;
   readonly loose: Map<Policy, PolicyHandler>;
@@ -92,4 +110,9 @@ export interface BoundUpstream {
   (c: Context): MaybePromise<Response>;
   /** Where it would send a request now; only of an upstream whose target is a function. */
   readonly choose?: (c: Context) => MaybePromise<string>;
+  /** Its targets as they are now; only of a balanced upstream. */
+  readonly status?: () => readonly TargetStatus[];
+  readonly dispose?: () => void;
+  /** It also answers while the gateway closes: health checks do. */
+  readonly whileClosing?: boolean;
 }

@@ -9,6 +9,7 @@ import { attachState, type RequestState } from "./context.ts";
 import { GatewayError } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream } from "./internals.ts";
+import { beginAttempt } from "./operation/observe.ts";
 import { discard, isResponse, isSendable, mutable } from "./response.ts";
 
 /** The response of this request, before the gateway's own header fields. Never rejects. */
@@ -17,7 +18,7 @@ export function runPipeline(state: RequestState, policies: readonly BoundEntry[]
   attachState(c, state);
   state.policies = policies;
   state.call = upstream;
-  if (policies.length === 0) return runBare(state, upstream);
+  if (policies.length === 0 && state.spans === undefined && !state.events.detailed) return runBare(state, upstream);
   const ended = step({ state, c, policies, upstream, seen: undefined }, 0, undefined);
   return ended.then(() => c.res);
 }
@@ -114,18 +115,27 @@ function callUpstream(run: Run, frame: Frame | undefined): Promise<void> {
   }
   state.upstreamCalls++;
   state.upstreamError = undefined;
+  const attempt = beginAttempt(state);
   let result: MaybePromise<Response>;
   try {
     result = run.upstream(run.c);
   } catch (error) {
+    attempt?.end(undefined, error);
     return upstreamThrew(run, frame, error) ?? DONE;
   }
   if (isPromise(result)) {
     return result.then(
-      (value) => answered(run, frame, value),
-      (error: unknown) => upstreamThrew(run, frame, error),
+      (value) => {
+        attempt?.end(value?.status, undefined);
+        return answered(run, frame, value);
+      },
+      (error: unknown) => {
+        attempt?.end(undefined, error);
+        return upstreamThrew(run, frame, error);
+      },
     );
   }
+  attempt?.end((result as Response | undefined)?.status, undefined);
   return answered(run, frame, result) ?? DONE;
 }
 

@@ -7,6 +7,9 @@ import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
 import { createPrivateStores } from "./local-stores.ts";
+import { adminSettings } from "./operation/admin-options.ts";
+import { debugSettings } from "./operation/debug-headers.ts";
+import { checkTracing } from "./operation/tracing.ts";
 import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { storeOptions } from "./store-options.ts";
@@ -20,6 +23,7 @@ export const DEFAULT_METHODS: readonly string[] = Object.freeze(["GET", "POST", 
 /** Checks `config` wholly before anything is made from it. */
 export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
   validateGatewayConfig(config);
+  checkTracing(config.tracing);
   const clock = config.clock ?? systemClock;
   const random = config.random ?? systemRandom;
   const name = config.name ?? DEFAULT_NAME;
@@ -37,6 +41,8 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     config,
     name,
     adapter: config.adapter,
+    local,
+    admin: adminSettings(config.admin, config.basePath ?? ""),
     clock,
     random,
     debug: createDebug(config.debug),
@@ -45,8 +51,11 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     trust: addressTrust(config.trustProxy),
     defaultErrorMessage: config.defaultErrorMessage ?? DEFAULT_ERROR_MESSAGE,
     onError: config.onError,
+    tracing: config.tracing,
+    debugHeaders: debugSettings(config.debugHeaders),
     routes: compiled.routes,
     unmatched: compiled.unmatched,
+    early: compiled.early,
     looseSite: compiled.looseSite,
     loose: new Map(),
     inFlight: 0,

@@ -152,6 +152,22 @@ class Caller<Store extends object> implements StoreCaller<Store> {
   }
 
   call<T>(operation: string, run: (store: Store) => MaybePromise<T>, valid?: (reply: T) => boolean): MaybePromise<T | StoreFailure> {
+    return this.site.events.detailed ? this.timed(operation, run, valid) : this.ask(operation, run, valid);
+  }
+
+  /** The same, and tells how long it took. */
+  private timed<T>(operation: string, run: (store: Store) => MaybePromise<T>, valid: ((reply: T) => boolean) | undefined): MaybePromise<T | StoreFailure> {
+    const { clock, events } = this.site;
+    const beganAt = clock.monotonic();
+    const tell = (reply: T | StoreFailure): T | StoreFailure => {
+      events.detail({ type: "store.call", store: this.storeName, operation, durationMs: clock.monotonic() - beganAt, ok: !(reply instanceof StoreFailure), mode: this.mode });
+      return reply;
+    };
+    const reply = this.ask(operation, run, valid);
+    return isPromise(reply) ? reply.then(tell) : tell(reply);
+  }
+
+  private ask<T>(operation: string, run: (store: Store) => MaybePromise<T>, valid: ((reply: T) => boolean) | undefined): MaybePromise<T | StoreFailure> {
     try {
       const reply = this.guard.call(operation, () => run(this.store), { timeoutMs: this.timeoutMs, validate: valid });
       return isPromise(reply) ? reply.catch((error: unknown) => this.failed(error)) : reply;

@@ -7,6 +7,11 @@ import type { Random } from "../core/random.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, StitchStore } from "../state/contracts.ts";
 import type { PolicyEvaluator, ProcessingPhase } from "./evaluation/protocol.ts";
+import type { AdminOptions } from "./operation/admin-options.ts";
+import type { DebugHeadersOptions } from "./operation/debug-headers.ts";
+import type { MetricsCollector } from "./operation/metrics.ts";
+import type { TracingConfig } from "./operation/tracing.ts";
+import type { BalancedUpstream, CanaryOptions, ServiceBindingUpstream } from "./upstreams/types.ts";
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 
@@ -47,6 +52,14 @@ export interface GatewayConfig {
   readonly stores?: StoreOptions;
   /** Policies that also run when no route matched. @default [] */
   readonly unmatchedPolicies?: readonly Policy[];
+  /** Pages about the running gateway, the dashboard among them. @default false */
+  readonly admin?: boolean | AdminOptions;
+  /** Fields that explain decisions, for clients that ask. @default false */
+  readonly debugHeaders?: boolean | DebugHeadersOptions;
+  /** Spans of requests, policies and upstream attempts. @default off */
+  readonly tracing?: TracingConfig;
+  /** Counts into a collector; `true` makes one in memory, which the admin pages show. @default off */
+  readonly metrics?: boolean | MetricsCollector;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -81,7 +94,7 @@ export interface PipelineConfig {
   readonly upstream: UpstreamConfig;
 }
 
-export type UpstreamConfig = UrlUpstream | HandlerUpstream;
+export type UpstreamConfig = UrlUpstream | HandlerUpstream | BalancedUpstream | ServiceBindingUpstream;
 
 export interface UrlUpstream {
   readonly type: "url";
@@ -109,6 +122,8 @@ export interface UrlUpstream {
   readonly rewriteLocation?: boolean;
   /** A longer response body is aborted. */
   readonly maxResponseBytes?: number;
+  /** Sends a share of the callers elsewhere; not beside a target function. */
+  readonly canary?: CanaryOptions;
 }
 
 export interface HandlerUpstream {
@@ -147,12 +162,50 @@ export interface GatewayRegistry {
   readonly policies: readonly { readonly name: string; readonly priority: number; readonly routes: readonly string[] }[];
 }
 
-/** What a gateway reports. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret. */
+/**
+ * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`) are made
+ * only while a sink with `{ detailed: true }` listens, and go to such sinks alone. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret.
+ */
 export type GatewayEvent =
   | { readonly type: "store.down" | "store.up"; readonly store: string; readonly policy: string; readonly code?: string; readonly suppressed?: number }
   | { readonly type: "store.error"; readonly store: string; readonly policy: string; readonly code: string; readonly mode: FailMode }
   | { readonly type: "store.missing" | "store.limited" | "policy.warning"; readonly policy: string; readonly message: string }
-  | { readonly type: "circuit"; readonly key: string; readonly from: string; readonly to: string }
+  | { readonly type: "target"; readonly route: string; readonly target: string; readonly change: "ejected" | "returned" | "unhealthy" | "healthy" }
+  | { readonly type: "circuit"; readonly key: string; readonly from: string; readonly to: string; readonly policy?: string; readonly route?: string }
+  | {
+      /** A request is over, its body included. */
+      readonly type: "request";
+      readonly requestId: string;
+      /** Route pattern, or `*`. */
+      readonly route: string;
+      readonly method: string;
+      readonly status: number;
+      readonly durationMs: number;
+      readonly bytes: number;
+      readonly aborted: boolean;
+      /** Of a problem document of this gateway. */
+      readonly code?: string;
+      /** What `assignMetrics` has added. */
+      readonly tags?: Readonly<Record<string, string>>;
+    }
+  | { readonly type: "policy"; readonly policy: string; readonly route: string; readonly durationMs: number }
+  | { readonly type: "limit"; readonly policy: string; readonly route: string; readonly decision: "allow" | "refuse" | "local-allow" | "local-refuse" }
+  | { readonly type: "cache"; readonly policy: string; readonly route: string; readonly result: string }
+  | {
+      /** One attempt, up to the headers of its answer. */
+      readonly type: "upstream";
+      readonly route: string;
+      readonly method: string;
+      /** URL of the target without query, where it is known. */
+      readonly target?: string;
+      readonly status?: number;
+      /** Code of the failure. */
+      readonly error?: string;
+      readonly durationMs: number;
+      readonly attempt: number;
+    }
+  | { readonly type: "retry"; readonly policy: string; readonly route: string }
+  | { readonly type: "store.call"; readonly store: string; readonly operation: string; readonly durationMs: number; readonly ok: boolean; readonly mode: FailMode }
   | { readonly type: "error"; readonly code: string; readonly requestId: string; readonly error: unknown }
   | { readonly type: "background.error"; readonly error: unknown }
   | { readonly type: "client-address.unknown" };
@@ -290,7 +343,9 @@ export interface PolicyContext {
   readonly upstream: string;
   /** Where the upstream's target function would send this request now; absent when the target is fixed. */
   readonly chooseTarget?: (() => MaybePromise<string>) | undefined;
-  /** Where the latest call of the upstream went, when a function chose it. */
+  /** The origin by which the client knows this gateway: the request's, or what a trusted proxy says it was. */
+  readonly publicOrigin: string;
+  /** Where the latest call of the upstream went, when it had a choice. */
   upstreamTarget: string | undefined;
   /** Calls of the upstream begun for this request, every attempt counted; whatever takes the upstream's place counts itself. */
   upstreamCalls: number;

@@ -7,7 +7,7 @@ import type { GatewayConfig, Policy, PipelineConfig, RouteConfig, UpstreamConfig
 
 const CONFIG_OPTIONS = [
   "routes", "name", "basePath", "policies", "adapter", "onError", "debug", "requestIdHeader", "trustRequestId", "defaultMethods", "trailingSlash",
-  "defaultErrorMessage", "defaultPolicyPriority", "trustProxy", "stores", "unmatchedPolicies", "clock", "random",
+  "defaultErrorMessage", "defaultPolicyPriority", "trustProxy", "stores", "unmatchedPolicies", "admin", "debugHeaders", "tracing", "metrics", "clock", "random",
 ] as const satisfies readonly (keyof GatewayConfig)[];
 const ROUTE_OPTIONS = ["path", "methods", "pipeline", "metadata"] as const satisfies readonly (keyof RouteConfig)[];
 const PIPELINE_OPTIONS = ["policies", "upstream"] as const satisfies readonly (keyof PipelineConfig)[];
@@ -73,9 +73,12 @@ function upstream(value: UpstreamConfig, at: string): void {
       if (!isFunction(value.handler)) throw configError(`"handler" of the upstream of ${at}`, value.handler, "a function");
       return;
     case "url":
+    case "balanced":
+    case "service-binding":
+      // Their own files check the rest.
       return;
     default:
-      throw configError(`"type" of the upstream of ${at}`, (value as { type?: unknown }).type, `one of "url", "handler"`);
+      throw configError(`"type" of the upstream of ${at}`, (value as { type?: unknown }).type, `one of "url", "balanced", "service-binding", "handler"`);
   }
 }
 

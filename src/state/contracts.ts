@@ -4,6 +4,7 @@
  */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
+import type { WebSocketRuntime } from "../core/web-socket-port.ts";
 
 // ---------------------------------------------------------------------------------------------- algorithm and driver
 
@@ -475,6 +476,8 @@ export interface GatewayAdapter {
   waitUntil?: (promise: Promise<unknown>) => void;
   /** Calls another service of the platform by its binding name. */
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  /** Accepts and opens WebSockets, where the requests' `env` does not bring it. */
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;

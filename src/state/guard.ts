@@ -90,6 +90,11 @@ export function guard(store: object, options: GuardOptions = {}): Guard {
   return found;
 }
 
+/** The guard of `store`, when it has one already. */
+export function guardOf(store: object): Guard | undefined {
+  return guards.get(store);
+}
+
 /** Answers about the arguments: the store is well. */
 const ANSWERS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "STORE_WRONG_TYPE", "STORE_UNSERIALIZABLE", "STORE_OVERFLOW", "STORE_VALUE_TOO_LARGE", "STORE_CAPABILITY", "PAYLOAD_TOO_LARGE",

@@ -130,3 +130,39 @@ describe("sluice dev", () => {
     expect(await ask(url)).toEqual([200, "four"]);
   });
 });
+
+describe("sluice check, routes and init", () => {
+  const run = async (...args: string[]): Promise<{ code: number | null; output: string }> => {
+    const command = sluice(...args);
+    // `exit` may come before the last of the output.
+    const code = await new Promise<number | null>((resolve) => command.child.once("close", resolve));
+    return { code, output: command.output };
+  };
+
+  it("init writes a file that check finds fine, routes lists, and dev serves with a dashboard", async () => {
+    expect((await run("init")).code).toBe(0);
+    expect(await run("check", "gateway.ts")).toEqual({ code: 0, output: "gateway.ts: ok, 2 routes\n" });
+    const { output } = await run("routes", "gateway.ts");
+    expect(output).toMatch(/^METHODS +PATH +POLICIES +UPSTREAM\nGET +\/health +rate-limit +handler\nGET +\/hello\/:name +rate-limit +handler\n$/);
+    expect(JSON.parse((await run("routes", "gateway.ts", "--json")).output)).toMatchObject([{ path: "/health" }, { path: "/hello/:name" }]);
+    expect((await run("init")).output).toContain("exists already");
+    const dev = sluice("dev", "gateway.ts", "-p", "0");
+    const url = await listening(dev);
+    expect(await (await fetch(`${url}/hello/you`)).json()).toEqual({ hello: "you" });
+    const page = await fetch(`${url}/___gateway/`);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("my-gateway")]);
+    expect((await fetch(`${url}/___gateway/`, { headers: { "x-forwarded-for": "127.0.0.1" } })).status).toBe(403);
+  });
+
+  it("check tells every issue and warning, and exits with 1", async () => {
+    writeFileSync(file, `export default { nmae: "x", routes: [{ path: "no-slash", pipeline: { upstream: { type: "handler", handler: () => new Response() } } }] };\n`);
+    const bad = await run("check", "gateway.ts");
+    expect(bad.code).toBe(1);
+    expect(bad.output).toContain('did you mean "name"');
+    expect(bad.output).toContain('error    routes[0]: "path" of routes[0] must be a path starting with "/", got "no-slash"');
+    const route = (path: string): string => `{ path: "${path}", pipeline: { upstream: { type: "handler", handler: () => new Response() } } }`;
+    writeFileSync(file, `export default { routes: [${route("/*")}, ${route("/a")}] };\n`);
+    const warned = await run("check", "gateway.ts");
+    expect([warned.code, warned.output]).toEqual([0, expect.stringMatching(/^warning {2}routes\[1\]\.path: "\/a" stands behind the wildcard "\/\*".*\n.*ok, 2 routes, 1 warning\n$/)]);
+  });
+});

@@ -56,7 +56,6 @@ export function requestFields(state: RequestState, options: FieldOptions, keepLe
         // Answered by this server, and meant for this connection.
         return;
       case "upgrade":
-        if (value.toLowerCase() === "websocket" && state.c.req.method === "GET") throw new GatewayError(501, "upgrade_unsupported", "This upstream takes no WebSocket here");
         return;
       case "content-length":
         if (keepLength) fields.push(name, value);
@@ -111,9 +110,10 @@ function addForwarding(fields: string[], state: RequestState, { forwarded }: Fie
   if (forwarded === "x-forwarded" || forwarded === "both") {
     const list = trusted && received.for !== null ? (peer === undefined ? received.for : `${received.for}, ${peer}`) : peer;
     if (list !== undefined) fields.push("x-forwarded-for", list);
-    const host = trusted && received.host !== null ? received.host : received.clientHost;
+    // One host and one scheme, the very ones that are part of cache keys.
+    const host = trusted && received.host !== null ? new URL(state.publicOrigin).host : received.clientHost;
     if (host !== null) fields.push("x-forwarded-host", host);
-    fields.push("x-forwarded-proto", trusted && received.proto !== null ? received.proto : schemeOf(state));
+    fields.push("x-forwarded-proto", trusted && received.proto !== null ? new URL(state.publicOrigin).protocol.slice(0, -1) : schemeOf(state));
   } else if (trusted) {
     if (received.for !== null) fields.push("x-forwarded-for", received.for);
     if (received.host !== null) fields.push("x-forwarded-host", received.host);
@@ -146,7 +146,7 @@ function addTrace(fields: string[], state: RequestState, received: string | unde
   const ids = made ?? traceIds(received);
   const valid = ids.parentSpanId !== undefined;
   if (made === undefined && !valid) return;
-  fields.push("traceparent", made === undefined ? (received as string) : formatTraceparent(made));
+  fields.push("traceparent", made === undefined ? (received as string) : formatTraceparent(made, state.attemptSpanId));
   if (valid && tracestate !== undefined) fields.push("tracestate", tracestate);
 }
 

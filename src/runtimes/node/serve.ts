@@ -6,9 +6,11 @@ import { createAdaptorServer } from "@hono/node-server";
 import { checkInteger, checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { WEB_SOCKETS } from "../../core/web-socket-port.ts";
 import { failed, refuse } from "../framing.ts";
 import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 import { needsStreaming, sendStream } from "./send-stream.ts";
+import { acceptUpgrades, webSocketsOf } from "./web-sockets.ts";
 
 export interface ServeOptions extends ListenOptions {
   /** Longest wait for a whole request, header and body; then 408 and the connection closes. 0 is none. @default 300000 */
@@ -63,7 +65,8 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
       // The parser takes any coding for the end of the connection (RFC 9112 6.3).
       if (coding !== undefined && coding.toLowerCase() !== "chunked") return refuse(501);
       try {
-        const response = fetch(request, env);
+        const webSockets = webSocketsOf(incoming, outgoing);
+        const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
         return isPromise(response) ? response.then((ready) => answer(ready, outgoing), failed) : answer(response, outgoing);
       } catch (error) {
         return failed(error);
@@ -73,6 +76,7 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.
   server.maxHeadersCount = limits.maxHeaderFields + 1;
   const connections = trackConnections(server);
+  acceptUpgrades(server);
   await listen(server, port, hostname);
   const address = server.address() as AddressInfo;
   return listening(app, { port: address.port, hostname }, options.signal, (graceMs) => shutDown(server, connections, graceMs));

@@ -6,12 +6,15 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { boundKey, joinKey } from "../../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { circuitPolicy } from "../../../state/algorithms/circuit-policy.ts";
-import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
+import { requestState, type RequestState } from "../../context.ts";
+import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { Priority } from "../../priority.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
+import type { TargetPass } from "../../upstreams/target-gate.ts";
 import { atomicStore } from "./circuit-breaker/plain-store.ts";
 
 export interface CircuitBreakerConfig extends PolicyOptions {
@@ -37,6 +40,11 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly store?: CircuitBreakerStore;
   /** Name of the circuit; equal names within one gateway share it. @default route and upstream */
   readonly key?: string | ((c: Context) => MaybePromise<string | null | undefined>);
+  /**
+   * `target`: a circuit for every target of a url or balanced upstream; one that is open is passed over for another
+   * target, and the request refused when there is none. @default "route"
+   */
+  readonly scope?: "route" | "target";
   /** Status of a refusal. @default 503 */
   readonly openStatusCode?: number;
   /** Called once per transition, with the name given by `key`, else the stored key. What it throws is ignored. */
@@ -55,8 +63,12 @@ export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ 
   name: "circuit-breaker",
   priority: Priority.CIRCUIT_BREAKER,
   validate,
-  setup: (config, site) => new BreakerState(config, site),
+  setup: (config, site) => {
+    if (config.scope === "target" && (site.upstream === "handler" || site.upstream.startsWith("service-binding"))) throw new OptionError("scope", config.scope, `"route" on a route whose upstream has no targets`);
+    return new BreakerState(config, site);
+  },
   handler: (c, next, tools) => {
+    if (tools.config.scope === "target") return perTarget(c, next, tools);
     const name = tools.state.nameOf(c);
     return isPromise(name) ? name.then((found) => enter(c, next, tools, found)) : enter(c, next, tools, name);
   },
@@ -145,7 +157,7 @@ class BreakerState {
 
   changed(name: string, change: CircuitTransition | undefined): void {
     if (change === undefined) return;
-    this.site.events.emit({ type: "circuit", key: name, from: change.from, to: change.to });
+    this.site.events.emit({ type: "circuit", key: name, from: change.from, to: change.to, policy: this.site.policyName, route: this.site.routePath });
     try {
       const ended: unknown = this.config.onStateChange?.(name, change.from, change.to);
       if (isPromise(ended)) ended.catch(() => {});
@@ -168,20 +180,68 @@ function enter(c: Context, next: Next, tools: Tools, name: string | undefined): 
 }
 
 function decide(c: Context, next: Next, tools: Tools, caller: StoreCaller<CircuitBreakerStore>, verbs: Store, key: string, name: string, found: Admission | StoreFailure): MaybePromise<void> {
+  const known = admitted(tools, caller, verbs, key, found);
+  return known === undefined ? next() : admit(c, next, tools, name, known.admission, known.report);
+}
+
+function explain({ gateway, state }: Tools, key: string, found: Admission | StoreFailure): void {
+  const { c } = gateway as RequestState;
+  setDebugHeader(c, "x-sluice-circuit-key", key);
+  setDebugHeader(c, "x-sluice-circuit-state", found instanceof StoreFailure ? "unknown" : found.state);
+  if (!isDebugRequested(c, "circuit-failures")) return;
+  // One more question of the store, for a client that has asked for it.
+  const store = state.source.of(gateway.adapter)?.store;
+  const show = ({ failureCount }: CircuitBreakerSnapshot): void => setDebugHeader(c, "x-sluice-circuit-failures", failureCount);
+  const shown = store?.getState(key);
+  // Shown if it comes before the answer does.
+  if (isPromise(shown)) shown.then(show, () => {});
+  else if (shown !== undefined) show(shown);
+}
+
+/** The store's word, or that of its stand-in; `undefined` when nothing decides because the store is away. */
+function admitted(tools: Tools, caller: StoreCaller<CircuitBreakerStore>, verbs: Store, key: string, found: Admission | StoreFailure): { admission: Admission; report: Report } | undefined {
   const { state, debug } = tools;
+  if ((tools.gateway as RequestState).debugNotes !== undefined) explain(tools, key, found);
   if (!(found instanceof StoreFailure)) {
     if (!found.allowed) state.noteRefusal(key, found.retryAfterMs);
-    const report = (outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined | StoreFailure> =>
-      caller.call("report", () => verbs.report(key, state.policy, found as CircuitPermit, outcome));
-    return admit(c, next, tools, name, found, report);
+    return { admission: found, report: (outcome) => caller.call("report", () => verbs.report(key, state.policy, found as CircuitPermit, outcome)) };
   }
   debug("store failed with %s, mode %s", found.code, state.failMode);
-  if (state.failMode === "open") return next();
+  if (state.failMode === "open") return undefined;
   if (state.failMode === "closed") throw storeUnavailable(found.retryAfterMs);
   const local = state.standIn(key, caller.outages);
   const restMs = local.until - state.site.clock.now();
   const admission = restMs > 0 ? { allowed: false as const, state: "open" as const, retryAfterMs: restMs } : (local.store.acquire(local.key, state.policy) as Admission);
-  return admit(c, next, tools, name, admission, (outcome) => local.store.report(local.key, state.policy, admission as CircuitPermit, outcome));
+  return { admission, report: (outcome) => local.store.report(local.key, state.policy, admission as CircuitPermit, outcome) };
+}
+
+/** The circuits are asked once the upstream knows where it calls. */
+function perTarget(c: Context, next: Next, tools: Tools): Promise<void> {
+  const state = requestState(c);
+  state.targetGate = (at, target) => {
+    const named = tools.state.nameOf(at);
+    const ask = (name: string | undefined): MaybePromise<TargetPass> => passTarget(at, tools, name === undefined ? `${state.routePath}\n${target}` : `${name}\n${target}`);
+    return isPromise(named) ? named.then(ask) : ask(named);
+  };
+  return next();
+}
+
+function passTarget(c: Context, tools: Tools, name: string): MaybePromise<TargetPass> {
+  const { state, gateway, config } = tools;
+  const caller = state.source.of(gateway.adapter);
+  if (caller === undefined) throw storeUnavailable();
+  const key = state.keyOf(name, gateway);
+  const verbs = state.verbsOf(caller.store);
+  const admission = caller.call("acquire", () => verbs.acquire(key, state.policy), isAdmission);
+  const pass = (found: Admission | StoreFailure): TargetPass => {
+    const known = admitted(tools, caller, verbs, key, found);
+    if (known === undefined) return { allowed: true, report: () => {} };
+    const { admission: given, report } = known;
+    if (!given.allowed) return { allowed: false, refuse: () => { throw refusal(config.openStatusCode ?? 503, given.retryAfterMs)(); } };
+    state.changed(name, given.transition);
+    return { allowed: true, report: (response, error) => settle(tools, name, report, outcomeOf(c, gateway, state.failureOn, response?.status, error)) };
+  };
+  return isPromise(admission) ? admission.then(pass) : pass(admission);
 }
 
 type Report = (outcome: CircuitOutcome) => MaybePromise<CircuitTransition | undefined | StoreFailure>;
@@ -200,19 +260,22 @@ function admit(c: Context, next: Next, tools: Tools, name: string, admission: Ad
   state.changed(name, admission.transition);
   const callsBefore = gateway.upstreamCalls;
   return next().then(() => {
-    const outcome = gateway.upstreamCalls === callsBefore ? "unused" : outcomeOf(c, gateway, state.failureOn);
+    const outcome = gateway.upstreamCalls === callsBefore ? "unused" : outcomeOf(c, gateway, state.failureOn, gateway.upstreamStatus, gateway.upstreamError);
     // A closed circuit gave nothing that an unused permit could give back.
     if (outcome === "unused" && admission.token === undefined) return;
-    const change = report(outcome);
-    if (isPromise(change)) gateway.waitUntil(change.then((late) => (late instanceof StoreFailure ? undefined : state.changed(name, late))));
-    else if (!(change instanceof StoreFailure)) state.changed(name, change);
+    settle(tools, name, report, outcome);
   });
 }
 
+function settle({ state, gateway }: Tools, name: string, report: Report, outcome: CircuitOutcome): void {
+  const change = report(outcome);
+  if (isPromise(change)) gateway.waitUntil(change.then((late) => (late instanceof StoreFailure ? undefined : state.changed(name, late))));
+  else if (!(change instanceof StoreFailure)) state.changed(name, change);
+}
+
 /** What the upstream's answer says about the upstream. */
-function outcomeOf(c: Context, gateway: PolicyContext, failureOn: ReadonlySet<number>): CircuitOutcome {
-  const error = gateway.upstreamError;
-  if (error === undefined) return gateway.upstreamStatus !== undefined && failureOn.has(gateway.upstreamStatus) ? "failure" : "success";
+function outcomeOf(c: Context, gateway: PolicyContext, failureOn: ReadonlySet<number>, answered: number | undefined, error: unknown): CircuitOutcome {
+  if (error === undefined) return answered !== undefined && failureOn.has(answered) ? "failure" : "success";
   if (isGatewayError(error) && (error.code === "gateway_timeout" || error.code === "upstream_timeout")) return gateway.awaitsClient ? "unused" : "failure";
   if (c.req.raw.signal.aborted || gateway.signal.aborted) return "unused";
   const status = isGatewayError(error) ? error.statusCode : (error as { status?: unknown } | null)?.status;
@@ -250,6 +313,7 @@ function validate(config: CircuitBreakerConfig): void {
   if (config.key !== undefined && typeof config.key !== "function" && (typeof config.key !== "string" || config.key === "")) {
     throw new OptionError("key", config.key, "a non-empty string or a function");
   }
+  checkOneOf("scope", config.scope ?? "route", ["route", "target"]);
   checkInteger("openStatusCode", config.openStatusCode ?? 503, 400, 599);
   if (config.onStateChange !== undefined) checkFunction("onStateChange", config.onStateChange);
   checkOneOf("failMode", config.failMode ?? "local", ["open", "closed", "local"]);

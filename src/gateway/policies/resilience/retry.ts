@@ -94,6 +94,7 @@ async function attempts(c: Context, next: Next, tools: Tools, body: Replay | und
       return;
     }
     debug("retry %d in %d ms", retries + 1, delayMs);
+    if (site.events.detailed) site.events.detail({ type: "retry", policy: site.policyName, route: gateway.routePath });
     // The body nobody will read holds a connection.
     c.res.body?.cancel().catch(() => {});
     try {

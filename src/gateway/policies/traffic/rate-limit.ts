@@ -8,6 +8,7 @@ import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, policyError } from "../../errors.ts";
+import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { Priority } from "../../priority.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
@@ -232,7 +233,7 @@ function act(
   found: LimitDecision[] | StoreFailure,
   remote: boolean,
 ): MaybePromise<Response | void> {
-  const { state, config, gateway, debug } = tools;
+  const { state, config, gateway, debug, site } = tools;
   let decisions: LimitDecision[];
   if (found instanceof StoreFailure) {
     debug("store failed with %s, mode %s", found.code, state.failMode);
@@ -245,6 +246,11 @@ function act(
     if (remote) state.twin?.remember(key, found);
     decisions = found;
   }
+  if (site.events.detailed) {
+    const word = decisions.every((decision) => decision.allowed) ? "allow" : "refuse";
+    site.events.detail({ type: "limit", policy: site.policyName, route: gateway.routePath, decision: found instanceof StoreFailure ? `local-${word}` : word });
+  }
+  if (isDebugRequested(c)) explain(c, key, policies);
   const shown = config.headers ?? "both";
   const own = decisions.map((decision, i): AppliedLimit => ({ label: (state.limits[i] as Limit).label, max: (policies[i] as LimitPolicy).max, decision, headers: shown }));
   // The outermost policy of the kind writes for all of them, so that one list holds every member.
@@ -257,6 +263,11 @@ function act(
     if (config.dryRun !== true) throw refusal(config, all, own);
   }
   return outer === undefined ? next().then(() => writeRateLimitHeaders(c.res.headers, all)) : next();
+}
+
+function explain(c: Context, key: string, policies: readonly LimitPolicy[]): void {
+  setDebugHeader(c, "x-sluice-ratelimit-key", key);
+  setDebugHeader(c, "x-sluice-ratelimit-window", policies.map((policy) => policy.windowMs / 1000).join(","));
 }
 
 /** What the `rateLimit` policies of a request have decided. */

@@ -40,16 +40,3 @@ export function variantOf(key: string, id: string, variant: string): string {
 export function privateKey(key: string, caller: string): string {
   return `${key}@${caller}`;
 }
-
-/** Scheme and authority of an absolute URL, without parsing it: the request came in as one. */
-export function originOf(url: string): string {
-  const authority = url.indexOf("//") + 2;
-  let at = authority;
-  while (at < url.length) {
-    const code = url.charCodeAt(at);
-    // "/", "?", "#"
-    if (code === 0x2f || code === 0x3f || code === 0x23) break;
-    at++;
-  }
-  return url.slice(0, at).toLowerCase();
-}

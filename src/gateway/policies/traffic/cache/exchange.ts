@@ -11,9 +11,9 @@ import { provenCallers } from "../../../identity.ts";
 import { bodyInMemory, bodyless, discard } from "../../../response.ts";
 import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
+import { isDebugRequested, setDebugHeader } from "../../../operation/debug-headers.ts";
 import { queryOf } from "../../../path.ts";
 import { type Assessment, assess, standsIn } from "./assess.ts";
-import { originOf } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";
 import { type CacheStatus, type Forward, formatCacheStatus } from "./cache-status.ts";
 import { type Captured, captureBody } from "./capture.ts";
@@ -23,7 +23,7 @@ import type { FlightEnd } from "./flights.ts";
 import { type Found, lookUp } from "./lookup.ts";
 import type { ResolvedCacheConfig } from "./options.ts";
 import { refreshInBackground } from "./refresh.ts";
-import { type CacheResult, reportOn } from "./report.ts";
+import { type CacheResult, reportOn, tellResult } from "./report.ts";
 import { RequestFacts } from "./request-facts.ts";
 import { answerFrom } from "./serve.ts";
 import type { SiteState } from "./site-state.ts";
@@ -93,6 +93,7 @@ export class Exchange {
   #keyed(key: string | undefined): Answer {
     if (key === undefined) return this.#bypass("bypass");
     this.#key = key;
+    setDebugHeader(this.c, "x-sluice-cache-key", key);
     return this.#lookUp();
   }
 
@@ -140,6 +141,10 @@ export class Exchange {
       report = { fwd: "uri-miss", fwdStatus: record.status, collapsed: true };
     }
     this.#debug("%s %s", word, this.#key);
+    tellResult(this.state.site, word);
+    if (isDebugRequested(this.c)) {
+      for (const [name, value] of [["status", word], ["ttl", Math.round((record.freshUntil - record.storedAt) / 1000)], ["expires-in", ttl]] as const) setDebugHeader(this.c, `x-sluice-cache-${name}`, value);
+    }
     return answerFrom(record, this.request, {
       ageSeconds: Math.floor(assessment.ageMs / 1000),
       resultField: this.state.resultField,
@@ -365,7 +370,7 @@ export class Exchange {
   /** Absolute URL of the request, by its canonical path. */
   get urlTag(): string {
     const { url } = this.c.req.raw;
-    return this.state.urlTag(originOf(url), this.gateway.path + queryOf(url));
+    return this.state.urlTag(this.gateway.publicOrigin, this.gateway.path + queryOf(url));
   }
 }
 

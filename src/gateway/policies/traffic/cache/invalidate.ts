@@ -6,7 +6,7 @@ import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts"
 import { canonicalPath, queryOf } from "../../../path.ts";
 import { StoreFailure } from "../../../store-call.ts";
 import type { PolicyContext, PurgeTarget } from "../../../types.ts";
-import { keyPrefix, originOf, responseKey } from "./cache-key.ts";
+import { keyPrefix, responseKey } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";
 import type { SiteState } from "./site-state.ts";
 
@@ -19,7 +19,7 @@ interface Target {
 /** Drops the request's URL, and what `Location` and `Content-Location` name on the same origin. */
 export function invalidate(state: SiteState, port: CachePort, c: Context, gateway: PolicyContext): MaybePromise<void> {
   const { url } = c.req.raw;
-  const own: Target = { origin: originOf(url), target: gateway.path + queryOf(url) };
+  const own: Target = { origin: gateway.publicOrigin, target: gateway.path + queryOf(url) };
   const targets = [own];
   for (const name of ["location", "content-location"]) {
     const field = c.res.headers.get(name);

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatHttpDate } from "../../../../core/http-date.ts";
-import { type KeyParts, keyPrefix, originOf, privateKey, responseKey, variantOf } from "./cache-key.ts";
+import { originOf } from "../../../public-origin.ts";
+import { type KeyParts, keyPrefix, privateKey, responseKey, variantOf } from "./cache-key.ts";
 import { cacheName, formatCacheStatus } from "./cache-status.ts";
 import { isNotModified, noneMatchNames } from "./conditional.ts";
 import { ifRangeHolds, parseRange } from "./range.ts";

@@ -9,7 +9,7 @@ import { queryOf } from "../../../path.ts";
 import { type StoreSource, storeCaller, storeSource } from "../../../store-call.ts";
 import type { PolicyContext, PolicySite } from "../../../types.ts";
 import { bodyKey } from "./body-key.ts";
-import { originOf, responseKey } from "./cache-key.ts";
+import { responseKey } from "./cache-key.ts";
 import { cacheName } from "./cache-status.ts";
 import { CachePort } from "./cache-port.ts";
 import type { StorageRules } from "./freshness.ts";
@@ -111,7 +111,7 @@ export class SiteState {
     return responseKey({
       scope: this.site.scopeKey,
       target: own === undefined ? gateway.path + queryOf(url) : "",
-      origin: own === undefined ? originOf(url) : "",
+      origin: own === undefined ? gateway.publicOrigin : "",
       method: request.head ? "GET" : request.method,
       route: gateway.routePath,
       upstream: chosen === "" ? gateway.upstream : `${gateway.upstream} ${chosen}`,

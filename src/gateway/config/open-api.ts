@@ -1,0 +1,208 @@
+/** Routes from an OpenAPI description (3.0 and 3.1). Nothing is fetched. */
+
+import type { Context } from "hono";
+import { GatewayError, configError } from "../errors.ts";
+import type { HttpMethod, Policy, RouteConfig, UpstreamConfig } from "../types.ts";
+
+export interface OpenApiOptions {
+  /** Upstream of every route, or of one operation. @default a `url` upstream of the first entry of `servers` */
+  readonly upstream?: UpstreamConfig | ((operation: OpenApiOperation) => UpstreamConfig);
+  /** Policies in front of every operation. */
+  readonly policies?: readonly Policy[];
+  /** The policy that stands for a security scheme, by the scheme's name; every scheme an operation asks for must be here. */
+  readonly security?: Readonly<Record<string, Policy>>;
+  /** Makes a check of a JSON Schema: gives what is wrong, or nothing. With it parameters and JSON bodies are checked. */
+  readonly validator?: (schema: unknown) => (value: unknown) => string | undefined | null;
+}
+
+/** One operation, its references resolved. */
+export interface OpenApiOperation {
+  readonly path: string;
+  readonly method: HttpMethod;
+  readonly operationId: string | undefined;
+  readonly tags: readonly string[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const METHODS = ["get", "put", "post", "delete", "options", "head", "patch"] as const;
+
+/**
+ * One route per operation: `{id}` becomes `:id`; operationId and tags go to `metadata`. Throws a `GatewayError`
+ * (`config_error`) with the JSON pointer of what it cannot take, such as a dangling `$ref`.
+ *
+ * ```ts
+ * createGateway({ routes: routesFromOpenApi(description, { security: { key: apiKeyAuth({ validate }) } }) });
+ * ```
+ */
+export function routesFromOpenApi(doc: unknown, options: OpenApiOptions = {}): RouteConfig[] {
+  const root = objectAt(doc, "");
+  if (!/^3\.[012]\./.test(String(root["openapi"]))) throw at("/openapi", root["openapi"], "a version 3.0 to 3.2");
+  const routes: RouteConfig[] = [];
+  for (const [template, value] of Object.entries(objectAt(root["paths"] ?? {}, "/paths"))) {
+    const pointer = `/paths/${escapePointer(template)}`;
+    if (!template.startsWith("/")) throw at(pointer, template, `a path starting with "/"`);
+    const item = resolve(root, objectAt(value, pointer), pointer);
+    for (const name of METHODS) {
+      if (item[name] === undefined) continue;
+      const where = `${pointer}/${name}`;
+      routes.push(routeOf(root, template, name.toUpperCase() as HttpMethod, item, resolve(root, objectAt(item[name], where), where), where, options));
+    }
+  }
+  if (routes.length === 0) throw at("/paths", root["paths"], "an object with at least one operation");
+  return routes;
+}
+
+function routeOf(root: Json, template: string, method: HttpMethod, item: Json, operation: Json, where: string, options: OpenApiOptions): RouteConfig {
+  const tags = Array.isArray(operation["tags"]) ? operation["tags"].map(String) : [];
+  const operationId = typeof operation["operationId"] === "string" ? operation["operationId"] : undefined;
+  const shown: OpenApiOperation = { path: template, method, operationId, tags };
+  const policies = [...(options.policies ?? []), ...securityOf(root, operation, where, options)];
+  if (options.validator !== undefined) {
+    const check = checksOf(root, item, operation, where, options.validator);
+    if (check !== undefined) policies.push(check);
+  }
+  return {
+    path: honoPath(template, where),
+    methods: [method],
+    pipeline: { policies, upstream: typeof options.upstream === "function" ? options.upstream(shown) : (options.upstream ?? serverOf(root)) },
+    metadata: { ...(operationId === undefined ? undefined : { operationId }), tags },
+  };
+}
+
+function honoPath(template: string, where: string): string {
+  return template.replace(/\{([^}]*)\}/g, (_whole, name: string) => {
+    if (!/^[A-Za-z_][\w-]*$/.test(name)) throw at(where, name, "the name of a path parameter");
+    return `:${name.replaceAll("-", "_")}`;
+  });
+}
+
+function serverOf(root: Json): UpstreamConfig {
+  const servers = root["servers"];
+  const first: unknown = Array.isArray(servers) ? (servers[0] as { url?: unknown } | undefined)?.url : undefined;
+  if (typeof first !== "string" || !URL.canParse(first)) throw at("/servers/0/url", first, `an absolute URL, or give the option "upstream"`);
+  return { type: "url", target: first };
+}
+
+/** Every requirement of the first alternative (OpenAPI 3.1, 4.8.30); an empty alternative asks for nothing. */
+function securityOf(root: Json, operation: Json, where: string, options: OpenApiOptions): Policy[] {
+  const asked = operation["security"] ?? root["security"];
+  if (!Array.isArray(asked) || asked.length === 0 || asked.some((one) => Object.keys(objectAt(one, `${where}/security`)).length === 0)) return [];
+  if (asked.length > 1) throw at(`${where}/security`, asked.length, "one alternative: which of several a caller takes is not decided here");
+  return Object.keys(objectAt(asked[0], `${where}/security/0`)).map((name) => {
+    const policy = options.security !== undefined && Object.hasOwn(options.security, name) ? options.security[name] : undefined;
+    if (policy === undefined) throw at(`${where}/security/0/${escapePointer(name)}`, name, `a scheme for which the option "security" has a policy`);
+    return policy;
+  });
+}
+
+type Check = (value: unknown) => string | undefined | null;
+
+/** One policy for all parameters and the JSON body of an operation. */
+function checksOf(root: Json, item: Json, operation: Json, where: string, validator: NonNullable<OpenApiOptions["validator"]>): Policy | undefined {
+  const parameters = new Map<string, { readonly place: string; readonly name: string; readonly required: boolean; readonly check: Check }>();
+  for (const [list, pointer] of [[item["parameters"], `${where}/..`], [operation["parameters"], where]] as const) {
+    if (!Array.isArray(list)) continue;
+    list.forEach((one, i) => {
+      const spot = `${pointer}/parameters/${i}`;
+      const parameter = resolve(root, objectAt(one, spot), spot);
+      const place = String(parameter["in"]);
+      const name = String(parameter["name"]);
+      const schema = parameter["schema"] === undefined ? {} : inlined(root, parameter["schema"], `${spot}/schema`);
+      parameters.set(`${place} ${name}`, { place, name, required: parameter["required"] === true, check: validator(schema) });
+    });
+  }
+  const body = operation["requestBody"] === undefined ? undefined : resolve(root, objectAt(operation["requestBody"], `${where}/requestBody`), `${where}/requestBody`);
+  const media = body === undefined ? undefined : (objectAt(body["content"] ?? {}, `${where}/requestBody/content`)["application/json"] as Json | undefined);
+  const checkBody = media?.["schema"] === undefined ? undefined : validator(inlined(root, media["schema"], `${where}/requestBody/content/application~1json/schema`));
+  if (parameters.size === 0 && checkBody === undefined) return undefined;
+  return {
+    name: "request-validation",
+    priority: 10,
+    handler: async (c, next) => {
+      const errors: { path: string; message: string }[] = [];
+      for (const { place, name, required, check } of parameters.values()) {
+        const value = valueOf(c, place, name);
+        const wrong = value === undefined ? (required ? "is required" : undefined) : failing(check, value);
+        if (wrong !== undefined) errors.push({ path: `${place}.${name}`, message: wrong });
+      }
+      if (checkBody !== undefined) {
+        const sent = await c.req.text();
+        if (sent !== "" || body?.["required"] === true) {
+          const wrong = failing(checkBody, parse(sent));
+          if (wrong !== undefined) errors.push({ path: "body", message: wrong });
+        }
+      }
+      if (errors.length > 0) throw new GatewayError(400, "bad_request", "The request does not match its description", undefined, { members: { errors } });
+      await next();
+    },
+  };
+}
+
+/** Values in parameters are text; a number or boolean that reads as one is tried as such, too. */
+function failing(check: Check, value: unknown): string | undefined {
+  const wrong = check(value);
+  if (wrong === undefined || wrong === null || typeof value !== "string") return wrong ?? undefined;
+  const other = parse(value);
+  return typeof other === "number" || typeof other === "boolean" ? (check(other) ?? undefined) : wrong;
+}
+
+function valueOf(c: Context, place: string, name: string): string | undefined {
+  if (place === "path") return c.req.param(name.replaceAll("-", "_"));
+  if (place === "query") return c.req.query(name);
+  return place === "header" ? c.req.header(name) : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Follows one `$ref` after another within the document. */
+function resolve(root: Json, value: Json, pointer: string): Json {
+  let at_ = value;
+  for (let hops = 0; typeof at_["$ref"] === "string"; hops++) {
+    if (hops > 32) throw at(`${pointer}/$ref`, at_["$ref"], "a reference that ends");
+    at_ = objectAt(find(root, at_["$ref"], `${pointer}/$ref`), pointer);
+  }
+  return at_;
+}
+
+function find(root: Json, ref: string, pointer: string): unknown {
+  if (!ref.startsWith("#/")) throw at(pointer, ref, "a reference within the document");
+  let found: unknown = root;
+  for (const part of ref.slice(2).split("/")) {
+    const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    found = typeof found === "object" && found !== null && Object.hasOwn(found, key) ? (found as Json)[key] : undefined;
+  }
+  if (found === undefined) throw at(pointer, ref, "a reference to something that is there");
+  return found;
+}
+
+/** A schema with its references in place, so that a validator needs nothing else. A recursive one is refused. */
+function inlined(root: Json, schema: unknown, pointer: string, open: readonly string[] = []): unknown {
+  if (Array.isArray(schema)) return schema.map((one, i) => inlined(root, one, `${pointer}/${i}`, open));
+  if (typeof schema !== "object" || schema === null) return schema;
+  const ref = (schema as Json)["$ref"];
+  if (typeof ref === "string") {
+    if (open.includes(ref)) throw at(`${pointer}/$ref`, ref, "a schema that does not contain itself");
+    return inlined(root, find(root, ref, `${pointer}/$ref`), pointer, [...open, ref]);
+  }
+  return Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, inlined(root, value, `${pointer}/${escapePointer(name)}`, open)]));
+}
+
+function objectAt(value: unknown, pointer: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw at(pointer, value, "an object");
+  return value as Json;
+}
+
+function at(pointer: string, value: unknown, expected: string): GatewayError {
+  return configError(`OpenAPI #${pointer}`, value, expected);
+}
+
+function escapePointer(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
