@@ -1,9 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/**
- * `unit` needs no server and no build; `suites` may start servers, processes and packed packages. Suites run on the real
- * clock of a shared machine, where a pause of the machine looks like a late server: a case may try again, and says so.
- */
+/** `unit` needs no server and no build; `suites` may start servers, processes and packed packages. */
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
@@ -12,7 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts"] } },
-      { extends: true, test: { name: "suites", retry: 2, include: ["test/**/*.test.ts"], fileParallelism: false, globalSetup: "test/build.ts" } },
+      { extends: true, test: { name: "suites", include: ["test/**/*.test.ts"], fileParallelism: false, globalSetup: "test/build.ts" } },
     ],
   },
 });
