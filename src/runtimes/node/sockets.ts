@@ -29,7 +29,7 @@ export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<
 /** A router on an `http.Server` of the caller's. */
 export interface NodeSocketHandler {
   /** For `server.on("upgrade", handler.upgrade)`. Paths that are not the router's are left to others. */
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
+  readonly upgrade: (request: object, socket: object, head: Uint8Array) => void;
   /** Connections that are open. */
   readonly connections: number;
   /** Drains; the server stays the caller's and open. */
@@ -49,7 +49,7 @@ export function createNodeHandler<Data = ConnectionData>(router: RouterOf<Data>,
   const { hub, upgrade } = attach(router, options, false);
   const close = (drainMs: number): Promise<void> => hub.drain(checkNonNegative("drainMs", drainMs));
   return {
-    upgrade,
+    upgrade: upgrade as NodeSocketHandler["upgrade"],
     get connections() {
       return hub.connections.size;
     },
@@ -58,7 +58,7 @@ export function createNodeHandler<Data = ConnectionData>(router: RouterOf<Data>,
   };
 }
 
-function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, owned: boolean): { readonly hub: Hub; readonly upgrade: NodeSocketHandler["upgrade"] } {
+function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, owned: boolean): { readonly hub: Hub; readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void } {
   const core = coreOf(router);
   const { compression = false, ws: given } = options;
   const server = resolveServer(options, ["compression", "ws"]);

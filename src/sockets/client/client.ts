@@ -3,6 +3,8 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { isPromise } from "../../core/maybe-promise.ts";
+import { checked, frameText, invalid } from "./payload.ts";
+import { type Target, targetOf } from "./target.ts";
 import type { CompiledMessage, MessageDescriptor } from "../message.ts";
 import type { Validator } from "../validate.ts";
 import { Call } from "./calls.ts";
@@ -130,31 +132,10 @@ class Client {
     }
   }
 
-  async #target(epoch: number): Promise<{ url: string; protocols: string[]; headers: Record<string, string> | undefined }> {
-    const { url: given, auth, protocols: extra = [] } = this.#options;
-    let url = typeof given === "function" ? await given() : given;
-    const protocols = ["sluice.v1+json", ...extra];
-    let headers: Record<string, string> | undefined;
-    if (auth !== undefined) {
-      let token: string | undefined;
-      try {
-        token = await auth.getToken();
-      } catch (error) {
-        if (epoch === this.#epoch) this.#emit("auth", { error });
-        throw error;
-      }
-      if (token !== undefined) {
-        const { attach = "query", queryParam = "access_token", protocolPrefix = "bearer." } = auth;
-        if (attach === "protocol") protocols.push(protocolPrefix + token);
-        else if (attach === "header") headers = { authorization: `Bearer ${token}` };
-        else {
-          const hash = url.indexOf("#");
-          if (hash >= 0) url = url.slice(0, hash);
-          url += `${url.includes("?") ? "&" : "?"}${encodeURIComponent(queryParam)}=${encodeURIComponent(token)}`;
-        }
-      }
-    }
-    return { url, protocols, headers };
+  #target(epoch: number): Promise<Target> {
+    return targetOf(this.#options, (error) => {
+      if (epoch === this.#epoch) this.#emit("auth", { error });
+    });
   }
 
   #open(epoch: number, url: string, protocols: string[], headers: Record<string, string> | undefined): Promise<void> {
@@ -459,28 +440,4 @@ const texts: WeakMap<Call, { readonly type: string; readonly meta: Record<string
 function rejected(call: Call, error: unknown): PendingCall<unknown, unknown> {
   call.fail(error, false);
   return call.promise;
-}
-
-function frameText(type: string, meta: Record<string, unknown>, payload: unknown): string {
-  return JSON.stringify({ type, ...(Object.keys(meta).length > 0 ? { meta } : {}), payload });
-}
-
-/** What the schema makes of a value; throws, or rejects, when it does not fit. */
-function checked(check: Validator | undefined, payload: unknown): unknown {
-  if (check === undefined) return payload;
-  const result = check(payload);
-  const use = ({ issues, value }: { issues?: readonly { path: readonly string[]; message: string }[] | undefined; value?: unknown }): unknown => {
-    if (issues !== undefined) throw validationError(issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
-    return value;
-  };
-  return isPromise(result) ? result.then(use as never) : use(result as never);
-}
-
-/** Whether a synchronous schema refuses a value; an asynchronous one is the server's to ask. */
-function invalid(check: Validator | undefined, payload: unknown): boolean {
-  if (check === undefined) return payload !== undefined;
-  const result = check(payload);
-  if (!isPromise(result)) return result.issues !== undefined;
-  result.catch(() => undefined);
-  return false;
 }
