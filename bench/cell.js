@@ -10,14 +10,14 @@ const { run, runTimed, teardown, latencies, serverPid } = await cell.setup();
 let batch = cell.batch ?? 64;
 // A server has to be compiled by the engine first: HTTP cells ask for a number of operations, too.
 let warm = 0;
-for (const began = performance.now(); performance.now() - began < 400 || warm < (suite.warmup ?? 0); warm += batch) {
+for (const began = performance.now(); performance.now() - began < (suite.warmupMs ?? 400) || warm < (suite.warmup ?? 0); warm += batch) {
   const start = performance.now();
   await run(batch);
   if (cell.batch === undefined && performance.now() - start < 20) batch = Math.ceil(batch * 1.5);
 }
 latencies?.().splice(0);
 // A forced collection also throws compiled code away, which a server would pay for in the time measured.
-if (suite.warmup === undefined) globalThis.gc?.();
+if (suite.warmup === undefined && suite.warmupMs === undefined) globalThis.gc?.();
 
 const serverCpu = serverPid === undefined ? () => undefined : cpuOf(serverPid);
 const [wall, cpu] = [performance.now(), process.cpuUsage()];

@@ -57,6 +57,8 @@ function replaced(text, name, table, problems) {
 function facts(root, { file }) {
   const source = readFileSync(join(root, file), "utf8");
   const identity = /definePolicy[\s\S]*?\bname: "([^"]+)"/.exec(source)?.[1];
+  const literal = /definePolicy[\s\S]*?\bpriority: (?:Priority\.\w+|(\d+))/.exec(source)?.[1];
+  if (identity !== undefined && literal !== undefined) return `Identity \`${identity}\`, priority ${literal}.`;
   const priority = /definePolicy[\s\S]*?\bpriority: Priority\.(\w+)/.exec(source)?.[1];
   const order = new RegExp(`\\b${priority}: (\\d+);`).exec(readFileSync(join(root, "src/gateway/priority.ts"), "utf8"))?.[1];
   if (identity === undefined || order === undefined) throw new Error(`${file}: no name or priority found`);

@@ -2,6 +2,10 @@
  * Limits in Postgres, beside rate-limiter-flexible and a bare upsert on the same server: one server of our own per run, with the
  * settings Postgres ships with (fsync and synchronous_commit on), the same pool of 10 connections for everybody.
  */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import pg from "pg";
 import { RateLimiterPostgres } from "rate-limiter-flexible";
@@ -101,6 +105,83 @@ const on = (label, callers, rounds, make) => ({
   },
 });
 
+/** Statements that one request of a gateway sends, before its upstream is called and after. */
+async function roundTrips() {
+  const { createGateway, cache, circuitBreaker, rateLimit } = await import("../../dist/gateway.js");
+  const { fromPg } = await import("../../dist/postgres.js");
+  const pool = pools();
+  const real = fromPg(pool);
+  const sent = { before: 0, after: 0 };
+  let phase = "before";
+  const adapter = postgresAdapter({ client: { client: "counted", execute: (...call) => (sent[phase]++, real.execute(...call)) } });
+  const handler = () => ((phase = "after"), new Response("ok", { headers: { "cache-control": "max-age=600" } }));
+  const route = (path, policies) => ({ path, pipeline: { policies, upstream: { type: "handler", handler } } });
+  const limit = () => rateLimit({ max: 1e6, windowSeconds: 600, keyBy: () => "k" });
+  const gateway = createGateway({ adapter, routes: [route("/limit", [limit()]), route("/all/*", [limit(), circuitBreaker(), cache({})])] });
+  const request = async (path) => {
+    phase = "before";
+    await (await gateway.fetch(new Request(`http://bench.test${path}`))).text();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const measure = async (path, n) => {
+    for (let i = 0; i < 5; i++) await request(path(-i));
+    sent.before = sent.after = 0;
+    for (let i = 1; i <= n; i++) await request(path(i));
+    return `${(sent.before / n).toFixed(1)} + ${(sent.after / n).toFixed(1)}`;
+  };
+  const rows = [
+    { name: "statements per request before + after the upstream: rateLimit", text: await measure(() => "/limit", 30) },
+    { name: "the same: rateLimit, circuitBreaker and cache, a miss", text: await measure((i) => `/all/${i}`, 30) },
+    { name: "the same, a hit", text: await measure(() => "/all/hit", 30) },
+  ];
+  await gateway.close();
+  await adapter.close();
+  await pool.end();
+  return rows;
+}
+
+/** How long the event loop stands while bodies of 10 MiB are put and read. */
+async function largeBodies(times) {
+  const pool = pools();
+  const cache = new PostgresCacheStore(pool);
+  const body = new Uint8Array(10 * 2 ** 20).fill(120);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const timed = async (call) => {
+    delay.reset();
+    delay.enable();
+    const began = performance.now();
+    for (let i = 0; i < times; i++) await call(i);
+    const ms = (performance.now() - began) / times;
+    delay.disable();
+    return { ms, p99: delay.percentile(99) / 1e6 };
+  };
+  await cache.put("warm", new Response(body), 600);
+  const put = await timed((i) => cache.put(`big${i}`, new Response(body), 600));
+  const get = await timed(async (i) => (await (await cache.get(`big${i}`)).arrayBuffer()).byteLength);
+  await pool.end();
+  return [
+    { name: "cache put of 10 MiB, event-loop delay p99", text: `${put.p99.toFixed(1)} ms (${put.ms.toFixed(0)} ms each)`, required: "at most 20 ms", ok: put.p99 <= 20, far: put.p99 > 40 },
+    { name: "cache get of 10 MiB, event-loop delay p99", text: `${get.p99.toFixed(1)} ms (${get.ms.toFixed(0)} ms each)` },
+  ];
+}
+
+/** Messages of 100 bytes from this process to another one. */
+async function fanOut(count) {
+  const child = fork(fileURLToPath(new URL("../postgres-listener.js", import.meta.url)), [url, String(count)]);
+  await once(child, "message");
+  const pool = pools();
+  const pubsub = postgresPubSub(pool);
+  const began = performance.timeOrigin + performance.now();
+  const told = once(child, "message");
+  const text = "x".repeat(80);
+  for (let left = count; left > 0; left -= 64) await Promise.all(Array.from({ length: Math.min(64, left) }, () => pubsub.publish("fan-out", { at: performance.timeOrigin + performance.now(), text })));
+  const [{ meanMs, endedAt }] = await told;
+  child.kill();
+  await pubsub.close();
+  await pool.end();
+  return [{ name: "pub/sub to another process, 64 publishers", text: `${Math.round(count / ((endedAt - began) / 1000))}/s, ${meanMs.toFixed(2)} ms` }];
+}
+
 const shapes = [[1, 1, 3], [64, 1, 100], [64, 10_000, 10], [1024, 1, 300], [1024, 10_000, 15]];
 
 export default {
@@ -139,6 +220,7 @@ export default {
       return { call: () => pubsub.publish("bench", message), close: () => pubsub.close() };
     }),
   ],
+  extra: async ({ quick }) => [...(await roundTrips()), ...(await largeBodies(quick ? 5 : 20)), ...(await fanOut(quick ? 3000 : 20_000))],
   ratios: [
     ...shapes.map(([callers, keys, atLeast]) => ({ name: `${name(callers, keys)}, against rate-limiter-flexible`, of: `sluice, ${name(callers, keys)}`, to: `rate-limiter-flexible, ${name(callers, keys)}`, atLeast })),
     { name: "1 caller, 1 key, against the bare upsert", of: `sluice, ${name(1, 1)}`, to: `bare upsert, ${name(1, 1)}`, atLeast: 0.9 },

@@ -4,6 +4,7 @@ import { randomHex } from "../core/trace-context.ts";
 import type { CallInput } from "./config.ts";
 import { StitchError, completeError, isStitchError, set, toStitchError, type TimeoutPhase } from "./errors.ts";
 import type { EventFacts, Finding, ResultSource, SinkContext, StitchEvent } from "./events.ts";
+import type { ResponseFields } from "./fields.ts";
 import type { Plan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
 import { Scope } from "./scope.ts";
@@ -25,6 +26,8 @@ export interface CallContext {
   /** `.inspect`: neither reads nor writes the cache unless told to. */
   readonly bypassCache?: boolean;
   readonly inspect?: boolean;
+  /** Told every answer, redirects included. */
+  readonly onAnswer?: (response: { readonly status: number; readonly headers: ResponseFields; readonly url: string }) => void;
 }
 
 export class Call {

@@ -24,6 +24,8 @@ export interface Prepared {
   readonly headers: Fields;
   readonly body: EncodedBody | undefined;
   readonly idempotencyKey: string | undefined;
+  /** It asks whether something stored is still good: 304 is an answer. */
+  readonly conditional?: boolean;
 }
 
 const NO_INPUT: CallInput = Object.freeze({});

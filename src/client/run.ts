@@ -7,7 +7,7 @@ import { readAnswer } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
 import type { Vault } from "./auth/vault.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
-import type { Call } from "./call.ts";
+import { Call } from "./call.ts";
 import { driftOf, reportDrift } from "./drift.ts";
 import { StitchError } from "./errors.ts";
 import { openGates, type Gates } from "./gates.ts";
@@ -27,6 +27,11 @@ export class StitchState {
 
   constructor(plan: Plan) {
     this.plan = plan;
+    plan.auth?.attach?.(async (principal) => {
+      const call = new Call(plan, {}, { principal });
+      call.scope.limit(60_000);
+      return authContext(call, await plan.runtime.vault());
+    });
     this.latencies = plan.hedge?.delayMs === "p95" ? new Latencies() : undefined;
   }
 

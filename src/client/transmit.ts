@@ -54,6 +54,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
     const checking = checkTarget(call, current);
     if (isPromise(checking)) await checking;
     const answer = await exchange(call, current, body, trail);
+    call.context.onAnswer?.({ status: answer.status, headers: answer.fields, url: answer.url });
     if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
     const location = isRedirect(answer.status) ? answer.get("location") : undefined;
     if (location === undefined || (plan.explicitAccept && plan.accept(answer.status))) return answer;
@@ -63,7 +64,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
     if (!next.keepsBody) body = undefined;
     else if (body !== undefined && !body.replayable) throw new StitchError("BODY_NOT_REPLAYABLE", "the redirect asks for the body again, and a stream is sent once", { sent: true, status: answer.status });
     current = next.request;
-    if (plan.auth !== undefined && auth !== undefined && originOf(current) === first && !next.left) await plan.auth.apply(current, auth);
+    if (plan.auth !== undefined && auth !== undefined && ((originOf(current) === first && !next.left) || plan.auth.origins?.includes(originOf(current)) === true)) await plan.auth.apply(current, auth);
   }
 }
 

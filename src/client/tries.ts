@@ -31,7 +31,7 @@ export async function fetchAnswer(call: Call, prepared: Prepared, equipment: Equ
   const { attempts, backoff, budget: budgeted, respectRetryAfter, maxRetryAfterMs } = plan.retry;
   if (attempts === 1) {
     plan.budget?.first();
-    return accepted(call, await hedged(call, prepared, equipment));
+    return accepted(call, prepared, await hedged(call, prepared, equipment));
   }
   let stuck: StitchError | undefined;
   const retry = createRetry<Answer>({
@@ -60,7 +60,7 @@ export async function fetchAnswer(call: Call, prepared: Prepared, equipment: Equ
     throw causedBy(error, stuck);
   }
   try {
-    return await accepted(call, attempt.value, retryAfterMs);
+    return await accepted(call, prepared, attempt.value, retryAfterMs);
   } catch (error) {
     if (isStitchError(error)) set(error, ended);
     throw causedBy(error, stuck);
@@ -93,10 +93,10 @@ function judge(call: Call, prepared: Prepared, attempt: Attempt<Answer>, tries: 
 const RETRIED: ReadonlySet<string> = /* @__PURE__ */ new Set(["NETWORK", "TIMEOUT", "BODY_TRUNCATED", "PROTOCOL_ERROR"]);
 
 /** The answer, when its status is no failure. @throws StitchError `HTTP_STATUS`, `RATE_LIMITED` */
-async function accepted(call: Call, answer: Answer, asked?: number): Promise<Answer> {
+async function accepted(call: Call, prepared: Prepared, answer: Answer, asked?: number): Promise<Answer> {
   const { plan } = call;
   call.status = answer.status;
-  if (plan.accept(answer.status)) return answer;
+  if (plan.accept(answer.status) || (answer.status === 304 && prepared.conditional === true)) return answer;
   let body: unknown;
   try {
     const bytes = await answer.bytes(ERROR_BODY_BYTES);

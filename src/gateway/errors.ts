@@ -4,18 +4,21 @@ import { SluiceError, quote } from "../core/errors.ts";
 
 /** Every code the gateway itself answers with, by status; `docs/errors.md` says when. A user's own `GatewayError` may carry another one. */
 export const GATEWAY_ERROR_CODES = [
-  "bad_request",
+  "bad_request", "invalid_json", "json_threat", "threat_detected", "invalid_method_override", "idempotency_key_missing",
   "unauthorized", "jws_missing", "jws_invalid", "signature_invalid",
-  "forbidden", "insufficient_scope", "csrf_rejected",
-  "not_found",
+  "forbidden", "insufficient_scope", "ip_denied", "geo_denied", "ssl_required", "csrf_rejected",
+  "not_found", "no_route",
   "method_not_allowed",
-  "body_too_large",
-  "rate_limited",
+  "idempotency_in_progress",
+  "request_too_large", "body_too_large",
+  "unsupported_media_type",
+  "validation_failed", "idempotency_key_reused",
+  "rate_limited", "quota_exceeded", "concurrency_limited",
   "client_closed",
   "internal_error", "config_error", "policy_error", "policy_no_response", "handler_no_response",
   "method_not_implemented", "upgrade_unsupported",
-  "upstream_error", "jwks_error", "introspection_error",
-  "circuit_open", "store_unavailable", "no_healthy_upstream", "gateway_closing",
+  "upstream_error", "jwks_error", "introspection_error", "callout_failed", "invalid_upstream_response",
+  "circuit_open", "bulkhead_full", "overloaded", "store_unavailable", "no_healthy_upstream", "gateway_closing",
   "gateway_timeout", "upstream_timeout", "cache_miss",
   "loop_detected",
 ] as const;

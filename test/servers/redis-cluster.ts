@@ -1,4 +1,4 @@
-/** A Redis Cluster of three masters of our own, without replicas. */
+/** A Redis Cluster of three masters of our own, with a replica each where a test wants to lose a master. */
 
 import { type RedisServer, redisCommand, startRedis } from "./redis.ts";
 import { freePort, until } from "./process.ts";
@@ -6,12 +6,14 @@ import { freePort, until } from "./process.ts";
 export interface RedisCluster {
   readonly nodes: readonly RedisServer[];
   readonly ports: readonly number[];
+  /** Ports of the replicas, in the order of their masters. */
+  readonly replicas: readonly number[];
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
 
-export async function startRedisCluster(size = 3): Promise<RedisCluster> {
+export async function startRedisCluster(size = 3, { replicas = false }: { readonly replicas?: boolean } = {}): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
   try {
     for (let i = 0; i < size; i++) nodes.push(await startNode());
@@ -27,7 +29,19 @@ export async function startRedisCluster(size = 3): Promise<RedisCluster> {
       const states = await Promise.all(ports.map((port) => redisCommand(port, "CLUSTER", "INFO")));
       return states.every((state) => state.includes("cluster_state:ok") && state.includes(`cluster_known_nodes:${size}`));
     });
-    return { nodes, ports, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
+    const replicaPorts: number[] = [];
+    for (const port of replicas ? ports : []) {
+      const node = await startNode();
+      nodes.push(node);
+      const id = /\$40\r\n(\w+)/.exec(await redisCommand(port, "CLUSTER", "MYID"))?.[1] as string;
+      await redisCommand(ports[0] as number, "CLUSTER", "MEET", "127.0.0.1", String(node.port), await busPort(node.port));
+      await until("the node knows its master", async () => (await redisCommand(node.port, "CLUSTER", "NODES")).includes(id));
+      await until("it replicates", async () => (await redisCommand(node.port, "CLUSTER", "REPLICATE", id)).startsWith("+OK"));
+      await until("it is in step", async () => (await redisCommand(node.port, "INFO", "replication")).includes("master_link_status:up"));
+      replicaPorts.push(node.port);
+    }
+    if (replicas) await until("all know all", async () => (await Promise.all(nodes.map(({ port }) => redisCommand(port, "CLUSTER", "SLOTS")))).every((slots) => replicaPorts.every((port) => slots.includes(`:${port}\r\n`))));
+    return { nodes, ports, replicas: replicaPorts, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
   } catch (error) {
     await Promise.all(nodes.map((node) => node.stop()));
     throw error;

@@ -45,12 +45,10 @@ export interface AuthResponse {
 /** Puts credentials on requests. Make one with `bearer`, `oauth2` and others, or write your own. */
 export interface AuthStrategy {
   readonly name: string;
-  /** Origins beside the request's own that may get the credentials. */
+  /** Origins beside the request's own that get the credentials when a redirect leads there. */
   readonly origins?: readonly string[];
   /** Names it writes, so that they are masked and taken off when a request leaves its origin. */
   readonly marks?: { readonly header?: string; readonly query?: string; readonly cookie?: string };
-  /** Parts of the key under which its tokens live belong to a principal. */
-  readonly perPrincipal?: boolean;
   /** Runs for every try. */
   apply(request: HookRequest, context: AuthContext): MaybePromise<void>;
   /** Sees every response, redirects included. */
@@ -59,6 +57,8 @@ export interface AuthStrategy {
   shouldRefresh?(response: AuthResponse, context: AuthContext): boolean;
   /** Gets new ones. The call is then sent once more. */
   refresh?(context: AuthContext): MaybePromise<void>;
+  /** Given once per stitch: opens a context outside of a call, for strategies that are told things between calls. */
+  attach?(open: (principal: string | undefined) => Promise<AuthContext>): void;
   /** Checked when the stitch is made. */
   check?(facts: { readonly method: string; readonly streams: boolean }): void;
 }

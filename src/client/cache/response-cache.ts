@@ -235,7 +235,7 @@ export class ResponseCache {
     const asks = conditions(entry);
     for (const name of Object.keys(asks)) headers[name] ??= asks[name] as string;
     try {
-      const answer = await fetch({ ...prepared, headers });
+      const answer = await fetch({ ...prepared, headers, conditional: true });
       if (answer.status !== 304) return this.#stored(call, subject, answer);
       await answer.discard();
       call.source = "revalidated";

@@ -43,6 +43,8 @@ export interface PostgresPubSub extends PubSub, PubSubAdapter {
   [Symbol.asyncDispose](): Promise<void>;
   /** One per channel after a lost session is back, and for handlers that are too slow. */
   readonly events: EventSource<PubSubGap>;
+  /** A channel is listened to only while a handler here wants it: routers use one channel per topic. */
+  readonly byChannel: true;
   /** What is held: channels listened to, clients with a topic, routers. All 0 when nobody is left. */
   readonly size: { readonly channels: number; readonly clients: number; readonly routers: number };
 }
@@ -84,6 +86,7 @@ interface Line {
 }
 
 class PostgresBroker implements PostgresPubSub {
+  readonly byChannel: true = true as const;
   readonly #listen: () => Promise<PostgresListener>;
   readonly #outbox: Outbox;
   readonly #prefix: string;

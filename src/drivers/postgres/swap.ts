@@ -33,6 +33,9 @@ interface Swap extends StoredState {
   readonly replies: Reply[];
 }
 
+/** Text of one statement that writes, roughly: past it the next keys go in another one. */
+const MAX_CHARACTERS = 262_144;
+
 /** Tries before `STORE_CONTENTION`. */
 const MAX_TRIES = 100;
 
@@ -58,26 +61,35 @@ export class CompareAndSwap {
     for (let tries = 1; ; tries++) {
       const { nowUs, found } = await this.#read(left);
       options?.signal?.throwIfAborted();
-      const swaps: Swap[] = [];
-      for (const entry of left) {
+      const lost: Entry[] = [];
+      let swaps: Swap[] = [];
+      let characters = 0;
+      let failure: unknown;
+      for (const [i, entry] of left.entries()) {
         const swap = stepped(entry, found.get(entry.key), nowUs, replies);
-        if (swap !== undefined) swaps.push(swap);
+        if (swap !== undefined) {
+          swaps.push(swap);
+          characters += swap.text.length;
+        }
+        // Large states leave one by one: encoding and sending megabytes at a time would hold up the whole process.
+        if (swaps.length === 0 || (characters < MAX_CHARACTERS && i < left.length - 1)) continue;
+        try {
+          if (failure !== undefined) throw failure;
+          const written = await this.#write(swaps);
+          for (const done of swaps) {
+            if (written.has(done.entry.key)) replies[done.entry.at] = done.replies;
+            else lost.push(done.entry);
+          }
+        } catch (error) {
+          // Who only asked has an answer already: a server that refuses writes still serves reads.
+          if (swaps.length === entries.length) throw error;
+          failure = error;
+          for (const failed of swaps) replies[failed.entry.at] = failedReplies(failed.entry.operation, error);
+        }
+        swaps = [];
+        characters = 0;
       }
-      if (swaps.length === 0) return;
-      let written: ReadonlySet<string>;
-      try {
-        written = await this.#write(swaps);
-      } catch (error) {
-        // Who only asked has an answer already: a server that refuses writes still serves reads.
-        if (swaps.length === entries.length) throw error;
-        for (const { entry } of swaps) replies[entry.at] = failedReplies(entry.operation, error);
-        return;
-      }
-      left = swaps.filter((swap) => {
-        if (!written.has(swap.entry.key)) return true;
-        replies[swap.entry.at] = swap.replies;
-        return false;
-      }).map(({ entry }) => entry);
+      left = lost;
       if (left.length === 0) return;
       if (tries >= MAX_TRIES) {
         const error = new StoreError("STORE_CONTENTION", `${tries} compare-and-sets on one key lost against other writers`, { outcome: "not-applied" });

@@ -134,8 +134,15 @@ class RedisDriver implements RedisStateDriver {
     for (const [algorithm, entries] of byAlgorithm) {
       for (const list of this.split(entries)) {
         const call = this.native(algorithm, list, replies);
-        if (call === undefined) others.push(...list);
-        else calls.push(call);
+        if (call !== undefined) {
+          calls.push(call);
+          continue;
+        }
+        // A lease or a refund among plain charges: those go on beside the data.
+        const plain = list.filter(({ operation }) => isPlain(operation));
+        const rest = plain.length === 0 ? undefined : this.native(algorithm, plain, replies);
+        if (rest !== undefined) calls.push(rest);
+        others.push(...(rest === undefined ? list : list.filter((entry) => !plain.includes(entry))));
       }
     }
     for (const list of this.split(others)) calls.push(runSwaps(this, list, replies, options));
@@ -251,4 +258,10 @@ class RedisDriver implements RedisStateDriver {
     let next = 0;
     for (const { at, operation } of list) replies[at] = operation.commands.map((command) => algorithm.toReply(command as never, answer[next++]));
   }
+}
+
+/** Whether scripts can run all commands of a limit. */
+function isPlain({ algorithm, commands }: Operation): boolean {
+  const found = native.get(algorithm.name);
+  return found !== undefined && commands.every((command) => found.toArgs(command) !== undefined);
 }

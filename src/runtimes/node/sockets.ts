@@ -4,6 +4,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type * as ws from "ws";
 import { checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { OptionError } from "../../core/errors.ts";
@@ -16,7 +17,7 @@ import { toRequest, writeResponse } from "./sockets-http.ts";
 import { NodeTransport } from "./sockets-transport.ts";
 import { TurnWriter } from "./turn-writer.ts";
 
-type WsModule = typeof import("ws");
+type WsModule = typeof ws;
 
 export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<Data> {
   /** Permessage-deflate. @default false */

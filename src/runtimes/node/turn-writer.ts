@@ -54,8 +54,8 @@ export class Pending {
   buffer(): Buffer {
     if (this.#buffer !== undefined) return this.#buffer;
     if (this.#before === undefined) return (this.#buffer = wireOf(this.#frame));
-    const parts: Buffer[] = [];
-    for (let node: Pending | undefined = this; node !== undefined; node = node.#before) parts.push(wireOf(node.#frame));
+    const parts: Buffer[] = [wireOf(this.#frame)];
+    for (let node: Pending | undefined = this.#before; node !== undefined; node = node.#before) parts.push(wireOf(node.#frame));
     return (this.#buffer = Buffer.concat(parts.reverse(), this.bytes));
   }
 }

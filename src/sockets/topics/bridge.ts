@@ -32,9 +32,11 @@ export function bridgeTo(pubsub: PubSub | PubSubAdapter): Bridge {
   const common = {
     name: typeof source.name === "string" ? source.name : "pubsub",
     history: source.history,
-    onGap: (listener: (gap: { channel: string; since?: number; dropped?: number }) => void) => source.events?.on?.(((gap: { channel: string }) => listener(gap)) as never),
+    onGap: (listener: (gap: { channel: string; since?: number; dropped?: number }) => void) => source.events?.on?.(((gap: { channel: string }) => listener({ ...gap, channel: gap.channel.startsWith(CHANNEL) ? gap.channel.slice(CHANNEL.length) : gap.channel })) as never),
   };
-  return typeof source.list === "function" ? adapterBridge(source as PubSubAdapter, common) : channelBridge(source as PubSub, common);
+  // A broker over a network says whether a process can listen to single channels: then it hears only what it has subscribers for.
+  const byChannel = (source as { byChannel?: unknown }).byChannel === true;
+  return typeof source.list === "function" && !byChannel ? adapterBridge(source as PubSubAdapter, common) : channelBridge(source as PubSub, common);
 }
 
 type Common = Pick<Bridge, "name" | "history" | "onGap">;
@@ -58,7 +60,7 @@ function adapterBridge(adapter: PubSubAdapter, common: Common): Bridge {
 
 /** A `PubSub` with only its three methods: a channel is listened to while somebody here wants the topic. */
 function channelBridge(pubsub: PubSub, common: Common): Bridge {
-  const wanted = new Map<string, { readonly clients: Set<string>; stop: Promise<() => Promise<void>> }>();
+  const wanted = new Map<string, { readonly clients: Set<string>; readonly stop: Promise<() => Promise<void>> }>();
   let receive: (message: SerializedMessage) => void = () => undefined;
   const leave = (clientId: string, topic: string): MaybePromise<void> => {
     const entry = wanted.get(topic);
@@ -72,7 +74,7 @@ function channelBridge(pubsub: PubSub, common: Common): Bridge {
     async subscribe(clientId, topic) {
       let entry = wanted.get(topic);
       if (entry === undefined) {
-        const stop = pubsub.subscribe(CHANNEL + topic, (message) => receive(message as SerializedMessage));
+        const stop = pubsub.subscribe(CHANNEL + topic, (message) => receive((message as { readonly router: SerializedMessage }).router));
         entry = { clients: new Set(), stop };
         wanted.set(topic, entry);
       }
@@ -88,8 +90,9 @@ function channelBridge(pubsub: PubSub, common: Common): Bridge {
     async disconnect(clientId, topics) {
       await Promise.all(topics.map((topic) => leave(clientId, topic)));
     },
-    publish: (topic, message) => pubsub.publish(CHANNEL + topic, message),
-    list: () => undefined,
+    // Wrapped: for some brokers a bare message of a router means the other contract.
+    publish: (topic, message) => pubsub.publish(CHANNEL + topic, { router: message }),
+    list: (clientId) => [...wanted].filter(([, { clients }]) => clients.has(clientId)).map(([topic]) => topic),
     start(onRemote) {
       receive = onRemote;
       return () => {

@@ -54,6 +54,8 @@ export interface BackendPubSub extends PubSub, PubSubAdapter {
   [Symbol.asyncDispose](): Promise<void>;
   /** One per channel after a lost connection is back, and for handlers that are too slow. */
   readonly events: EventSource<PubSubGap>;
+  /** A channel is listened to only while a handler here wants it: routers use one channel per topic. */
+  readonly byChannel: true;
   /** What is held: channels listened to, clients with a topic, routers. All 0 when nobody is left. */
   readonly size: { readonly channels: number; readonly clients: number; readonly routers: number };
 }
@@ -70,6 +72,7 @@ interface Line {
 }
 
 class Broker implements BackendPubSub {
+  readonly byChannel: true = true as const;
   readonly #wire: PubSubWire;
   readonly #timeoutMs: number;
   readonly #clock: Clock;

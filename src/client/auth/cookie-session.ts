@@ -1,0 +1,118 @@
+/** A login session: a cookie jar (RFC 6265) per principal, filled by a login and by every answer after it. */
+
+import { CookieJar, type SerializedCookieJar } from "tough-cookie";
+import { createSingleFlight, type SingleFlight } from "../../resilience/single-flight.ts";
+import { checkOneOf, checkPositive } from "../../core/check.ts";
+import { StitchError, checked, configError } from "../errors.ts";
+import { statuses } from "../options.ts";
+import { INVOKE, isStitch, type Stitch } from "../stitch.ts";
+import type { AuthContext, AuthResponse, AuthStrategy } from "./strategy.ts";
+
+export interface CookieSessionOptions {
+  /** The stitch that logs in. */
+  readonly login: Stitch<never, never>;
+  /** Input of the login for a principal. */
+  readonly credentials: (principal: string | undefined) => unknown;
+  /** Names to keep. @default all */
+  readonly cookies?: readonly string[];
+  /** Statuses that mean: log in again. @default 401 */
+  readonly refreshOn?: readonly number[];
+  /** The same for answers that say so otherwise, such as a redirect to a login page. */
+  readonly refreshWhen?: (response: AuthResponse) => boolean;
+  /** A session is not used longer than this, ms. @default as long as its cookies last */
+  readonly ttlMs?: number;
+  readonly key?: string;
+  /** @default "principal" */
+  readonly tenancy?: "app" | "principal";
+}
+
+const MAX_COOKIES_PER_DOMAIN = 50;
+const MAX_COOKIE_BYTES = 4096;
+const LOCK_MS = 30_000;
+
+interface Stored {
+  readonly jar: SerializedCookieJar;
+  readonly id: string;
+}
+
+/** @throws StitchError `CONFIG_INVALID` */
+export function cookieSession(options: CookieSessionOptions): AuthStrategy {
+  const { login, credentials, cookies, refreshWhen, ttlMs, key = "default", tenancy = "principal" } = options ?? {};
+  if (!isStitch(login)) throw configError("cookieSession.login", login, "a stitch");
+  if (typeof credentials !== "function") throw configError("cookieSession.credentials", credentials, "a function");
+  checked("cookieSession", () => checkOneOf("tenancy", tenancy, ["app", "principal"]));
+  if (ttlMs !== undefined) checked("cookieSession", () => checkPositive("ttlMs", ttlMs));
+  const refreshOn = statuses("cookieSession.refreshOn", options.refreshOn ?? [401]);
+  const flights: SingleFlight<Stored> = createSingleFlight<Stored>();
+
+  const keyOf = ({ vault, principal }: AuthContext): string => {
+    if (tenancy === "principal" && principal === undefined) throw new StitchError("AUTH_FAILED", "the session is a principal's: call through seam.as(principal)", { category: "invalid-credentials", step: "apply" });
+    return vault.key("cookies", key, tenancy === "principal" ? principal : undefined);
+  };
+  const read = async (context: AuthContext): Promise<Stored | undefined> => {
+    const { value } = await context.vault.read(keyOf(context));
+    const like = value as Partial<Stored> | undefined;
+    return typeof like?.id === "string" && typeof like.jar === "object" ? (like as Stored) : undefined;
+  };
+  const put = async (jar: CookieJar, response: AuthResponse): Promise<boolean> => {
+    const fields = response.headers["set-cookie"];
+    let changed = false;
+    for (const line of (typeof fields === "string" ? [fields] : (fields ?? [])).slice(0, MAX_COOKIES_PER_DOMAIN)) {
+      const name = /^\s*([^=;\s]+)\s*=/.exec(line)?.[1];
+      if (name === undefined || line.length > MAX_COOKIE_BYTES || (cookies !== undefined && !cookies.includes(name))) continue;
+      if ((await jar.getCookies(response.url)).length >= MAX_COOKIES_PER_DOMAIN) break;
+      changed = (await jar.setCookie(line, response.url, { ignoreError: true }).catch(() => undefined)) !== undefined || changed;
+    }
+    return changed;
+  };
+  const signIn = (context: AuthContext, refused: string | undefined): Promise<Stored> => flights.run(keyOf(context), async (signal) => {
+    return context.vault.exclusively(keyOf(context), LOCK_MS, signal, async () => {
+      const known = await read(context);
+      if (known !== undefined && known.id !== refused) return known;
+      const jar = new CookieJar();
+      const seen: Promise<unknown>[] = [];
+      const learn = (response: AuthResponse): void => void seen.push(put(jar, response));
+      try {
+        await (login as unknown as Stitch)[INVOKE](credentials(context.principal) as never, { onAnswer: learn });
+      } catch (cause) {
+        throw new StitchError("AUTH_FAILED", "the login failed", { cause, category: (cause as { status?: number }).status === undefined ? "network" : "invalid-credentials", step: "refresh" });
+      }
+      await Promise.all(seen);
+      const stored: Stored = { jar: await jar.serialize(), id: context.random.uuid() };
+      if (stored.jar.cookies.length === 0) throw new StitchError("AUTH_FAILED", "the login set no cookie", { category: "protocol", step: "refresh" });
+      for (const { value } of stored.jar.cookies) if (typeof value === "string") context.hide(value);
+      await context.vault.write(keyOf(context), stored, ttlMs);
+      return stored;
+    });
+  }, context.signal);
+
+  return {
+    name: "cookieSession",
+    marks: { header: "cookie" },
+   
+    async apply(request, context) {
+      const stored = (await read(context)) ?? (await signIn(context, undefined));
+      context.memo = stored.id;
+      const header = await (await CookieJar.deserialize(stored.jar)).getCookieString(request.url);
+      if (header === "") return;
+      const own = request.headers["cookie"];
+      request.headers["cookie"] = own === undefined ? header : `${own}; ${header}`;
+    },
+    async learn(response, context) {
+      if (response.headers["set-cookie"] === undefined) return;
+      const vaultKey = keyOf(context);
+      // Two answers may come at once: the second reads what the first wrote.
+      for (let tries = 0; tries < 5; tries++) {
+        const { value, stored: raw } = await context.vault.read(vaultKey);
+        if (value === undefined) return;
+        const jar = await CookieJar.deserialize((value as Stored).jar);
+        if (!(await put(jar, response))) return;
+        if (await context.vault.replace(vaultKey, raw, { jar: await jar.serialize(), id: (value as Stored).id }, ttlMs)) return;
+      }
+    },
+    shouldRefresh: (response) => refreshOn.has(response.status) || refreshWhen?.(response) === true,
+    async refresh(context) {
+      await signIn(context, context.memo as string | undefined);
+    },
+  };
+}

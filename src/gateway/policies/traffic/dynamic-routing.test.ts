@@ -1,0 +1,62 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { cache } from "./cache.ts";
+import { dynamicRouting, type RoutingRule } from "./dynamic-routing.ts";
+
+const servers: Server[] = [];
+const urls: string[] = [];
+
+beforeAll(async () => {
+  for (const name of ["own", "beta"]) {
+    const server = createServer((request, response) => {
+      response.setHeader("cache-control", "max-age=600");
+      response.end(`${name} ${request.url} ${request.headers["x-rule"] ?? "-"}`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    servers.push(server);
+    urls.push(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  }
+});
+afterAll(() => void servers.forEach((server) => server.close()));
+
+const harness = (rule: Partial<RoutingRule> = {}, more: object = {}) =>
+  createPolicyTestHarness([cache(), dynamicRouting({ rules: [{ condition: (c) => c.req.header("x-beta") === "1", target: `${urls[1]}/v2`, headers: { "x-rule": "beta" }, ...rule }], ...more })], { upstream: { type: "url", target: urls[0] as string } });
+
+describe("dynamicRouting", () => {
+  it("sends a request where the first rule says, and caches apart", async () => {
+    const { request, gateway } = harness({ rewritePath: (path) => path.replace("/a", "/b") });
+    const beta = { headers: { "x-beta": "1" } };
+    expect(await (await request("/a?q=1")).text()).toBe("own /a?q=1 -");
+    expect(await (await request("/a?q=1", beta)).text()).toBe("beta /v2/b?q=1 beta");
+    for (const [init, text] of [[beta, "beta /v2/b?q=1 beta"], [{}, "own /a?q=1 -"]] as const) {
+      const stored = await request("/a?q=1", init);
+      expect([stored.headers.get("x-cache"), await stored.text()]).toEqual(["HIT", text]);
+    }
+    await gateway.close();
+  });
+
+  it("answers 404 without a rule where told to", async () => {
+    const { request, gateway } = harness({}, { fallthrough: false });
+    expect(await (await request("/a")).json()).toMatchObject({ code: "no_route", status: 404 });
+    await gateway.close();
+  });
+
+  it("does not let a rewrite leave the target", async () => {
+    const { request, gateway } = harness({ rewritePath: () => "//evil.example/" });
+    expect((await request("/a", { headers: { "x-beta": "1" } })).status).toBe(502);
+    await gateway.close();
+  });
+
+  it("a condition that fails is a 500", async () => {
+    const { request, gateway } = harness({ condition: () => { throw new Error("x"); } });
+    expect(await (await request("/a")).json()).toMatchObject({ code: "policy_error" });
+    await gateway.close();
+  });
+
+  it.each([{}, { rules: [] }, { rules: [{ condition: () => true, target: "/x" }] }, { rules: [{ target: "https://a.example" }] }])("refuses %j", (options) => {
+    const make = dynamicRouting;
+    expect(() => make(options as never)).toThrow(expect.objectContaining({ code: "config_error" }));
+  });
+});

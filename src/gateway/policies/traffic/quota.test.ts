@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { manualClock } from "../../../testing/manual-clock.ts";
+import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { quota, quotaPeriod } from "./quota.ts";
+
+const at = (text: string): number => Date.parse(text);
+
+describe("quota", () => {
+  it("counts a calendar month per caller, and opens with the next one", async () => {
+    const clock = manualClock({ now: at("2026-01-31T23:59:00Z") });
+    const { request } = createPolicyTestHarness(quota({ max: 2, keyBy: (c) => c.req.header("x-k") }), { clock });
+    const send = (k: string): Promise<Response> => request("/", { headers: { "x-k": k } });
+    expect((await send("a")).headers.get("ratelimit")).toBe('"quota";r=1;t=60');
+    await send("a");
+    const refused = await send("a");
+    expect([refused.status, refused.headers.get("retry-after"), await refused.json()]).toMatchObject([429, "60", { code: "quota_exceeded", "violated-policies": ["quota"] }]);
+    expect((await send("b")).status).toBe(200);
+    clock.advance(60_000);
+    expect((await send("a")).headers.get("x-ratelimit-remaining")).toBe("1");
+  });
+
+  it("knows days of 23 and 25 hours", () => {
+    const hours = (text: string): number => {
+      const [start, end] = quotaPeriod("day", "Europe/Paris", at(text));
+      return (end - start) / 3_600_000;
+    };
+    expect([hours("2026-03-29T12:00:00Z"), hours("2026-10-25T12:00:00Z"), hours("2026-06-01T12:00:00Z")]).toEqual([23, 25, 24]);
+    expect(quotaPeriod("hour", "Asia/Kolkata", at("2026-01-01T00:10:00Z"))[0]).toBe(at("2025-12-31T23:30:00Z"));
+    expect(quotaPeriod("week", "UTC", at("2026-01-01T00:00:00Z"))[0]).toBe(at("2025-12-29T00:00:00Z"));
+  });
+
+  it("charges a cost, refuses one that can never fit without retry-after, and takes nonsense for a fault", async () => {
+    let cost: unknown = 3;
+    const { request } = createPolicyTestHarness(quota({ max: 5, keyBy: () => "k", cost: () => cost as number }), { clock: manualClock() });
+    expect((await request("/")).headers.get("x-ratelimit-remaining")).toBe("2");
+    cost = 6;
+    const never = await request("/");
+    expect([never.status, never.headers.has("retry-after")]).toEqual([429, false]);
+    for (cost of [-1, Number.NaN, Infinity, "1", 0.5]) expect(await (await request("/")).json()).toMatchObject({ code: "policy_error", policy: "quota" });
+  });
+
+  it("is closed by default while its store is away, and counts here with local", async () => {
+    for (const [failMode, statuses] of [[undefined, [503, 503]], ["open", [200, 200]], ["local", [200, 429]]] as const) {
+      const { request, adapter } = createPolicyTestHarness(quota({ max: 1, keyBy: () => "k", ...(failMode === undefined ? {} : { failMode }) }), { clock: manualClock() });
+      (adapter.rateLimitStore as { check?: unknown }).check = () => Promise.reject(new Error("down"));
+      expect([(await request("/")).status, (await request("/")).status]).toEqual(statuses);
+    }
+  });
+
+  it.each([{}, { max: 0, keyBy: () => "k" }, { max: 1 }, { max: 1, keyBy: () => "k", period: "year" }, { max: 1, keyBy: () => "k", timeZone: "Mars" }])("refuses %j", (options) => {
+    const make = quota;
+    expect(() => make(options as never)).toThrow(expect.objectContaining({ code: "config_error" }));
+  });
+});

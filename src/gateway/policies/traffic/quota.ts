@@ -1,0 +1,138 @@
+/** `quota`: how much one caller may use in a calendar period. */
+
+import type { Context } from "hono";
+import { checkFunction, checkInteger, checkOneOf, checkString } from "../../../core/check.ts";
+import { OptionError, stackless } from "../../../core/errors.ts";
+import type { MaybePromise } from "../../../core/maybe-promise.ts";
+import { zoneBoundaries } from "../../../state/calendar-policy.ts";
+import type { LimitDecision, RateLimitStore } from "../../../state/contracts.ts";
+import { callback } from "../../callback.ts";
+import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { GatewayError } from "../../errors.ts";
+import { checkFailMode } from "../../option-checks.ts";
+import { Priority } from "../../priority.ts";
+import { StoreFailure, storeSource, storeUnavailable, type StoreSource } from "../../store-call.ts";
+import type { FailMode, PolicyOptions, PolicySite } from "../../types.ts";
+import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
+import { areDecisions, decide } from "./rate-limit/decide.ts";
+import { limitLabel, writeRateLimitHeaders, type AppliedLimit } from "./rate-limit/headers.ts";
+import { LimitTwin } from "./rate-limit/twin.ts";
+import type { RateLimitKey } from "./rate-limit.ts";
+
+export type QuotaPeriod = "hour" | "day" | "week" | "month";
+
+export interface QuotaConfig extends PolicyOptions {
+  /** Most cost in a period: an integer of at least 1. */
+  readonly max: number;
+  /** Length of a period; weeks begin on Monday. @default "month" */
+  readonly period?: QuotaPeriod;
+  /** Where days begin: an IANA name such as `Europe/Paris`. @default "UTC" */
+  readonly timeZone?: string;
+  /** Whom it counts; nothing or an empty text means the client's address. */
+  readonly keyBy: RateLimitKey;
+  /** What a request uses up, an integer; 0 reads without using. @default 1 */
+  readonly cost?: number | ((c: Context) => MaybePromise<number>);
+  /** Where the counts are kept. @default the adapter's `rateLimitStore`, else one in memory */
+  readonly store?: RateLimitStore;
+  /** When the store is away: go on without quota, refuse with 503, or count in this process. @default "closed" */
+  readonly failMode?: FailMode;
+  /** Detail of a refusal. @default "Quota exceeded" */
+  readonly message?: string;
+}
+
+interface QuotaState {
+  readonly stores: StoreSource<RateLimitStore>;
+  readonly twin: LimitTwin | undefined;
+  /** Start and end of the period it is now, and when that was computed last. */
+  period: readonly [start: number, end: number];
+}
+
+/**
+ * Refuses with 429 `quota_exceeded` until the next period. Periods are those of the calendar: a day with a change of the clocks has
+ * 23 or 25 hours. Every answer carries what is left (`RateLimit`, `RateLimit-Policy`, `x-ratelimit-*`).
+ */
+export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<QuotaConfig, QuotaState>({
+  name: "quota",
+  priority: Priority.RATE_LIMIT,
+  validate(config) {
+    checkInteger("max", config.max, 1);
+    checkOneOf("period", config.period ?? "month", ["hour", "day", "week", "month"]);
+    zoneBoundaries("day", checkString("timeZone", config.timeZone ?? "UTC"), 0);
+    if (config.keyBy === undefined) throw new OptionError("keyBy", undefined, 'a function or "identity"');
+    checkKeyBy(config.keyBy);
+    if (typeof config.cost === "function") checkFunction("cost", config.cost);
+    else checkInteger("cost", config.cost ?? 1, 0, 2 ** 31 - 1);
+    checkFailMode(config.failMode ?? "closed");
+    checkString("message", config.message ?? "");
+  },
+  setup: (config, site) => ({
+    stores: storeSource(site, "rateLimitStore", config.store, config.failMode ?? "closed"),
+    twin: config.failMode === "local" ? new LimitTwin(site.local, () => site.clock.now()) : undefined,
+    period: [0, 0],
+  }),
+  async handler(c, next, { config, state, site, gateway }) {
+    const { cost = 1 } = config;
+    const amount = typeof cost === "number" ? cost : callbackAmount(site.policyName, "cost", await callback(site.policyName, () => cost(c)), true);
+    const caller = state.stores.of(gateway.adapter);
+    if (caller === undefined) throw storeUnavailable();
+    const [start, end] = periodNow(config, state, site);
+    // The period is part of the key, so counts of another one never matter, whenever the store drops them.
+    const key = await callerKey(c, gateway, site.policyName, `${site.scopeKey}:${config.period ?? "month"}-${start}`, config.keyBy);
+    const policy = { algorithm: "fixed-window", max: config.max, windowMs: end - start } as const;
+    const found = await caller.call("check", (store) => decide(store, key, [policy], amount, () => site.clock.now()), (reply) => areDecisions(reply, 1));
+    let decisions: LimitDecision[];
+    if (found instanceof StoreFailure) {
+      if (state.twin === undefined) {
+        if (config.failMode === "open") return next();
+        throw storeUnavailable(found.retryAfterMs);
+      }
+      decisions = state.twin.decide(key, [policy], amount, caller.outages);
+    } else {
+      state.twin?.remember(key, found);
+      decisions = found;
+    }
+    const decision = untilEnd(decisions[0] as LimitDecision, end - site.clock.now());
+    const applied: AppliedLimit[] = [{ label: limitLabel(config.name ?? "quota", end - start, config.max), max: config.max, decision, headers: "both" }];
+    if (!decision.allowed) throw exceeded(config, applied, decision);
+    await next();
+    // A refusal of another limit inside has said what matters more.
+    if (c.res.status !== 429) writeRateLimitHeaders(c.res.headers, applied);
+  },
+});
+
+function periodNow(config: QuotaConfig, state: QuotaState, site: PolicySite): readonly [number, number] {
+  const now = site.clock.now();
+  const [start, end] = state.period;
+  if (now >= start && now < end) return state.period;
+  return (state.period = quotaPeriod(config.period ?? "month", config.timeZone ?? "UTC", now));
+}
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+/** The period `now` is in: its start and end, epoch ms. */
+export function quotaPeriod(period: QuotaPeriod, timeZone: string, now: number): readonly [start: number, end: number] {
+  if (period !== "hour") {
+    const [start, end] = zoneBoundaries(period, timeZone, now);
+    return [start, end];
+  }
+  // Zones are off by whole quarters of an hour, and changes of the clocks move by whole half hours or more.
+  const [day] = zoneBoundaries("day", timeZone, now);
+  const offset = ((day % HOUR_MS) + HOUR_MS) % HOUR_MS;
+  const shift = Math.round(offset / MINUTE_MS) * MINUTE_MS;
+  const start = Math.floor((now - shift) / HOUR_MS) * HOUR_MS + shift;
+  return [start, start + HOUR_MS];
+}
+
+/** A store counts from the first request on; a quota begins and ends with its period. */
+function untilEnd(decision: LimitDecision, leftMs: number): LimitDecision {
+  return { ...decision, resetAfterMs: leftMs, retryAfterMs: decision.allowed || decision.retryAfterMs === null ? decision.retryAfterMs : leftMs };
+}
+
+function exceeded(config: QuotaConfig, applied: readonly AppliedLimit[], decision: LimitDecision): GatewayError {
+  const headers: Record<string, string> = {};
+  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, applied);
+  if (decision.retryAfterMs !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
+  const members = { "violated-policies": applied.map((one) => one.label.name) };
+  return stackless(() => new GatewayError(429, "quota_exceeded", config.message ?? "Quota exceeded", headers, { type: "https://iana.org/assignments/http-problem-types#quota-exceeded", members }));
+}

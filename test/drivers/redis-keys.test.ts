@@ -1,0 +1,69 @@
+/** What is left in the server after everything was used: only keys under the prefix, each with an end; and what was there before. */
+
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { redisAdapter } from "../../src/redis.ts";
+import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
+import type { LimitPolicy } from "../../src/state/contracts.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+
+let server: RedisServer;
+let client: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  client = new Redis(server.port, "127.0.0.1");
+});
+afterAll(async () => {
+  client.disconnect();
+  await server.stop();
+});
+
+/** Names a caller could send to reach another key. */
+const HOSTILE = ["plain", "a:b", "../x", "*", "?", "[a-z]", "{tag}", "x\u0000y", "\ud800", "sluice:rl", "app:", "%3a", "a\r\nSET b c\r\n", "__proto__", "é🙂", "k".repeat(2000), " "];
+
+const LIMITS: LimitPolicy[] = [
+  { algorithm: "fixed-window", max: 5, windowMs: 60_000 },
+  { algorithm: "token-bucket", max: 5, windowMs: 60_000, capacity: 5 },
+  { algorithm: "sliding-window", max: 5, windowMs: 60_000 },
+  { algorithm: "sliding-window", max: 500, windowMs: 60_000 },
+];
+
+it("every key is under the prefix and ends; nothing else was touched", async () => {
+  const others = { "other:app": "1", app: "2", sluice: "3", ap: "4" };
+  for (const [key, value] of Object.entries(others)) await client.set(key, value);
+  const adapter = redisAdapter({ client, prefix: "app:" });
+  const { rateLimitStore, circuitBreakerStore, cacheStore, store } = adapter;
+  if (rateLimitStore === undefined || circuitBreakerStore === undefined || cacheStore === undefined || store === undefined) throw new Error("a member is missing");
+  const policy = circuitPolicy({ failureThreshold: 1, resetTimeoutMs: 50 });
+  const limiter = adapter.rateLimiter({ capacity: 5, tokensPerSecond: 1 });
+  const now = Date.now();
+  for (const name of HOSTILE) {
+    for (const limit of LIMITS) for (let i = 0; i < 7; i++) await rateLimitStore.check(name, limit, 1);
+    await rateLimitStore.checkAll(name, LIMITS, 1);
+    await rateLimitStore.increment(name, 60);
+    if (name.length < 512) await limiter.consume(name, 1);
+    for (const outcome of ["success", "failure"] as const) {
+      const permit = await circuitBreakerStore.acquire(name, policy);
+      if (permit.allowed) await circuitBreakerStore.report(name, policy, permit, outcome);
+    }
+    await circuitBreakerStore.recordFailure(name);
+    for (const bytes of [10, 300_000]) await cacheStore.write(`${name}${bytes}`, { status: 200, headers: [["x", "y"]], body: new Uint8Array(bytes), storedAt: now, freshUntil: now + 60_000, keepUntil: now + 60_000 });
+    await store.set(name, { name }, 60_000);
+    await store.incr(`${name} counter`, 60_000);
+  }
+  const seen = new Map<string, number>();
+  for (let cursor = "0"; ; ) {
+    const [next, keys] = await client.scanBuffer(cursor, "COUNT", 1000);
+    for (const key of keys) seen.set(key.toString("latin1"), await client.pttl(key));
+    cursor = String(next);
+    if (cursor === "0") break;
+  }
+  const ours = [...seen].filter(([key]) => !(key in others));
+  expect(ours.length).toBeGreaterThan(HOSTILE.length * 8);
+  expect(ours.filter(([key]) => !key.startsWith("app:")).map(([key]) => key)).toEqual([]);
+  expect(ours.filter(([, ttl]) => ttl <= 0).map(([key]) => key), "keys without an end").toEqual([]);
+  expect(Math.max(...ours.map(([, ttl]) => ttl))).toBeLessThanOrEqual(86_400_000 + 2000);
+  for (const [key, value] of Object.entries(others)) expect([await client.get(key), await client.pttl(key)]).toEqual([value, -1]);
+  for (const name of HOSTILE) expect(await store.get(name)).toEqual({ name });
+  await adapter.close();
+});

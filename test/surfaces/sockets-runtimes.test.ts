@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { type SocketsConformanceReport, runSocketsConformance } from "../../src/testing.ts";
+
+const script = fileURLToPath(new URL("sockets-serve-process.js", import.meta.url));
+const bin = (name: string): string => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url));
+const commands = {
+  node: [process.execPath, [script]],
+  bun: [bin("bun"), [script]],
+  deno: [bin("deno"), ["run", "--allow-all", "--no-lock", "--quiet", script]],
+} as const;
+const reports = new Map<string, SocketsConformanceReport>();
+const children: ChildProcess[] = [];
+
+async function start(runtime: keyof typeof commands): Promise<{ url: string; end: () => Promise<number | null> }> {
+  const [command, args] = commands[runtime];
+  const child = spawn(command, args as readonly string[] as string[], { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(child);
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`${runtime} ended with ${code}`)));
+  });
+  const { url } = JSON.parse(line) as { url: string };
+  return { url, end: () => (child.stdin!.end(), ended) };
+}
+
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+describe("sockets conform inside each runtime", () => {
+  it.each(["node", "bun", "deno"] as const)("%s", async (runtime) => {
+    const { url, end } = await start(runtime);
+    const report = await runSocketsConformance({ url, runtime, connect: (to) => new WebSocket(to) as never });
+    reports.set(runtime, report);
+    expect(report.violations).toEqual([]);
+    expect(await end()).toBe(0);
+  });
+
+  it("and what clients saw is the same everywhere", () => {
+    const node = reports.get("node")!.transcript;
+    for (const runtime of ["bun", "deno"]) expect(reports.get(runtime)!.transcript).toEqual(node);
+  });
+});
