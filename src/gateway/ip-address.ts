@@ -29,6 +29,16 @@ export function normalizeAddress(text: string): string | undefined {
   return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : parsed.toRFC5952String();
 }
 
+/**
+ * What counts as one caller: an IPv4 address, and the /64 of an IPv6 address, since a subscriber commonly has a whole one
+ * and could otherwise come from a new address every time (RFC 6177 2). What is no address stays as it is.
+ */
+export function callerNetwork(address: string): string {
+  if (!address.includes(":") || !ipaddr.IPv6.isValid(address)) return address;
+  const { parts } = ipaddr.IPv6.parse(address);
+  return `${new ipaddr.IPv6([...parts.slice(0, 4), 0, 0, 0, 0]).toRFC5952String()}/64`;
+}
+
 /** `010.0.0.1` is octal to some parsers and decimal to others: it is nobody's address. */
 function decimal(address: string): string | undefined {
   return /(?:^|\.)0\d/.test(address) ? undefined : address;

@@ -44,6 +44,12 @@ describe("a gateway made for every request", () => {
   });
 });
 
+test("addresses of one /64 are one caller to a limit; IPv4 addresses are not grouped", async () => {
+  const { app } = createGateway({ routes: [route([rateLimit({ max: 1 })])] });
+  const from = async (remoteAddress: string): Promise<number> => (await app.request("/", {}, { incoming: { socket: { remoteAddress } } })).status;
+  expect([await from("2001:db8:1:2::1"), await from("2001:db8:1:2:ffff::9"), await from("2001:db8:1:3::1"), await from("192.0.2.1"), await from("192.0.2.2"), await from("::ffff:192.0.2.1")]).toEqual([200, 429, 200, 200, 200, 429]);
+});
+
 test("an update keeps the state of places that stay and drops that of the others", () => {
   const state = createProcessState();
   let made = 0;

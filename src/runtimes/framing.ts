@@ -1,5 +1,7 @@
 /** What a fetch server lets through and should not: requests whose host or framing two readers could read differently. */
 
+import { problemResponse } from "../gateway/errors.ts";
+
 /** A host and an optional port (RFC 9110 7.2, RFC 3986 3.2.2): no path, no user, and no list of two joined fields. */
 const HOST = /^(?:[\w.~!$&'()*+;=%-]+|\[[\da-f:.]+\])(?::\d{0,5})?$/i;
 
@@ -28,9 +30,11 @@ export function isHost(text: string): boolean {
   return HOST.test(text);
 }
 
-/** The answer to what was refused. */
+/** The answer to what was refused: a problem document as the gateway's own. */
 export function refuse(status: number): Response {
-  return new Response(null, { status, headers: { connection: "close" } });
+  const code = status === 501 ? "method_not_implemented" : "bad_request";
+  const detail = status === 431 ? "The header section of the request is too large" : status === 501 ? "The request method or transfer coding is not supported" : "The request is malformed";
+  return problemResponse(status, code, detail, undefined, { headers: { connection: "close" } });
 }
 
 /** The answer for an application that threw; the log hears of it, the client does not. */

@@ -1,8 +1,8 @@
 /** Listens for HTTP on Node, for a gateway or any application with `fetch`; closes gracefully. */
 
-import type { Server, ServerResponse, IncomingMessage } from "node:http";
+import { createServer, type Server, type ServerResponse, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { checkInteger, checkNonNegative } from "../../core/check.ts";
 import { systemClock } from "../../core/clock.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
@@ -45,34 +45,36 @@ export interface NodeServer extends Listening {}
 export async function serve(app: Servable, options: ServeOptions = {}): Promise<NodeServer> {
   const { port, hostname, overrideGlobals, ...limits } = checkOptions(app, options);
   const fetch = app.fetch as (request: Request, env: unknown) => MaybePromise<Response>;
-  const server = createAdaptorServer({
+  const answerRequest = (request: Request, env: unknown): MaybePromise<Response> => {
+    const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+    if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
+    if (!hasOneHost(incoming)) return refuse(400);
+    const coding = incoming.headers["transfer-encoding"];
+    // The parser takes any coding for the end of the connection (RFC 9112 6.3).
+    if (coding !== undefined && coding.toLowerCase() !== "chunked") return refuse(501);
+    try {
+      const webSockets = webSocketsOf(incoming, outgoing);
+      const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
+      return isPromise(response) ? response.then((ready) => answer(ready, outgoing), failed) : answer(response, outgoing);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+  const listener = getRequestListener(answerRequest, {
     overrideGlobalObjects: overrideGlobals,
     // A request without Host (HTTP/1.0) still needs an origin.
     hostname: hostname.includes(":") ? `[${hostname}]` : hostname,
-    serverOptions: {
-      requestTimeout: limits.requestTimeoutMs,
-      headersTimeout: limits.headersTimeoutMs,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      maxHeaderSize: limits.maxHeaderBytes,
-      // CL with TE, obs-fold, bare CR or LF: llhttp refuses them, and leniency must be asked for.
-      insecureHTTPParser: false,
-    },
-    fetch: (request: Request, env: unknown) => {
-      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      if (incoming.rawHeaders.length / 2 > limits.maxHeaderFields) return refuse(431);
-      if (!hasOneHost(incoming)) return refuse(400);
-      const coding = incoming.headers["transfer-encoding"];
-      // The parser takes any coding for the end of the connection (RFC 9112 6.3).
-      if (coding !== undefined && coding.toLowerCase() !== "chunked") return refuse(501);
-      try {
-        const webSockets = webSocketsOf(incoming, outgoing);
-        const response = fetch(request, webSockets === undefined ? env : { incoming, outgoing, [WEB_SOCKETS]: webSockets });
-        return isPromise(response) ? response.then((ready) => answer(ready, outgoing), failed) : answer(response, outgoing);
-      } catch (error) {
-        return failed(error);
-      }
-    },
-  }) as Server;
+    // A request that cannot be made into one: a bad Host, a target such as "*".
+    errorHandler: (error: unknown) => ((error as { name?: unknown } | null)?.name === "RequestError" ? refuse(400) : failed(error)),
+  });
+  const server = createServer({
+    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes,
+    // CL with TE, obs-fold, bare CR or LF: llhttp refuses them, and leniency must be asked for.
+    insecureHTTPParser: false,
+  }, listener);
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.
   server.maxHeadersCount = limits.maxHeaderFields + 1;
   const connections = trackConnections(server);

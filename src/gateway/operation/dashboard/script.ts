@@ -86,7 +86,7 @@ function show(v) {
     const item = el("div", "item row");
     const kind = one.state === "closed" ? "ok" : one.state === "open" ? "bad" : "warn";
     const right = state(one.state, kind); right.append(el("span", "mute", "for " + ms(one.sinceMs)));
-    item.append(code(one.key.replace(/\n/g, " → ")), right);
+    item.append(code(one.key.replace(/%3a/g, ":").replace(/\n/g, " → ")), right);
     return item;
   }));
 

@@ -37,6 +37,8 @@ code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overfl
 .item+.item{margin-top:12px}
 .state{font-weight:600}.state.ok{color:var(--ok)}.state.warn{color:var(--warn)}.state.bad{color:var(--bad)}
 .mute{color:var(--mute)}
+.row>.live,.row>div:last-child{flex:none;white-space:nowrap}
+#errors td{width:1%;white-space:nowrap;padding-right:28px}#errors td:last-child{width:auto}
 .scroll{overflow:auto;max-height:360px}
 @media(max-width:1100px){.w8,.w4{grid-column:span 12}.w3{grid-column:span 6}.w2{grid-column:span 4}}
 @media(max-width:640px){header{padding:14px 14px 2px}main{padding:10px 14px 20px;gap:10px}.w6,.w3{grid-column:span 12}.w2{grid-column:span 6}.fig{font-size:27px}.card{padding:13px 14px}svg.chart{height:150px}.hide{display:none}}

@@ -9,6 +9,7 @@ import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, policyError } from "../../errors.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
+import { callerNetwork } from "../../ip-address.ts";
 import { Priority } from "../../priority.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
@@ -179,7 +180,7 @@ class RateLimitState {
 
   private addressKey(gateway: PolicyContext): string {
     const address = this.ipHeaders === undefined ? gateway.clientIp : gateway.clientAddress(this.ipHeaders);
-    return `${this.prefix}:a:${escapeKeyPart(address)}`;
+    return `${this.prefix}:a:${escapeKeyPart(callerNetwork(address))}`;
   }
 
   private userKey(key: unknown, gateway: PolicyContext): string {

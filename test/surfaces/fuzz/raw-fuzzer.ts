@@ -1,0 +1,89 @@
+/**
+ * Sends malformed and odd requests to a server over raw sockets: whatever runtime serves, it must answer below 500 or close,
+ * and soon. Bounded in count; the seed makes a run repeatable.
+ */
+
+import { connect } from "node:net";
+
+export interface FuzzOptions {
+  readonly port: number;
+  readonly count: number;
+  readonly seed: number;
+  /** Longest wait for an answer or the end of the connection. */
+  readonly patienceMs: number;
+}
+
+export interface FuzzFinding {
+  readonly request: string;
+  readonly what: string;
+}
+
+/** 501 is the honest answer to a method or coding nobody knows, and 505 to a version. */
+const HONEST: ReadonlySet<number> = new Set([501, 505]);
+
+/** Everything that was wrong; empty is good. */
+export async function fuzz({ port, count, seed, patienceMs }: FuzzOptions): Promise<FuzzFinding[]> {
+  const random = mulberry(seed);
+  const findings: FuzzFinding[] = [];
+  for (let i = 0; i < count; i += 16) {
+    const batch = Array.from({ length: Math.min(16, count - i) }, () => requestOf(random));
+    await Promise.all(batch.map(async (request) => {
+      const answer = await exchange(port, request, patienceMs);
+      if (answer === "silence") findings.push({ request, what: "no answer, and the connection stays open" });
+      else for (const [, status] of answer.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)) {
+        if (Number(status) >= 500 && !HONEST.has(Number(status))) findings.push({ request, what: `status ${status}` });
+      }
+    }));
+  }
+  return findings;
+}
+
+function exchange(port: number, request: string, patienceMs: number): Promise<string> {
+  return new Promise((resolve) => {
+    let got = "";
+    const socket = connect(port, "127.0.0.1", () => socket.end(Buffer.from(request, "latin1")));
+    const late = setTimeout(() => {
+      socket.destroy();
+      resolve("silence");
+    }, patienceMs);
+    const done = (): void => {
+      clearTimeout(late);
+      resolve(got);
+    };
+    socket.on("data", (chunk) => (got += chunk.toString("latin1")));
+    socket.on("error", done);
+    socket.on("close", done);
+  });
+}
+
+type Random = () => number;
+
+const METHODS = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "TRACE", "CONNECT", "PURGE", "get", "G\0T", "", "GET\t", "QUERY"];
+const TARGETS = ["/", "/a", "*", "//", "/%", "/%00", "/%2e%2e/%2e%2e", "/..%2f..", "/a/..;/b", "http://evil.example/a", "http://", "//evil.example", "/\\evil", "/a b", "/\u00ff", "/%c0%ae%c0%ae/", `/${"x".repeat(9000)}`, "?q", "#f", "/a?b#c", "https://[::1/", "/:id", "/___gateway/config"];
+const VERSIONS = ["HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "HTTP/1.1 ", "", "HTTQ/1.1", "HTTP/2.0"];
+const NAMES = ["host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer", "cookie", "authorization", "x-forwarded-for", "forwarded", "range", "if-none-match", "accept-encoding", "traceparent", "max-forwards", "sec-websocket-key", "x-sluice-debug", "__proto__", "bad name", "x\0y", "", "cache-control", "origin"];
+const VALUES = ["x", "", "localhost", "a, b", "0", "-1", "99999999999999999999", "5, 5", "chunked", "gzip, chunked", "close", "keep-alive, host", "websocket", "h2c", "100-continue", "trailers", "\0", "a\r b", "\u00ff\u00fe", "bytes=0-,5-", '"', "*", "for=[", "00-0-0-0", "y".repeat(5000), "127.0.0.1:x", "[::1", "no-cache, max-age=x"];
+const BODIES = ["", "", "abc", "5\r\nabcde\r\n0\r\n\r\n", "zz\r\n", "0\r\n\r\n", "{\"a\":", "\0\0\0", "GET /b HTTP/1.1\r\nhost: x\r\n\r\n"];
+const ENDS = ["\r\n", "\r\n", "\r\n", "\n", "\r", "\r\n ", " \r\n"];
+
+function requestOf(random: Random): string {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  if (random() < 0.05) return Array.from({ length: Math.floor(random() * 200) }, () => String.fromCharCode(Math.floor(random() * 256))).join("");
+  let text = `${pick(METHODS)} ${pick(TARGETS)} ${random() < 0.8 ? "HTTP/1.1" : pick(VERSIONS)}${pick(ENDS)}`;
+  if (random() < 0.8) text += "host: localhost\r\n";
+  for (let i = Math.floor(random() * 6); i > 0; i--) text += `${pick(NAMES)}${random() < 0.9 ? ": " : pick([" : ", ":", " "])}${pick(VALUES)}${pick(ENDS)}`;
+  text += `\r\n${pick(BODIES)}`;
+  return random() < 0.1 ? text.slice(0, Math.floor(random() * text.length)) : text;
+}
+
+/** A small generator with a seed (mulberry32). */
+function mulberry(seed: number): Random {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = a;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
