@@ -166,7 +166,8 @@ export interface GatewayRegistry {
 }
 
 /**
- * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`) are made
+ * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`,
+ * `concurrency`) are made
  * only while a sink with `{ detailed: true }` listens, and go to such sinks alone. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret.
  */
 export type GatewayEvent =
@@ -206,6 +207,13 @@ export type GatewayEvent =
       readonly error?: string;
       readonly durationMs: number;
       readonly attempt: number;
+    }
+  | {
+      /** The limit `adaptiveConcurrency` has found, whenever it changes by a whole request. */
+      readonly type: "concurrency";
+      readonly policy: string;
+      readonly route: string;
+      readonly limit: number;
     }
   | { readonly type: "retry"; readonly policy: string; readonly route: string }
   | { readonly type: "store.call"; readonly store: string; readonly operation: string; readonly durationMs: number; readonly ok: boolean; readonly mode: FailMode }
