@@ -35,7 +35,6 @@ export const modules = {
   "^ws$": ["runtimes", "sockets"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
-  "^ws$": ["runtimes"],
   "^zod$": ["sockets"],
   "^valibot$": ["sockets"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],

@@ -1,4 +1,4 @@
-/** `sluice/cloudflare`: exact shared state in Durable Objects, and what KV, the Cache API and the rate limiting binding can give. Web APIs only. */
+/** `sluice/cloudflare`: exact shared state and sockets in Durable Objects, and what KV, the Cache API and the rate limiting binding can give. Web APIs only. */
 
 export { CircuitBreakerDO } from "./drivers/cloudflare/circuit-breaker-do.ts";
 export { RateLimiterDO } from "./drivers/cloudflare/rate-limiter-do.ts";
@@ -21,3 +21,8 @@ export { cloudflareKvStore } from "./drivers/cloudflare/kv-store.ts";
 export type { CloudflareKvStore, CloudflareKvStoreOptions } from "./drivers/cloudflare/kv-store.ts";
 export { rateLimitBinding } from "./drivers/cloudflare/rate-limit-binding.ts";
 export type { RateLimitBindingOptions } from "./drivers/cloudflare/rate-limit-binding.ts";
+export { createDurableObjectHandler, SocketsDO } from "./runtimes/cloudflare/sockets.ts";
+export type { DurableObjectSocketHandler, DurableObjectSocketOptions } from "./runtimes/cloudflare/sockets.ts";
+export type { SocketsObjectState } from "./runtimes/cloudflare/sockets-platform.ts";
+export { federate, getShardedDoId, getShardedStub, topicToDoName } from "./runtimes/cloudflare/sockets-sharding.ts";
+export type { ShardOptions } from "./runtimes/cloudflare/sockets-sharding.ts";

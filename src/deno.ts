@@ -1,7 +1,11 @@
-/** `sluice/deno`: exact shared state in Deno KV, and serving on Deno. The stores run on every runtime that has a Deno KV client. */
+/** `sluice/deno`: exact shared state in Deno KV, and serving HTTP and sockets on Deno. The stores run on every runtime that has a Deno KV client. */
 
-export { serve, type DenoServeOptions } from "./runtimes/deno/serve.ts";
+export { serve } from "./runtimes/deno/serve-any.ts";
+export type { DenoServeOptions } from "./runtimes/deno/serve.ts";
 export type { ListenOptions, Listening, Servable } from "./runtimes/listening.ts";
+export { createDenoHandler } from "./runtimes/deno/sockets.ts";
+export type { DenoSocketHandler, DenoSocketOptions } from "./runtimes/deno/sockets.ts";
+export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";
 export { memoryAdapter as denoAdapter, type MemoryAdapter as DenoAdapter, type MemoryAdapterOptions as DenoAdapterOptions } from "./drivers/memory/adapter.ts";
 export { denoKvAdapter, type DenoKvAdapter, type DenoKvAdapterOptions } from "./drivers/deno/adapter.ts";
 export { denoKvDriver, type DenoKvDriver, type DenoKvDriverOptions } from "./drivers/deno/driver.ts";

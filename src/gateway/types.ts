@@ -27,7 +27,10 @@ export interface GatewayConfig {
   readonly policies?: readonly Policy[];
   /** Where the shared state lives. The object in the request context is this very object. */
   readonly adapter?: GatewayAdapter;
-  /** Replaces an error response. When it throws or returns no `Response`, the default problem document is sent. */
+  /**
+   * Replaces an error response. Fields the error carries, such as `www-authenticate`, are added to an answer of 400 or
+   * above that lacks them. When it throws or returns no `Response`, the default problem document is sent.
+   */
   readonly onError?: (error: unknown, c: Context) => MaybePromise<Response>;
   /** `true` or a comma list of globs over `sluice:gateway`, `sluice:pipeline`, `sluice:upstream`, `sluice:policy:<name>`. @default false */
   readonly debug?: boolean | string;

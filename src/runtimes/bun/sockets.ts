@@ -1,6 +1,7 @@
 /** Sockets on Bun: its own server and framing. */
 
 import { checkNonNegative } from "../../core/check.ts";
+import { SluiceError } from "../../core/errors.ts";
 import { isPromise } from "../../core/maybe-promise.ts";
 import {
   type Admission, type Connection, type ConnectionData, DEFAULT_DRAIN_MS, type Frame, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions,
@@ -25,6 +26,9 @@ interface BunServer {
   requestIP(request: Request): { readonly address: string } | null;
   stop(closeActive?: boolean): Promise<void>;
 }
+
+/** Options of `createBunHandler`: those of `serve` without what `Bun.serve` itself is told. */
+export interface BunSocketOptions<Data = ConnectionData> extends ServerOptions<Data>, Pick<SocketServeOptions<Data>, "compression" | "fetch"> {}
 
 /** For `Bun.serve({ fetch, websocket })`. */
 export interface BunSocketHandler {
@@ -79,7 +83,7 @@ class BunTransport implements Transport {
  * Bun.serve({ port: 8787, ...createBunHandler(router, { anonymous: true }) });
  * ```
  */
-export function createBunHandler<Data = ConnectionData>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick<SocketServeOptions<Data>, "compression" | "fetch"> = {}): BunSocketHandler {
+export function createBunHandler<Data = ConnectionData>(router: RouterOf<Data>, options: BunSocketOptions<Data> = {}): BunSocketHandler {
   const { hub, fetch, websocket } = parts(router, options);
   return {
     fetch: fetch as BunSocketHandler["fetch"],
@@ -91,7 +95,7 @@ export function createBunHandler<Data = ConnectionData>(router: RouterOf<Data>, 
   };
 }
 
-function parts<Data>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick<SocketServeOptions<Data>, "compression" | "fetch">): { readonly hub: Hub; readonly fetch: (request: Request, server: BunServer) => Promise<Response | undefined> | Response | undefined; readonly websocket: object } {
+function parts<Data>(router: RouterOf<Data>, options: BunSocketOptions<Data>): { readonly hub: Hub; readonly fetch: (request: Request, server: BunServer) => Promise<Response | undefined> | Response | undefined; readonly websocket: object } {
   const core = coreOf(router);
   const server = resolveServer(options, ["compression", "fetch"]);
   const { compression, fetch: fallback } = resolveListen({ compression: options.compression, fetch: options.fetch });
@@ -146,13 +150,14 @@ function parts<Data>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick
 export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>, options: SocketServeOptions<Data> = {}): Promise<SocketServer> {
   const { port, hostname, tls, compression } = resolveListen(options as SocketServeOptions<never>);
   const { signal } = options;
+  const { Bun: bun } = globalThis as { Bun?: { serve(options: object): BunServer } };
+  if (typeof bun?.serve !== "function") throw new SluiceError("RUNTIME_UNSUPPORTED", 'serve of "sluice/bun" runs on Bun; import it from "sluice/node" or "sluice/deno" there');
   if (signal?.aborted === true) throw signal.reason;
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !SERVE_OPTIONS.includes(name) || name === "compression" || name === "fetch")) as SocketServeOptions<Data>;
   const { hub, fetch, websocket } = parts(router, rest);
-  const { Bun } = globalThis as unknown as { Bun: { serve(options: object): BunServer } };
   let server: BunServer;
   try {
-    server = Bun.serve({ port, hostname, ...(tls === undefined ? {} : { tls }), fetch, websocket });
+    server = bun.serve({ port, hostname, ...(tls === undefined ? {} : { tls }), fetch, websocket });
   } catch (error) {
     await hub.drain(0);
     throw error;

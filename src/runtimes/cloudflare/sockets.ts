@@ -286,7 +286,7 @@ function here0(core: RouterCore, state: object | undefined, last: ObjectSockets)
 }
 
 /** A base class for objects that serve a router. */
-export function SocketsDO<Data = ConnectionData>(router: RouterOf<Data>, options: ServerOptions<Data>): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler {
+export function SocketsDO<Data = ConnectionData>(router: RouterOf<Data>, options: ServerOptions<Data> = {}): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler {
   return class {
     readonly #handler: DurableObjectSocketHandler;
 

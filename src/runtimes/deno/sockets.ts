@@ -1,7 +1,7 @@
 /** Sockets on Deno: `Deno.serve` and `Deno.upgradeWebSocket`. */
 
 import { checkNonNegative } from "../../core/check.ts";
-import { OptionError } from "../../core/errors.ts";
+import { OptionError, SluiceError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import {
   type Admission, type ConnectionData, DEFAULT_DRAIN_MS, type Frame, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions, type SocketServer,
@@ -17,6 +17,9 @@ interface DenoNamespace {
   serve(options: object, handler: (request: Request, info: { readonly remoteAddr: { readonly hostname?: string } }) => MaybePromise<Response>): DenoServer;
   upgradeWebSocket(request: Request, options: { readonly protocol?: string; readonly idleTimeout: number; readonly headers?: Record<string, string> }): { readonly socket: WebSocket; readonly response: Response };
 }
+
+/** Options of `createDenoHandler`: those of `serve` without what `Deno.serve` itself is told. */
+export interface DenoSocketOptions<Data = ConnectionData> extends ServerOptions<Data>, Pick<SocketServeOptions<Data>, "fetch"> {}
 
 /** For `Deno.serve(handler.fetch)`. */
 export interface DenoSocketHandler {
@@ -69,7 +72,7 @@ class DenoTransport implements Transport {
 }
 
 /** A router as a handler of `Deno.serve`. */
-export function createDenoHandler<Data = ConnectionData>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick<SocketServeOptions<Data>, "fetch"> = {}): DenoSocketHandler {
+export function createDenoHandler<Data = ConnectionData>(router: RouterOf<Data>, options: DenoSocketOptions<Data> = {}): DenoSocketHandler {
   const { hub, fetch } = parts(router, options);
   return {
     fetch: fetch as DenoSocketHandler["fetch"],
@@ -80,8 +83,8 @@ export function createDenoHandler<Data = ConnectionData>(router: RouterOf<Data>,
   };
 }
 
-function parts<Data>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick<SocketServeOptions<Data>, "fetch">): { readonly hub: Hub; readonly fetch: (request: Request, info?: { readonly remoteAddr?: { readonly hostname?: string } }) => MaybePromise<Response> } {
-  const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
+function parts<Data>(router: RouterOf<Data>, options: DenoSocketOptions<Data>): { readonly hub: Hub; readonly fetch: (request: Request, info?: { readonly remoteAddr?: { readonly hostname?: string } }) => MaybePromise<Response> } {
+  const deno = denoOf("createDenoHandler");
   const core = coreOf(router);
   const server = resolveServer(options, ["fetch"]);
   const { fetch: fallback } = resolveListen({ fetch: options.fetch });
@@ -92,7 +95,7 @@ function parts<Data>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick
     if (result.refused === true) return refusalResponse(result);
     let upgraded: { readonly socket: WebSocket; readonly response: Response };
     try {
-      upgraded = Deno.upgradeWebSocket(request, { ...(result.protocol === undefined ? {} : { protocol: result.protocol }), idleTimeout: heartbeat === undefined ? 0 : Math.max(1, Math.ceil((heartbeat.intervalMs + heartbeat.timeoutMs) / 1000)), headers: { ...result.headers } });
+      upgraded = deno.upgradeWebSocket(request, { ...(result.protocol === undefined ? {} : { protocol: result.protocol }), idleTimeout: heartbeat === undefined ? 0 : Math.max(1, Math.ceil((heartbeat.intervalMs + heartbeat.timeoutMs) / 1000)), headers: { ...result.headers } });
     } catch {
       abandon(hub, result);
       return refusalResponse(notAnUpgrade(request.headers));
@@ -128,6 +131,12 @@ function parts<Data>(router: RouterOf<Data>, options: ServerOptions<Data> & Pick
   };
 }
 
+function denoOf(name: string): DenoNamespace {
+  const { Deno: deno } = globalThis as { Deno?: DenoNamespace };
+  if (typeof deno?.serve !== "function") throw new SluiceError("RUNTIME_UNSUPPORTED", `${name} of "sluice/deno" runs on Deno; import it from "sluice/node" or "sluice/bun" there`);
+  return deno;
+}
+
 /** Serves a router on a port. */
 export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>, options: SocketServeOptions<Data> = {}): Promise<SocketServer> {
   const { port, hostname, tls, compression } = resolveListen(options as SocketServeOptions<never>);
@@ -136,10 +145,10 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
   if (signal?.aborted === true) throw signal.reason;
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !SERVE_OPTIONS.includes(name) || name === "fetch")) as SocketServeOptions<Data>;
   const { hub, fetch } = parts(router, rest);
-  const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
+  const deno = denoOf("serve");
   let server: DenoServer;
   try {
-    server = Deno.serve({ port, hostname, ...(tls === undefined ? {} : { key: tls.key, cert: tls.cert }), onListen: () => undefined }, fetch);
+    server = deno.serve({ port, hostname, ...(tls === undefined ? {} : { key: tls.key, cert: tls.cert }), onListen: () => undefined }, fetch);
   } catch (error) {
     await hub.drain(0);
     throw error;
