@@ -80,7 +80,7 @@ export interface Snapshot {
   readonly resets: readonly ((circuit: string) => MaybePromise<void>)[];
   /** Scope keys of its policies: state of other places goes when it takes over. */
   readonly places: ReadonlySet<string>;
-  readonly dispose: () => void;
+  dispose: () => void;
 }
 
 export interface CompiledRoute {
