@@ -30,7 +30,7 @@ export function checkDocs(root) {
       if (!block.flags.includes("run")) return;
       ran++;
       try {
-        execFileSync(process.execPath, [`out/block-${i}.js`], { cwd: folder, stdio: "pipe", timeout: 30_000 });
+        execFileSync(process.execPath, [`out/block-${i}.js`], { cwd: folder, stdio: "pipe", timeout: 120_000 });
       } catch (error) {
         failed.push(`${block.file}:${block.line} does not run:\n${error.stderr}${error.stdout}`);
       }

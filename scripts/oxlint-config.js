@@ -34,7 +34,6 @@ export const modules = {
   "^jose$": ["gateway"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
-  "^ws$": ["runtimes"],
   "^zod$": ["sockets"],
   "^valibot$": ["sockets"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],

@@ -2,24 +2,27 @@
 
 import { Context, Hono } from "hono";
 type MaybePromise<T> = T | Promise<T>;
-type TimerHandle = unknown;
-interface Clock {
-  now(): number;
-  monotonic(): number;
-  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
-  clearTimeout(handle: TimerHandle): void;
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
 }
-type EventSink<Event> = (event: Event) => void;
-interface EventSource<Event> {
-  on(sink: EventSink<Event>): () => void;
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
-interface Events<Event> extends EventSource<Event> {
-  emit(event: Event): void;
-  readonly active: boolean;
-}
-interface Random {
-  next(): number;
-  uuid(): string;
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 interface DriverCapabilities {
   readonly atomic: boolean;
@@ -33,7 +36,9 @@ interface DriverCapabilities {
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
+  readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly combining?: boolean;
 }
 type LimitPolicy = {
   readonly algorithm: "fixed-window";
@@ -73,6 +78,8 @@ interface RateLimitStore {
   }>;
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -230,10 +237,177 @@ interface GatewayAdapter {
   cacheStore?: CacheStore;
   waitUntil?: (promise: Promise<unknown>) => void;
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
+}
+type TraceReporter = (action: string, data?: Readonly<Record<string, unknown>>) => void;
+declare const noopTraceReporter: TraceReporter;
+interface PolicyTraceDetail {
+  readonly action: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+interface PolicyTraceEntry {
+  readonly name: string;
+  readonly priority: number;
+  readonly durationMs: number;
+  readonly calledNext: boolean;
+  readonly error: string | null;
+  readonly detail?: PolicyTraceDetail;
+}
+interface PolicyTrace {
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly route: string;
+  readonly totalMs: number;
+  readonly entries: readonly PolicyTraceEntry[];
+  readonly cut?: number;
+}
+type TimerHandle = unknown;
+interface Clock {
+  now(): number;
+  monotonic(): number;
+  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
+  clearTimeout(handle: TimerHandle): void;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  detail(event: Event): void;
+  readonly detailed: boolean;
+  readonly active: boolean;
+}
+interface Random {
+  next(): number;
+  uuid(): string;
+}
+type MetricTags = Readonly<Record<string, string>>;
+interface MetricsCollector {
+  increment(name: string, value?: number, tags?: MetricTags): void;
+  histogram(name: string, value: number, tags?: MetricTags): void;
+  gauge(name: string, value: number, tags?: MetricTags): void;
+  snapshot(): MetricsSnapshot;
+  reset(): void;
+}
+interface TaggedValue {
+  readonly value: number;
+  readonly tags?: MetricTags;
+}
+interface HistogramEntry {
+  readonly tags?: MetricTags;
+  readonly counts: readonly number[];
+  readonly bounds: readonly number[];
+  readonly sum: number;
+  readonly count: number;
+}
+interface MetricsSnapshot {
+  readonly counters: Readonly<Record<string, readonly TaggedValue[]>>;
+  readonly gauges: Readonly<Record<string, readonly TaggedValue[]>>;
+  readonly histograms: Readonly<Record<string, readonly HistogramEntry[]>>;
+}
+interface AdminOptions {
+  readonly enabled?: boolean;
+  readonly prefix?: string;
+  readonly auth?: (c: Context) => MaybePromise<boolean>;
+  readonly metrics?: MetricsCollector;
+}
+type SpanKind = "SERVER" | "CLIENT" | "INTERNAL";
+type SpanStatusCode = "UNSET" | "OK" | "ERROR";
+type SpanAttribute = string | number | boolean;
+interface SpanEvent {
+  readonly name: string;
+  readonly timeMs: number;
+  readonly attributes?: Readonly<Record<string, SpanAttribute>>;
+}
+interface ReadableSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly startTimeMs: number;
+  readonly endTimeMs: number;
+  readonly attributes: Readonly<Record<string, SpanAttribute>>;
+  readonly status: {
+    readonly code: SpanStatusCode;
+    readonly message?: string;
+  };
+  readonly events: readonly SpanEvent[];
+}
+interface SpanExporter {
+  export(spans: readonly ReadableSpan[]): Promise<void>;
+  flush?(): Promise<void>;
+  shutdown?(): Promise<void>;
+}
+interface TracingConfig {
+  readonly exporter: SpanExporter;
+  readonly serviceName?: string;
+  readonly serviceVersion?: string;
+  readonly sampleRate?: number;
+}
+declare function getGatewayContext(c: Context): PolicyContext | undefined;
+interface DebugHeadersOptions {
+  readonly requestHeader?: string;
+  readonly allow?: readonly string[];
+  readonly authorize?: (c: Context) => MaybePromise<boolean>;
+}
+interface DebugRequest {
+  readonly all: boolean;
+  readonly names: ReadonlySet<string>;
+}
+declare function parseDebugRequest(value: string | null | undefined, allow?: Iterable<string>): DebugRequest | undefined;
+declare function isDebugRequested(c: Context, name?: string): boolean;
+declare function setDebugHeader(c: Context, name: string, value: string | number | boolean): void;
+interface ServiceBindingUpstream {
+  readonly type: "service-binding";
+  readonly service: string;
+  readonly rewritePath?: (path: string) => string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly forwarded?: UrlUpstream["forwarded"];
+  readonly via?: boolean;
+}
+type Balance = "round-robin" | "weighted" | "least-pending" | "consistent-hash";
+interface BalancedTarget {
+  readonly url: string;
+  readonly weight?: number;
+  readonly canary?: boolean;
+}
+interface BalancedUpstream extends Omit<UrlUpstream, "type" | "target" | "allowOrigins"> {
+  readonly type: "balanced";
+  readonly targets: readonly BalancedTarget[];
+  readonly balance?: Balance;
+  readonly hashKey?: (c: Context) => MaybePromise<string>;
+  readonly ejection?: EjectionOptions | false;
+  readonly healthCheck?: HealthCheckOptions;
+}
+interface EjectionOptions {
+  readonly consecutiveFailures?: number;
+  readonly baseMs?: number;
+  readonly maxMs?: number;
+  readonly maxPercent?: number;
+}
+interface HealthCheckOptions {
+  readonly path: string;
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+  readonly healthy?: number;
+  readonly unhealthy?: number;
+}
+interface CanaryOptions {
+  readonly target?: string;
+  readonly percent: number;
+  readonly stickyBy?: (c: Context) => MaybePromise<string | null | undefined>;
 }
 type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
 interface GatewayConfig {
@@ -253,6 +427,10 @@ interface GatewayConfig {
   readonly trustProxy?: TrustProxy;
   readonly stores?: StoreOptions;
   readonly unmatchedPolicies?: readonly Policy[];
+  readonly admin?: boolean | AdminOptions;
+  readonly debugHeaders?: boolean | DebugHeadersOptions;
+  readonly tracing?: TracingConfig;
+  readonly metrics?: boolean | MetricsCollector;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -276,7 +454,7 @@ interface PipelineConfig {
   readonly policies?: readonly Policy[];
   readonly upstream: UpstreamConfig;
 }
-type UpstreamConfig = UrlUpstream | HandlerUpstream;
+type UpstreamConfig = UrlUpstream | HandlerUpstream | BalancedUpstream | ServiceBindingUpstream;
 interface UrlUpstream {
   readonly type: "url";
   readonly target: string | ((c: Context) => MaybePromise<string | URL>);
@@ -291,6 +469,7 @@ interface UrlUpstream {
   readonly preserveHost?: boolean;
   readonly rewriteLocation?: boolean;
   readonly maxResponseBytes?: number;
+  readonly canary?: CanaryOptions;
 }
 interface HandlerUpstream {
   readonly type: "handler";
@@ -358,10 +537,63 @@ type GatewayEvent = {
   readonly policy: string;
   readonly message: string;
 } | {
+  readonly type: "target";
+  readonly route: string;
+  readonly target: string;
+  readonly change: "ejected" | "returned" | "unhealthy" | "healthy";
+} | {
   readonly type: "circuit";
   readonly key: string;
   readonly from: string;
   readonly to: string;
+  readonly policy?: string;
+  readonly route?: string;
+} | {
+  readonly type: "request";
+  readonly requestId: string;
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly aborted: boolean;
+  readonly code?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+} | {
+  readonly type: "policy";
+  readonly policy: string;
+  readonly route: string;
+  readonly durationMs: number;
+} | {
+  readonly type: "limit";
+  readonly policy: string;
+  readonly route: string;
+  readonly decision: "allow" | "refuse" | "local-allow" | "local-refuse";
+} | {
+  readonly type: "cache";
+  readonly policy: string;
+  readonly route: string;
+  readonly result: string;
+} | {
+  readonly type: "upstream";
+  readonly route: string;
+  readonly method: string;
+  readonly target?: string;
+  readonly status?: number;
+  readonly error?: string;
+  readonly durationMs: number;
+  readonly attempt: number;
+} | {
+  readonly type: "retry";
+  readonly policy: string;
+  readonly route: string;
+} | {
+  readonly type: "store.call";
+  readonly store: string;
+  readonly operation: string;
+  readonly durationMs: number;
+  readonly ok: boolean;
+  readonly mode: FailMode;
 } | {
   readonly type: "error";
   readonly code: string;
@@ -382,12 +614,18 @@ interface Policy {
   readonly priority?: number;
   readonly guard?: boolean;
   readonly preflight?: boolean;
+  readonly late?: boolean;
+  readonly ownedFields?: readonly string[];
   readonly bind?: (site: PolicySite) => BoundPolicy;
+  readonly evaluate?: PolicyEvaluator;
+  readonly phases?: readonly ProcessingPhase[];
+  readonly httpOnly?: true;
 }
 interface BoundPolicy {
   readonly handler: PolicyHandler;
   readonly dispose?: () => MaybePromise<void>;
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  readonly choose?: (c: Context) => MaybePromise<string>;
 }
 interface PolicySite {
   readonly gatewayName: string;
@@ -403,11 +641,13 @@ interface PolicySite {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<GatewayEvent>;
+  readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 interface LocalStores {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
+  readonly store: StitchStore;
 }
 interface PolicyOptions {
   readonly name?: string;
@@ -441,6 +681,7 @@ interface PolicyContext {
   readonly detached?: (policyName: string, request: Request) => Promise<Response>;
   readonly upstream: string;
   readonly chooseTarget?: (() => MaybePromise<string>) | undefined;
+  readonly publicOrigin: string;
   upstreamTarget: string | undefined;
   upstreamCalls: number;
   upstreamStatus: number | undefined;
@@ -453,17 +694,104 @@ interface PolicyContext {
     readonly aborted: boolean;
   }) => void) => void;
 }
+declare const PROCESSING_PHASES: readonly ["request-headers", "request-body", "request-trailers", "response-headers", "response-body", "response-trailers"];
+type ProcessingPhase = (typeof PROCESSING_PHASES)[number];
+type ProtocolType = "http" | "grpc" | "websocket";
+interface PolicyInput {
+  readonly phase: ProcessingPhase;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly status?: number;
+  readonly clientIp?: string;
+  readonly body?: ArrayBuffer | string;
+  readonly trailers?: Headers;
+  readonly attributes: Map<string, unknown>;
+  readonly protocol: ProtocolType;
+  readonly identity?: Identity;
+}
+type PolicyResult = PolicyContinue | PolicyReject | PolicyImmediateResponse;
+interface PolicyContinue {
+  readonly action: "continue";
+  readonly mutations?: readonly Mutation[];
+}
+interface PolicyReject {
+  readonly action: "reject";
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly problemType?: string;
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+interface PolicyImmediateResponse {
+  readonly action: "immediate-response";
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | ArrayBuffer;
+}
+type Mutation = HeaderMutation | BodyMutation | StatusMutation | AttributeMutation | IdentityMutation;
+interface HeaderMutation {
+  readonly type: "header";
+  readonly op: "set" | "remove" | "append";
+  readonly name: string;
+  readonly value?: string;
+}
+interface BodyMutation {
+  readonly type: "body";
+  readonly op: "replace" | "clear";
+  readonly content?: string | ArrayBuffer;
+}
+interface StatusMutation {
+  readonly type: "status";
+  readonly code: number;
+}
+interface AttributeMutation {
+  readonly type: "attribute";
+  readonly key: string;
+  readonly value: unknown;
+}
+interface IdentityMutation {
+  readonly type: "identity";
+  readonly identity: Identity;
+}
+interface PolicyEvalContext {
+  readonly debug: DebugLogger;
+  readonly trace: TraceReporter;
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly adapter?: GatewayAdapter;
+}
+interface PolicyEvaluator {
+  readonly onRequest?: (input: PolicyInput, ctx: PolicyEvalContext) => MaybePromise<PolicyResult>;
+  readonly onResponse?: (input: PolicyInput, ctx: PolicyEvalContext) => MaybePromise<PolicyResult>;
+}
+interface EvaluateTools<Config, State> extends PolicyEvalContext {
+  readonly config: Config;
+  readonly state: State;
+  readonly site: PolicySite;
+}
+interface EvaluateDefinition<Config, State> {
+  readonly onRequest?: (input: PolicyInput, tools: EvaluateTools<Config, State>) => MaybePromise<PolicyResult>;
+  readonly onResponse?: (input: PolicyInput, tools: EvaluateTools<Config, State>) => MaybePromise<PolicyResult>;
+}
 interface PolicyDefinition<Config extends object, State> {
   readonly name: string;
   readonly priority?: number;
   readonly guard?: boolean;
   readonly preflight?: boolean;
+  readonly late?: boolean;
+  readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   readonly validate?: (config: Config) => void;
   readonly setup?: (config: Config, site: PolicySite) => State;
-  readonly handler: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
+  readonly handler?: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
+  readonly evaluate?: EvaluateDefinition<Config, State>;
+  readonly phases?: readonly ProcessingPhase[];
+  readonly httpOnly?: boolean;
   readonly dispose?: (state: State) => MaybePromise<void>;
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
 interface PolicyTools<Config, State> {
   readonly config: Config;
@@ -471,6 +799,7 @@ interface PolicyTools<Config, State> {
   readonly site: PolicySite;
   readonly gateway: PolicyContext;
   readonly debug: DebugLogger;
+  readonly trace: TraceReporter;
 }
 type PolicyFactory<Config> = Record<never, never> extends Config ? (config?: Config & PolicyOptions) => Policy : (config: Config & PolicyOptions) => Policy;
 declare function definePolicy<Config extends object = PolicyOptions, State = undefined>(definition: PolicyDefinition<Config, State>): PolicyFactory<Config>;
@@ -491,7 +820,6 @@ declare const Priority: Readonly<{
   DEFAULT: 100;
   MOCK: 999;
 }>;
-declare function getGatewayContext(c: Context): PolicyContext | undefined;
 interface SafeCallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -536,4 +864,12 @@ interface PolicyTestHarness<Adapter extends GatewayAdapter = TestAdapter> {
 declare function createPolicyTestHarness<Adapter extends GatewayAdapter = TestAdapter>(policies: Policy | readonly Policy[], options?: PolicyTestHarnessOptions & {
   readonly adapter?: Adapter;
 }): PolicyTestHarness<Adapter>;
-export { type PolicyDefinition, type PolicyFactory, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, Priority, type SafeCallOptions, TestAdapter, createPolicyTestHarness, createTestAdapter, definePolicy, getGatewayContext, resolveConfig, safeCall, withSkip };
+type EvaluationResult = PolicyResult & {
+  readonly policy?: string;
+  readonly mutations?: readonly Mutation[];
+};
+declare function evaluatePolicies(policies: readonly Policy[], input: PolicyInput, ctx: PolicyEvalContext): Promise<EvaluationResult>;
+declare function policyTrace(c: Context, policyName: string): TraceReporter;
+declare function isTraceRequested(c: Context): boolean;
+declare function policyDebug(c: Context, policyName: string): DebugLogger;
+export { type AttributeMutation, type BodyMutation, type DebugRequest, type EvaluateDefinition, type EvaluateTools, type EvaluationResult, type HeaderMutation, type IdentityMutation, type Mutation, PROCESSING_PHASES, type PolicyContinue, type PolicyDefinition, type PolicyEvalContext, type PolicyEvaluator, type PolicyFactory, type PolicyImmediateResponse, type PolicyInput, type PolicyReject, type PolicyResult, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, Priority, type ProcessingPhase, type ProtocolType, type SafeCallOptions, type StatusMutation, TestAdapter, type TraceReporter, createPolicyTestHarness, createTestAdapter, definePolicy, evaluatePolicies, getGatewayContext, isDebugRequested, isTraceRequested, noopTraceReporter, parseDebugRequest, policyDebug, policyTrace, resolveConfig, safeCall, setDebugHeader, withSkip };

@@ -8,6 +8,28 @@ interface Clock {
   clearTimeout(handle: TimerHandle): void;
 }
 type MaybePromise<T> = T | Promise<T>;
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
+}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -23,6 +45,7 @@ interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
   limiting?(state: State, now: number): boolean;
   readonly compact?: CompactState<State>;
   readonly row?: RowMachine<Command, Reply>;
+  readonly members?: readonly Algorithm[];
 }
 interface CompactState<State> {
   readonly width: number;
@@ -44,6 +67,7 @@ interface Operation<Command = unknown> {
 type Reply = unknown;
 interface RunOptions {
   readonly signal?: AbortSignal;
+  readonly aborted?: boolean;
 }
 interface DriverCapabilities {
   readonly atomic: boolean;
@@ -57,7 +81,9 @@ interface DriverCapabilities {
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
+  readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly combining?: boolean;
 }
 interface StateDriver {
   readonly name: string;
@@ -111,6 +137,8 @@ interface RateLimitStore {
   }>;
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -290,14 +318,21 @@ interface GatewayAdapter {
   cacheStore?: CacheStore;
   waitUntil?: (promise: Promise<unknown>) => void;
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
 }
-type EventSink<Event> = (event: Event) => void;
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
 interface EventSource<Event> {
-  on(sink: EventSink<Event>): () => void;
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
 }
 interface Random {
   next(): number;
@@ -392,6 +427,8 @@ declare class InMemoryRateLimitStore implements RateLimitStore {
   }>;
   check(key: string, policy: LimitPolicy, cost: number): LimitDecision;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): LimitDecision[];
+  reserve(key: string, policy: LimitPolicy, cost: number): LimitDecision;
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): LimitDecision;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -12,6 +12,28 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
+}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -27,6 +49,7 @@ interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
   limiting?(state: State, now: number): boolean;
   readonly compact?: CompactState<State>;
   readonly row?: RowMachine<Command, Reply>;
+  readonly members?: readonly Algorithm[];
 }
 interface CompactState<State> {
   readonly width: number;
@@ -48,6 +71,7 @@ interface Operation<Command = unknown> {
 type Reply = unknown;
 interface RunOptions {
   readonly signal?: AbortSignal;
+  readonly aborted?: boolean;
 }
 interface DriverCapabilities {
   readonly atomic: boolean;
@@ -61,7 +85,9 @@ interface DriverCapabilities {
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
+  readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly combining?: boolean;
 }
 interface StateDriver {
   readonly name: string;
@@ -115,6 +141,8 @@ interface RateLimitStore {
   }>;
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -294,9 +322,11 @@ interface GatewayAdapter {
   cacheStore?: CacheStore;
   waitUntil?: (promise: Promise<unknown>) => void;
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
 }
 type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
@@ -316,9 +346,14 @@ declare class SluiceError<Code extends string = string> extends Error {
 declare class StoreError extends SluiceError<StateErrorCode> {
   get name(): string;
 }
-type EventSink<Event> = (event: Event) => void;
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
 interface EventSource<Event> {
-  on(sink: EventSink<Event>): () => void;
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
 }
 type GuardState = "up" | "suspended" | "probing";
 interface GuardEvent {
@@ -384,6 +419,8 @@ interface KeyValueStore extends Required<StitchStore> {
 interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -436,6 +473,7 @@ interface BackendPubSub extends PubSub, PubSubAdapter {
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
   readonly events: EventSource<PubSubGap>;
+  readonly byChannel: true;
   readonly size: {
     readonly channels: number;
     readonly clients: number;

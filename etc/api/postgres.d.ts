@@ -12,6 +12,28 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
+}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -27,6 +49,7 @@ interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
   limiting?(state: State, now: number): boolean;
   readonly compact?: CompactState<State>;
   readonly row?: RowMachine<Command, Reply>;
+  readonly members?: readonly Algorithm[];
 }
 interface CompactState<State> {
   readonly width: number;
@@ -48,6 +71,7 @@ interface Operation<Command = unknown> {
 type Reply = unknown;
 interface RunOptions {
   readonly signal?: AbortSignal;
+  readonly aborted?: boolean;
 }
 interface DriverCapabilities {
   readonly atomic: boolean;
@@ -61,7 +85,9 @@ interface DriverCapabilities {
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
+  readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly combining?: boolean;
 }
 interface StateDriver {
   readonly name: string;
@@ -115,6 +141,8 @@ interface RateLimitStore {
   }>;
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -294,10 +322,40 @@ interface GatewayAdapter {
   cacheStore?: CacheStore;
   waitUntil?: (promise: Promise<unknown>) => void;
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface CombinerCallOptions<R = Reply> {
+  readonly signal?: AbortSignal;
+  readonly deadlineMs?: number;
+  readonly onLateReply?: (reply: R) => void;
+}
+interface LeaseOptions {
+  readonly targetMs?: number;
+  readonly guardMs?: number;
+  readonly drift?: number;
+  readonly divisor?: number;
+  readonly maxTokens?: number;
+  readonly denyCacheMs?: number;
+  readonly returnUnspent?: boolean;
+}
+type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
+interface StoreLeaseOptions extends LeaseOptions {
+  readonly maxCost?: number;
+  readonly clock?: Clock;
 }
 interface Statement {
   readonly name: string;
@@ -383,10 +441,6 @@ declare class PostgresCacheStore implements CacheStore {
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
-type EventSink<Event> = (event: Event) => void;
-interface EventSource<Event> {
-  on(sink: EventSink<Event>): () => void;
-}
 interface PubSubGap {
   readonly type: "pubsub.gap";
   readonly channel: string;
@@ -398,14 +452,11 @@ interface ChannelHandlersOptions {
   readonly onError?: (error: unknown, channel: string) => void;
 }
 type MessageHandler = (message: unknown) => void | Promise<void>;
-interface PostgresPubSubOptions extends ChannelHandlersOptions, PostgresClientOptions {
-  readonly tablePrefix?: string;
+interface BackendPubSubOptions extends ChannelHandlersOptions {
   readonly timeoutMs?: number;
-  readonly maxMessageBytes?: number;
   readonly clock?: Clock;
-  readonly random?: Random;
 }
-interface PostgresPubSub extends PubSub, PubSubAdapter {
+interface BackendPubSub extends PubSub, PubSubAdapter {
   publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
   publish(channel: string, message: unknown): Promise<void>;
   subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
@@ -418,19 +469,20 @@ interface PostgresPubSub extends PubSub, PubSubAdapter {
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
   readonly events: EventSource<PubSubGap>;
+  readonly byChannel: true;
   readonly size: {
     readonly channels: number;
     readonly clients: number;
     readonly routers: number;
   };
 }
-declare function postgresPubSub(client: PostgresClient, options?: PostgresPubSubOptions): PostgresPubSub;
-interface CombinerCallOptions<R = Reply> {
-  readonly signal?: AbortSignal;
-  readonly deadlineMs?: number;
-  readonly onLateReply?: (reply: R) => void;
+interface PostgresPubSubOptions extends BackendPubSubOptions, PostgresClientOptions {
+  readonly tablePrefix?: string;
+  readonly maxMessageBytes?: number;
+  readonly random?: Random;
 }
-type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
+interface PostgresPubSub extends BackendPubSub {}
+declare function postgresPubSub(client: PostgresClient, options?: PostgresPubSubOptions): PostgresPubSub;
 interface KeyValueStore extends Required<StitchStore> {
   readonly capabilities: DriverCapabilities;
   [Symbol.asyncDispose](): Promise<void>;
@@ -444,6 +496,7 @@ interface PostgresStore extends KeyValueStore {
 declare function postgresStore(client: PostgresClient, options?: PostgresStoreOptions): PostgresStore;
 interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
   readonly prefix?: string;
+  readonly lease?: true | StoreLeaseOptions;
 }
 interface PostgresRateLimiter extends RateLimiter {
   dispose(): void;
@@ -456,7 +509,9 @@ interface CircuitBreakerStoreOptions {
   readonly random?: Random;
   readonly run?: Run;
 }
-interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {}
+interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+  readonly lease?: true | StoreLeaseOptions;
+}
 declare class PostgresRateLimitStore implements RateLimitStore {
   #private;
   readonly name = "postgres";
@@ -504,6 +559,7 @@ interface PostgresAdapterOptions extends PostgresClientOptions {
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   readonly cleanupIntervalMs?: number;
   readonly maxEntryBytes?: number;
+  readonly lease?: true | StoreLeaseOptions;
   readonly clock?: Clock;
   readonly random?: Random;
 }

@@ -32,14 +32,41 @@ interface Clock {
   setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
   clearTimeout(handle: TimerHandle): void;
 }
-type EventSink<Event> = (event: Event) => void;
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
 interface EventSource<Event> {
-  on(sink: EventSink<Event>): () => void;
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
 }
 type MaybePromise<T> = T | Promise<T>;
 interface Random {
   next(): number;
   uuid(): string;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 interface Step<State, Reply> {
   readonly state: State | undefined;
@@ -56,6 +83,7 @@ interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
   limiting?(state: State, now: number): boolean;
   readonly compact?: CompactState<State>;
   readonly row?: RowMachine<Command, Reply>;
+  readonly members?: readonly Algorithm[];
 }
 interface CompactState<State> {
   readonly width: number;
@@ -77,6 +105,7 @@ interface Operation<Command = unknown> {
 type Reply = unknown;
 interface RunOptions {
   readonly signal?: AbortSignal;
+  readonly aborted?: boolean;
 }
 interface DriverCapabilities {
   readonly atomic: boolean;
@@ -90,7 +119,9 @@ interface DriverCapabilities {
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
+  readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly combining?: boolean;
 }
 interface StateDriver {
   readonly name: string;
@@ -161,8 +192,15 @@ interface RateLimitStore {
   }>;
   check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
+}
+interface ApproximateRateLimitStore extends RateLimitStore {
+  readonly capabilities: Partial<DriverCapabilities> & {
+    readonly approximate: string;
+  };
 }
 type RateLimitDecision = {
   readonly allowed: true;
@@ -340,9 +378,11 @@ interface GatewayAdapter {
   cacheStore?: CacheStore;
   waitUntil?: (promise: Promise<unknown>) => void;
   dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
   store?: StitchStore;
   pubsub?: PubSub;
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
 }
 declare function defineAlgorithm<State, Command, Reply>(definition: Omit<Algorithm<State, Command, Reply>, "row">): Algorithm<State, Command, Reply>;
@@ -775,6 +815,14 @@ interface Stored<Revision> {
 interface RevisionStore<Revision = unknown> {
   read(key: string): Promise<Stored<Revision>>;
   write(key: string, bytes: Uint8Array | undefined, revision: Revision, expiresAt: number | undefined): Promise<boolean>;
+  readMany?(keys: readonly string[]): Promise<readonly Stored<Revision>[]>;
+  writeMany?(writes: readonly RevisionWrite<Revision>[]): Promise<boolean>;
+}
+interface RevisionWrite<Revision> {
+  readonly key: string;
+  readonly bytes: Uint8Array | undefined;
+  readonly revision: Revision;
+  readonly expiresAt: number | undefined;
 }
 interface ClockStep {
   readonly type: "clock.step";
@@ -783,6 +831,7 @@ interface ClockStep {
 type Flights = Map<string, Promise<void>>;
 interface CompareAndSetOptions {
   readonly maxValueBytes: number;
+  readonly maxTries?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly flights?: Flights;
@@ -799,6 +848,7 @@ declare class CompareAndSet<Revision> {
   constructor(store: RevisionStore<Revision>, options: CompareAndSetOptions);
   get events(): EventSource<ClockStep>;
   run(key: string, operation: Operation, signal?: AbortSignal): Promise<Reply[]>;
+  runMany(keys: readonly string[], operations: readonly Operation[], signal?: AbortSignal): Promise<Reply[][]>;
   update<R>(key: string, decide: (stored: Stored<Revision>) => Change<R>, signal?: AbortSignal): Promise<R>;
   keyNow(...stamps: readonly (number | undefined)[]): number;
 }
@@ -884,6 +934,8 @@ interface RateLimitStoreOptions {
 interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -918,4 +970,4 @@ interface Stores {
   [Symbol.asyncDispose](): Promise<void>;
 }
 declare function createStores(driver: StateDriver, options?: StoresOptions): Stores;
-export { Algorithm, type AllOfCommand, type AllOfDecision, type AllOfTicket, type BucketPolicy, type CacheBlobs, CacheFill, CachePurge, CacheRecord, CacheStore, type CacheStoreOptions, type CalendarLimitOptions, type CalendarUnit, type CalendarWindowDecision, type CalendarWindowPolicy, type Change, CircuitBreakerSnapshot, CircuitBreakerStore, type CircuitBreakerStoreOptions, type CircuitCommand, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, type CircuitReply, type CircuitReport, CircuitState, CircuitTransition, type Clock, type ClockStep, type Combiner, type CombinerCallOptions, type CombinerOptions, type CombinerStats, CompactState, CompareAndSet, type CompareAndSetOptions, type CompiledLimit, type CompiledLimits, type CompiledPace, type CounterCommand, type CounterReply, type CursorAlgorithmCommand, CursorCommand, type CursorPolicy, CursorReply, type DriverCacheStore, DriverCapabilities, type DriverCircuitBreakerStore, type DriverRateLimitStore, type DriverRateLimiter, type EventSink, type EventSource, type FillLockCommand, type FillLockReply, type FixedWindowCommand, type FixedWindowDecision, type FixedWindowPolicy, type Flights, GatewayAdapter, type Guard, type GuardCallOptions, type GuardEvent, type GuardOptions, type GuardState, type GuardStats, type KeyValueStore, type KeyValueStoreOptions, type LeaseCommand, type LeaseDriver, type LeaseEvent, type LeaseHolder, type LeaseOptions, LeaseReply, type LeaseSetState, type LeaseStats, type LeasedAlgorithm, type LeasedDecision, type LeasedLimiter, type LeasedLimiterOptions, LimitCommand, LimitDecision, type LimitLeaseCommand, type LimitLeaseGrant, LimitPolicy, LimitTicket, type MaybePromise, Operation, OptionError, type Outcome, type PaceOptions, PubSub, PubSubAdapter, PublishReport, type Random, RateLimitDecision, RateLimitStore, type RateLimitStoreOptions, RateLimiter, type RateLimiterOptions, Reply, type RevisionStore, RowMachine, type Run, RunOptions, SerializedMessage, type SlidingLogPolicy, type SlidingLogState, type SlidingWindowPolicy, type SlidingWindowState, SluiceError, type SluiceErrorOptions, StateDriver, type StateErrorCode, type StateRecord, Step, StitchStore, StoreError, type StoreLeaseOptions, type Stored, type Stores, type StoresOptions, type SyncRateLimiter, SyncTable, type TimerHandle, TokenBucketPolicy, type ValueCommand, type ValueReply, type ValueState, allOf, cacheStoreOn, calendarLimit, calendarWindow, checkLeaseCommand, circuit, circuitBreakerStoreOn, circuitPolicy, compileLimit, compileLimits, compilePace, counter, counterValue, createCombiner, createLeasedLimiter, createLeasedLimiter as lease, createStores, cursor, decodeRecord, defineAlgorithm, encodeRecord, fillLock, fixedWindow, guard, isSluiceError, keyValueStoreOn, leaseSet, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, rateLimitStoreOn, rateLimiterOn, slidingLog, slidingWindow, tokenBucket, tokenRateLimit, value, zoneBoundaries };
+export { Algorithm, type AllOfCommand, type AllOfDecision, type AllOfTicket, ApproximateRateLimitStore, type BucketPolicy, type CacheBlobs, CacheFill, CachePurge, CacheRecord, CacheStore, type CacheStoreOptions, type CalendarLimitOptions, type CalendarUnit, type CalendarWindowDecision, type CalendarWindowPolicy, type Change, CircuitBreakerSnapshot, CircuitBreakerStore, type CircuitBreakerStoreOptions, type CircuitCommand, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, type CircuitReply, type CircuitReport, CircuitState, CircuitTransition, type Clock, type ClockStep, type Combiner, type CombinerCallOptions, type CombinerOptions, type CombinerStats, CompactState, CompareAndSet, type CompareAndSetOptions, type CompiledLimit, type CompiledLimits, type CompiledPace, type CounterCommand, type CounterReply, type CursorAlgorithmCommand, CursorCommand, type CursorPolicy, CursorReply, type DriverCacheStore, DriverCapabilities, type DriverCircuitBreakerStore, type DriverRateLimitStore, type DriverRateLimiter, type EventSink, type EventSource, type FillLockCommand, type FillLockReply, type FixedWindowCommand, type FixedWindowDecision, type FixedWindowPolicy, type Flights, GatewayAdapter, type Guard, type GuardCallOptions, type GuardEvent, type GuardOptions, type GuardState, type GuardStats, type KeyValueStore, type KeyValueStoreOptions, type LeaseCommand, type LeaseDriver, type LeaseEvent, type LeaseHolder, type LeaseOptions, LeaseReply, type LeaseSetState, type LeaseStats, type LeasedAlgorithm, type LeasedDecision, type LeasedLimiter, type LeasedLimiterOptions, LimitCommand, LimitDecision, type LimitLeaseCommand, type LimitLeaseGrant, LimitPolicy, LimitTicket, type MaybePromise, Operation, OptionError, type Outcome, type PaceOptions, PubSub, PubSubAdapter, PublishReport, type Random, RateLimitDecision, RateLimitStore, type RateLimitStoreOptions, RateLimiter, type RateLimiterOptions, Reply, type RevisionStore, RowMachine, type Run, RunOptions, SerializedMessage, type SlidingLogPolicy, type SlidingLogState, type SlidingWindowPolicy, type SlidingWindowState, SluiceError, type SluiceErrorOptions, StateDriver, type StateErrorCode, type StateRecord, Step, StitchStore, StoreError, type StoreLeaseOptions, type Stored, type Stores, type StoresOptions, type SyncRateLimiter, SyncTable, type TimerHandle, TokenBucketPolicy, type ValueCommand, type ValueReply, type ValueState, allOf, cacheStoreOn, calendarLimit, calendarWindow, checkLeaseCommand, circuit, circuitBreakerStoreOn, circuitPolicy, compileLimit, compileLimits, compilePace, counter, counterValue, createCombiner, createLeasedLimiter, createLeasedLimiter as lease, createStores, cursor, decodeRecord, defineAlgorithm, encodeRecord, fillLock, fixedWindow, guard, isSluiceError, keyValueStoreOn, leaseSet, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, rateLimitStoreOn, rateLimiterOn, slidingLog, slidingWindow, tokenBucket, tokenRateLimit, value, zoneBoundaries };

@@ -126,7 +126,7 @@ function isTls(code: string): boolean {
 }
 
 function ofTransport(error: TransportError, call: Call, sent: boolean | "unknown"): StitchError {
-  const cause = error.cause as { code?: unknown; message?: string } | undefined;
+  const cause = error.cause as { code?: unknown; name?: unknown } | undefined;
   const code = typeof cause?.code === "string" ? cause.code : "";
   const fail = (name: ConstructorParameters<typeof StitchError>[0], message: string, left: boolean | "unknown", retryable: boolean): StitchError =>
     new StitchError(name, message, { cause: error, sent: left, retryable });
@@ -146,7 +146,7 @@ function ofTransport(error: TransportError, call: Call, sent: boolean | "unknown
     case "REQUEST_INVALID":
       return fail("PROTOCOL_ERROR", "the request cannot be sent as it is", false, false);
     case "RESPONSE_BROKEN":
-      if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW" || /coding|does not decode|status \d|switched protocols/.test(error.message)) return fail("PROTOCOL_ERROR", "what came is no valid response", sent === true ? true : sent === false ? "unknown" : sent, true);
+      if (cause?.name === "HTTPParserError" || code === "UND_ERR_HEADERS_OVERFLOW" || /coding|does not decode|status \d|switched protocols/.test(error.message)) return fail("PROTOCOL_ERROR", "what came is no valid response", sent === true ? true : sent === false ? "unknown" : sent, true);
       return sent === true ? fail("BODY_TRUNCATED", "the response broke off", true, true) : fail("NETWORK", "the connection ended before an answer", sent, true);
   }
 }

@@ -102,8 +102,8 @@ async function collect(body: ReadableStream<Uint8Array>, status: number): Promis
 }
 
 function listen(request: TransportRequest, cancel: (reason: unknown) => void): () => void {
-  const { signal, onCancel } = request;
-  if (signal === undefined) return onCancel?.(cancel) ?? ((): void => {});
+  const { signal } = request;
+  if (signal === undefined) return request.onCancel?.(cancel) ?? ((): void => {});
   if (signal.aborted) cancel(signal.reason);
   const onAbort = (): void => cancel(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });

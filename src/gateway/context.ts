@@ -169,14 +169,19 @@ export class RequestState implements PolicyContext {
 
   get chooseTarget(): (() => MaybePromise<string>) | undefined {
     const choose = this.call?.choose;
-    const choosers = this.policies?.flatMap((entry) => entry.choose ?? []) ?? [];
-    if (choosers.length === 0) return choose === undefined ? undefined : () => choose(this.c);
+    const { routedTarget } = this;
+    if (routedTarget === undefined) return choose === undefined ? undefined : () => choose(this.c);
     return async () => {
-      // The last policy that chooses decides, as it does when the request gets there.
-      let chosen = "";
-      for (const one of choosers) chosen = (await one(this.c)) || chosen;
+      const chosen = await routedTarget();
       return chosen === "" && choose !== undefined ? await choose(this.c) : chosen;
     };
+  }
+
+  /** Where a policy of the chain sends this request instead of its upstream, empty for nowhere; `undefined` when none can. */
+  get routedTarget(): (() => Promise<string>) | undefined {
+    const { policies = [] } = this;
+    for (const { choose } of policies) if (choose !== undefined) return () => lastChoice(policies, this.c);
+    return undefined;
   }
 
   get trace(): TraceIds {
@@ -294,6 +299,13 @@ export class RequestState implements PolicyContext {
     this.onBodyEnd(forget);
     return controller.signal;
   }
+}
+
+/** The last policy that chooses decides, as it does when the request gets there. */
+async function lastChoice(policies: readonly BoundEntry[], c: Context): Promise<string> {
+  let chosen = "";
+  for (const { choose } of policies) if (choose !== undefined) chosen = (await choose(c)) || chosen;
+  return chosen;
 }
 
 const silent = (): DebugLogger => noopDebug;

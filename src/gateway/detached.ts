@@ -1,6 +1,7 @@
 /** Runs the inner part of a request's chain once more, in a context of its own. */
 
 import type { Context } from "hono";
+import { watchBodyEnd, type BodyEnd } from "./body-end.ts";
 import { RequestState } from "./context.ts";
 import { runPipeline } from "./pipeline.ts";
 import type { PolicyContext } from "./types.ts";
@@ -20,12 +21,26 @@ export async function runDetached(gateway: PolicyContext, policyName: string, re
   snapshot.core.tracker.begin();
   snapshot.inFlight++;
   try {
-    return await runPipeline(own, policies.slice(at + 1), state.call as NonNullable<typeof state.call>);
+    const response = await runPipeline(own, policies.slice(at + 1), state.call as NonNullable<typeof state.call>);
+    own.answered = true;
+    return ended(own, response);
+  } catch (error) {
+    tell(own, { bytes: 0, aborted: true });
+    throw error;
   } finally {
     snapshot.core.tracker.end();
     snapshot.inFlight--;
     if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();
   }
+}
+
+/** Inner policies hold places until the body has ended, here as in any other run. */
+function ended(own: RequestState, response: Response): Response {
+  return own.bodyEnd === undefined ? response : watchBodyEnd(own.c, response, (end) => tell(own, end));
+}
+
+function tell({ bodyEnd = [] }: RequestState, end: BodyEnd): void {
+  for (const watcher of bodyEnd) watcher(end);
 }
 
 /** A Hono context of the same kind for another request; without the connection of the first one. */

@@ -122,17 +122,19 @@ export function problemResponse(status: number, code: string, detail: string, re
     code,
     ...(requestId === undefined ? undefined : { requestId }),
   };
-  const headers: Record<string, string> = {};
-  if (extras?.headers !== undefined) {
-    for (const [name, value] of Object.entries(extras.headers)) {
-      const lower = name.toLowerCase();
-      // A field that cannot be sent must not take the answer with it.
-      if (lower !== "content-type" && lower !== "content-length" && isField(lower, value)) headers[lower] = value;
-    }
-  }
+  const headers: Record<string, string> = Object.fromEntries(sendableFields(extras?.headers));
   headers["content-type"] = "application/problem+json";
   headers["cache-control"] = "no-store";
   return new Response(toJson(body), { status: safeStatus, headers });
+}
+
+/** Fields of an error that its answer can carry: one that cannot be sent must not take the answer with it. */
+export function sendableFields(fields: Readonly<Record<string, string>> | undefined): [name: string, value: string][] {
+  if (fields === undefined) return [];
+  return Object.entries(fields).flatMap(([name, value]): [string, string][] => {
+    const lower = name.toLowerCase();
+    return lower !== "content-type" && lower !== "content-length" && isField(lower, value) ? [[lower, value]] : [];
+  });
 }
 
 function isField(name: string, value: unknown): boolean {

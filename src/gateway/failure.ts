@@ -3,8 +3,8 @@
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { clientHasLeft } from "./cancellation.ts";
 import type { RequestState } from "./context.ts";
-import { defaultErrorResponse, errorToResponse, isGatewayError } from "./errors.ts";
-import { isResponse, isSendable } from "./response.ts";
+import { defaultErrorResponse, errorToResponse, isGatewayError, sendableFields } from "./errors.ts";
+import { isResponse, isSendable, mutable } from "./response.ts";
 
 export function errorResponse(state: RequestState, error: unknown): MaybePromise<Response> {
   const { snapshot, c, requestId } = state;
@@ -19,11 +19,21 @@ export function errorResponse(state: RequestState, error: unknown): MaybePromise
   };
   try {
     const answer: unknown = onError(error, c);
-    if (isPromise(answer)) return answer.then((late) => (isAnswer(late) ? late : fallback(error)), fallback);
-    return isAnswer(answer) ? answer : fallback(error);
+    if (isPromise(answer)) return answer.then((late) => (isAnswer(late) ? withFieldsOf(error, late) : fallback(error)), fallback);
+    return isAnswer(answer) ? withFieldsOf(error, answer) : fallback(error);
   } catch (second) {
     return fallback(second);
   }
+}
+
+/** What the status needs (`www-authenticate`, `retry-after`, `allow`) stays with an answer that is still an error; its own fields win. */
+function withFieldsOf(error: unknown, answer: Response): Response {
+  if (answer.status < 400 || !isGatewayError(error)) return answer;
+  const missing = sendableFields(error.headers).filter(([name]) => !answer.headers.has(name));
+  if (missing.length === 0) return answer;
+  const response = mutable(answer);
+  for (const [name, value] of missing) response.headers.set(name, value);
+  return response;
 }
 
 function isAnswer(value: unknown): value is Response {

@@ -118,6 +118,17 @@ describe("errors", () => {
     expect(await json(createPolicyTestHarness(fail, { onError: async () => undefined as never }).request("/"))).toMatchObject({ code: "internal_error" });
   });
 
+  test("what an error's status needs stays with the answer of onError, whose own fields win", async () => {
+    const refuse = plain("p", () => { throw new GatewayError(401, "unauthorized", "no", { "WWW-Authenticate": 'Bearer realm="a"', "retry-after": "5", "content-type": "x/y", "bad name": "1", "x-split": "a\r\nb" }); });
+    const ask = (onError: () => Response | Promise<Response>): Promise<Response> => createPolicyTestHarness(refuse, { onError }).request("/");
+    const seen = ({ status, headers }: Response): unknown[] => [status, ...["www-authenticate", "retry-after", "content-type", "x-split"].map((name) => headers.get(name))];
+    const own = { "retry-after": "9", "content-type": "text/plain" };
+    expect(seen(await ask(() => new Response("mine", { status: 401, headers: own })))).toEqual([401, 'Bearer realm="a"', "9", "text/plain", null]);
+    expect(seen(await ask(async () => new Response(null, { status: 404, headers: own })))).toEqual([404, 'Bearer realm="a"', "9", "text/plain", null]);
+    expect(seen(await ask(() => Response.redirect("http://login.example/")))).toEqual([302, null, null, null, null]);
+    expect(await (await ask(() => new Response("mine", { status: 401 }))).text()).toBe("mine");
+  });
+
   test("HEAD has no body, and the length GET has", async () => {
     const { request } = createPolicyTestHarness([], { upstream: (c) => c.text("hello") });
     const head = await request("/", { method: "HEAD" });

@@ -27,7 +27,10 @@ export interface GatewayConfig {
   readonly policies?: readonly Policy[];
   /** Where the shared state lives. The object in the request context is this very object. */
   readonly adapter?: GatewayAdapter;
-  /** Replaces an error response. When it throws or returns no `Response`, the default problem document is sent. */
+  /**
+   * Replaces an error response. Fields the error carries, such as `www-authenticate`, are added to an answer of 400 or
+   * above that lacks them. When it throws or returns no `Response`, the default problem document is sent.
+   */
   readonly onError?: (error: unknown, c: Context) => MaybePromise<Response>;
   /** `true` or a comma list of globs over `sluice:gateway`, `sluice:pipeline`, `sluice:upstream`, `sluice:policy:<name>`. @default false */
   readonly debug?: boolean | string;
@@ -163,7 +166,8 @@ export interface GatewayRegistry {
 }
 
 /**
- * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`) are made
+ * What a gateway reports. The frequent ones (`request`, `policy`, `limit`, `cache`, `upstream`, `retry`, `store.call`,
+ * `concurrency`) are made
  * only while a sink with `{ detailed: true }` listens, and go to such sinks alone. A sink gets it by `gateway.events.on(sink)`; nothing in it is secret.
  */
 export type GatewayEvent =
@@ -203,6 +207,13 @@ export type GatewayEvent =
       readonly error?: string;
       readonly durationMs: number;
       readonly attempt: number;
+    }
+  | {
+      /** The limit `adaptiveConcurrency` has found, whenever it changes by a whole request. */
+      readonly type: "concurrency";
+      readonly policy: string;
+      readonly route: string;
+      readonly limit: number;
     }
   | { readonly type: "retry"; readonly policy: string; readonly route: string }
   | { readonly type: "store.call"; readonly store: string; readonly operation: string; readonly durationMs: number; readonly ok: boolean; readonly mode: FailMode }

@@ -24,6 +24,14 @@ export function replay({ algorithm, commands }: Operation, before: unknown, now:
   return { state, replies, expiresAt };
 }
 
+/** The replies where the write of `operation` failed: a command that changes nothing has its own, every other one the error. */
+export function unwrittenReplies({ algorithm, commands }: Operation, before: unknown, now: number, error: Error): Reply[] {
+  return commands.map((command) => {
+    const step = algorithm.step(before, command, now);
+    return step.state === before ? step.reply : error;
+  });
+}
+
 /** One error in the place of each reply of `operation`: that key failed, and nothing of it was applied. */
 export function failedReplies({ commands }: Operation, error: unknown): Reply[] {
   const typed = isSluiceError(error) ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });

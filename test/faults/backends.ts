@@ -18,8 +18,6 @@ import { STORES, type Site, type StoreName, siteOf } from "./site.ts";
 export interface Expected {
   /** Stores that are given up on; the others go on. */
   readonly down: readonly StoreName[];
-  /** Stores whose reads are answered and whose writes fail: whether they are given up on is a matter of what comes when. */
-  readonly may?: readonly StoreName[];
   /** What the bare key-value store says: `ok`, or `fails`. */
   readonly get: "ok" | "fails";
   readonly set: "ok" | "fails";
@@ -45,8 +43,8 @@ export interface Backend {
 }
 
 const ALL = { limits: true, values: true, responses: true };
-/** A Redis that takes no writes: permits are read, reports are lost, and one batch may hold both. */
-const REFUSES_WRITES: Expected = { down: ["rateLimitStore"], may: ["circuitBreakerStore"], get: "ok", set: "fails", kept: ALL };
+/** A Redis that takes no writes: permits are read, reports are lost. */
+const REFUSES_WRITES: Expected = { down: ["rateLimitStore"], get: "ok", set: "fails", kept: ALL };
 const NONE = { limits: false, values: false, responses: false };
 const away = (kept = ALL): Expected => ({ down: STORES, get: "fails", set: "fails", kept });
 

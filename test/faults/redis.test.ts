@@ -6,10 +6,20 @@
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/drivers/redis/client.ts";
+import { redisDriver } from "../../src/drivers/redis/driver.ts";
 import { createGateway } from "../../src/gateway/create-gateway.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import type { FailMode, GatewayEvent, GatewayInstance } from "../../src/gateway/types.ts";
 import { type RedisClient, redisAdapter } from "../../src/redis.ts";
+import { cacheEntry } from "../../src/state/algorithms/cache-entry.ts";
+import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
+import { circuit } from "../../src/state/algorithms/circuit.ts";
+import { keySet } from "../../src/state/algorithms/key-set.ts";
+import { value } from "../../src/state/algorithms/value.ts";
+import type { Operation } from "../../src/state/contracts.ts";
+import { defineAlgorithm } from "../../src/state/define-algorithm.ts";
+import { type CompiledLimit, fixedWindowLimit, slidingLogLimit, slidingWindowLimit, tokenBucketLimit } from "../../src/state/limit-policy.ts";
 import { until } from "../servers/process.ts";
 import { startProxy } from "../servers/proxy.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
@@ -220,6 +230,69 @@ it("what is not known to have happened is not sent again", async () => {
     });
     expect(count, "one by the lost call, one by this one").toBe(1 + 2 * n);
   }
+});
+
+const highest = defineAlgorithm<number, number, number>({
+  name: "highest", version: 1, maxStateBytes: 8,
+  step: (state, wanted) => (state !== undefined && state >= wanted ? { state, reply: state, expiresAt: undefined } : { state: wanted, reply: wanted, expiresAt: undefined }),
+  encode: (state) => new Uint8Array(Float64Array.of(state).buffer),
+  decode: (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true),
+});
+
+const wires: Record<string, (client: Redis) => RedisConnection> = {
+  bytes: (client) => fromIoredis(client),
+  text: (client) => fromMinimal({ get: (key) => client.get(key), set: (key, text) => client.set(key, text), del: (...keys) => client.del(...keys), eval: (script, count, ...rest) => client.eval(script, count, ...rest) }),
+};
+
+describe.each(["out of memory", "a read-only replica"])("%s", (fault) => {
+  it.each(Object.entries(wires))("fails the keys whose write failed, and no other of their batch: %s", async (_, connection) => {
+    await admin.flushall();
+    const driver = redisDriver(connection(admin));
+    const shape = { max: 2, windowMs: 600_000 };
+    const limits: CompiledLimit[] = [fixedWindowLimit(shape), slidingWindowLimit(shape), slidingLogLimit(shape), tokenBucketLimit({ ...shape, capacity: 2 })];
+    const policy = circuitPolicy({ failureThreshold: 3, resetTimeoutMs: 60_000 });
+    const report = { type: "report", policy, epoch: 0, ok: 0, fail: 1, slow: 0 };
+    const asked: { name: string; operation: Operation; reply: unknown }[] = [];
+    const ask = (name: string, algorithm: unknown, commands: readonly unknown[], reply: unknown): void => {
+      asked.push({ name, operation: { algorithm: algorithm as Operation["algorithm"], key: name, commands }, reply });
+    };
+    for (const { algorithm, policy: limited } of limits) {
+      const command = (cost: number): object => ({ cost, policy: limited });
+      ask(`${algorithm.name} with room`, algorithm, [command(1)], "fails");
+      ask(`${algorithm.name} used up`, algorithm, [command(1)], expect.objectContaining({ allowed: false }));
+      ask(`${algorithm.name} asked`, algorithm, [command(0)], expect.objectContaining({ remaining: 2 }));
+      ask(`${algorithm.name} charged and asked`, algorithm, [command(1), command(0)], "fails, then answers");
+    }
+    ask("circuit asked", circuit, [{ type: "acquire", policy }], expect.objectContaining({ allowed: true }));
+    ask("circuit told", circuit, [report], "fails");
+    ask("circuit told and asked", circuit, [report, { type: "view" }], "fails, then answers");
+    ask("value read", value, [{ type: "get" }], expect.objectContaining({ ok: true, text: "there" }));
+    ask("value written", value, [{ type: "set", text: "new" }], "fails");
+    ask("value counted", value, [{ type: "add", by: 1 }], "fails");
+    ask("response read", cacheEntry, [{ type: "view" }], expect.objectContaining({ ok: false }));
+    ask("response opened", cacheEntry, [{ type: "open", lockMs: 1000 }], "fails");
+    ask("names read", keySet, [{ type: "page", from: 0, limit: 9 }], { names: [] });
+    ask("names added", keySet, [{ type: "add", name: "n", ttlMs: 60_000 }], "fails");
+    ask("own rule with nothing new", highest, [1], 5);
+    ask("own rule", highest, [9], "fails");
+
+    const used = limits.map(({ algorithm, policy: limited }) => ({ algorithm: algorithm as Operation["algorithm"], key: `${algorithm.name} used up`, commands: [{ cost: 2, policy: limited }] }));
+    await driver.run([...used, { algorithm: value as Operation["algorithm"], key: "value read", commands: [{ type: "set", text: "there" }] }, { algorithm: highest as Operation["algorithm"], key: "own rule with nothing new", commands: [5] }]);
+    await faults[fault]?.cause();
+    try {
+      const replies = await driver.run(asked.map(({ operation }) => operation));
+      const failure = expect.objectContaining({ code: "STORE_UNAVAILABLE", outcome: "not-applied", message: expect.stringMatching(/OOM|READONLY/) });
+      asked.forEach(({ name, reply }, i) => {
+        const [first, second] = replies[i] as unknown[];
+        expect(first, name).toEqual(reply === "fails" || reply === "fails, then answers" ? failure : reply);
+        if (reply === "fails, then answers") expect(second, name).not.toBeInstanceOf(Error);
+      });
+    } finally {
+      await faults[fault]?.cure();
+    }
+    const after = await driver.run(limits.map(({ algorithm, policy: limited }) => ({ algorithm: algorithm as Operation["algorithm"], key: `${algorithm.name} with room`, commands: [{ cost: 2, policy: limited }] })));
+    expect(after.map(([reply]) => (reply as { allowed: boolean }).allowed), "what failed was not charged").toEqual([true, true, true, true]);
+  });
 });
 
 it("a refusal of the server says that nothing happened", async () => {

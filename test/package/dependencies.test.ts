@@ -46,7 +46,7 @@ describe("dependencies", () => {
     for (const file of readdirSync(join(root, "src"), { recursive: true }).map(String)) {
       if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
       for (const [, specifier] of read(join("src", file)).matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^".#][^"]*)";$/gm)) {
-        if (!(specifier as string).startsWith("node:")) outside.add((specifier as string).split("/").slice(0, (specifier as string).startsWith("@") ? 2 : 1).join("/"));
+        if (!/^(?:node|cloudflare):/.test(specifier as string)) outside.add((specifier as string).split("/").slice(0, (specifier as string).startsWith("@") ? 2 : 1).join("/"));
       }
     }
     expect([...outside].filter((name) => !dependencies.includes(name))).toEqual([]);

@@ -9,7 +9,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { failedReplies, replay } from "../../state/replay.ts";
+import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
@@ -21,7 +21,7 @@ import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
-import { parseNative, readAnswer, unknownShape } from "./records.ts";
+import { failIfAllFailed, failedWrites, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
 import { cellsOf, rowCall, runRows, stepRow } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
@@ -74,6 +74,12 @@ export function redisDriver(client: RedisClient, options: RedisDriverOptions = {
   return new RedisDriver(recogniseClient(client), options);
 }
 
+/** What goes to the server together. */
+interface Call {
+  readonly list: readonly Entry[];
+  readonly done: Promise<void>;
+}
+
 class RedisDriver implements RedisStateDriver {
   readonly name: string = "redis";
   readonly capabilities: DriverCapabilities;
@@ -108,14 +114,14 @@ class RedisDriver implements RedisStateDriver {
       if (isAborted(options)) throw options?.signal?.reason;
       const replies: Reply[][] = new Array(batch.length);
       const calls = this.calls(batch, replies, options);
-      return (calls.length === 1 ? (calls[0] as Promise<void>) : Promise.all(calls)).then(() => replies);
+      return (calls.length === 1 ? (calls[0] as Call).done : allOf(calls, replies)).then(() => replies);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** One call per kind of work, and on a cluster per slot. A batch is mostly of one kind. */
-  private calls(batch: readonly Operation[], replies: Reply[][], options: RunOptions | undefined): Promise<void>[] {
+  private calls(batch: readonly Operation[], replies: Reply[][], options: RunOptions | undefined): Call[] {
     const byAlgorithm = new Map<Algorithm, Entry[]>();
     let last: Entry[] | undefined;
     let lastAlgorithm: Algorithm | undefined;
@@ -129,23 +135,23 @@ class RedisDriver implements RedisStateDriver {
       }
       (last as Entry[]).push({ at, operation, key: this.physical(operation.key) });
     }
-    const calls: Promise<void>[] = [];
+    const calls: Call[] = [];
     const others: Entry[] = [];
     for (const [algorithm, entries] of byAlgorithm) {
       for (const list of this.split(entries)) {
         const call = this.native(algorithm, list, replies);
         if (call !== undefined) {
-          calls.push(call);
+          calls.push({ list, done: call });
           continue;
         }
         // A lease or a refund among plain charges: those go on beside the data.
         const plain = list.filter(({ operation }) => isPlain(operation));
         const rest = plain.length === 0 ? undefined : this.native(algorithm, plain, replies);
-        if (rest !== undefined) calls.push(rest);
+        if (rest !== undefined) calls.push({ list: plain, done: rest });
         others.push(...(rest === undefined ? list : list.filter((entry) => !plain.includes(entry))));
       }
     }
-    for (const list of this.split(others)) calls.push(runSwaps(this, list, replies, options));
+    for (const list of this.split(others)) calls.push({ list, done: runSwaps(this, list, replies, options) });
     return calls;
   }
 
@@ -232,16 +238,19 @@ class RedisDriver implements RedisStateDriver {
 
   private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[], replies: Reply[][]): Promise<void> {
     const answer = await this.evaluate(algorithm.script as Script, list.map(({ key }) => key), texts);
-    const { now, stored } = readAnswer(answer, list.length);
+    const { now, stored, failed } = readAnswer(answer, list.length);
     const machine = algorithm.algorithm.row;
     list.forEach(({ at, operation }, i) => {
       try {
         const state = parseNative(algorithm, stored[i]);
-        replies[at] = machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
+        const failure = failed?.get(i);
+        if (failure !== undefined) replies[at] = unwrittenReplies(operation, state, now, failure);
+        else replies[at] = machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
       } catch (error) {
         replies[at] = failedReplies(operation, error);
       }
     });
+    failIfAllFailed(list, replies, failed);
   }
 
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
@@ -255,9 +264,26 @@ class RedisDriver implements RedisStateDriver {
     }
     const answer = await this.evaluate(algorithm.script, keys, args);
     if (!Array.isArray(answer)) throw unknownShape();
+    const failed = failedWrites(answer, keys.length);
     let next = 0;
-    for (const { at, operation } of list) replies[at] = operation.commands.map((command) => algorithm.toReply(command as never, answer[next++]));
+    for (const { at, operation } of list) {
+      replies[at] = operation.commands.map((command) => {
+        const place = next++;
+        return failed?.get(place) ?? algorithm.toReply(command as never, answer[place]);
+      });
+    }
+    failIfAllFailed(list, replies, failed);
   }
+}
+
+/** A call that failed fails its own keys: the others of the batch have their answers, and some their charges. */
+async function allOf(calls: readonly Call[], replies: Reply[][]): Promise<void> {
+  const ends = await Promise.allSettled(calls.map(({ done }) => done));
+  const failures = ends.filter((end) => end.status === "rejected");
+  if (failures.length > 0 && failures.length === ends.length) throw failures[0]?.reason;
+  ends.forEach((end, i) => {
+    if (end.status === "rejected") for (const { at, operation } of (calls[i] as Call).list) replies[at] ??= failedReplies(operation, end.reason);
+  });
 }
 
 /** Whether scripts can run all commands of a limit. */

@@ -2,9 +2,11 @@
 
 import { decodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm } from "../../state/contracts.ts";
+import type { Algorithm, Reply } from "../../state/contracts.ts";
 import { decodeRecord, recordHead } from "../../state/record.ts";
+import type { Entry } from "./entry.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
+import { refusedBy } from "./refusal.ts";
 
 /** The server's time, which stands first in an answer. */
 export function timeOf(answer: unknown): number {
@@ -26,12 +28,30 @@ function numberOf(word: unknown): number {
   return Number(word instanceof Uint8Array ? decodeText(word) : word);
 }
 
-export function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[] } {
+/** By place, what the server said to the writes that failed: pairs after the `regular` parts of an answer. */
+export function failedWrites(answer: readonly unknown[], regular: number): ReadonlyMap<number, Error> | undefined {
+  if (answer.length <= regular) return undefined;
+  const failed = new Map<number, Error>();
+  for (let i = regular; i + 1 < answer.length; i += 2) {
+    const said = answer[i + 1];
+    failed.set(numberOf(answer[i]) - 1, refusedBy(new Error(said instanceof Uint8Array ? decodeText(said) : String(said))) as Error);
+  }
+  return failed;
+}
+
+/** A call of which no part worked has failed as a whole, which is what its guard counts. */
+export function failIfAllFailed(list: readonly Entry[], replies: readonly (readonly Reply[])[], failed: ReadonlyMap<number, Error> | undefined): void {
+  if (failed === undefined || failed.size === 0) return;
+  for (const { at } of list) if (replies[at]?.some((reply) => !(reply instanceof Error)) !== false) return;
+  throw failed.values().next().value;
+}
+
+export function readAnswer(answer: unknown, keys: number): { now: number; stored: (string | undefined)[]; failed: ReadonlyMap<number, Error> | undefined } {
   const now = timeOf(answer);
   const list = answer as unknown[];
   const stored: (string | undefined)[] = [];
   for (let i = 1; i <= keys; i++) stored.push(list[i] === null || list[i] === undefined ? undefined : String(list[i]));
-  return { now, stored };
+  return { now, stored, failed: failedWrites(list, keys + 1) };
 }
 
 export function unknownShape(): StoreError {

@@ -3,13 +3,13 @@
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm, Reply, RowMachine } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { failedReplies } from "../../state/replay.ts";
+import { failedReplies, unwrittenReplies } from "../../state/replay.ts";
 import type { RedisConnection, Script } from "./client.ts";
 import type { Entry } from "./entry.ts";
 import { groupsOf } from "./native/charges.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { WRONG_TYPE, WRONG_VERSION, rowBytes } from "./native/row-script.ts";
-import { clockOf, unknownShape, wrongType } from "./records.ts";
+import { clockOf, failIfAllFailed, failedWrites, unknownShape, wrongType } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
 
 export interface RowCall {
@@ -59,18 +59,26 @@ export function runRows(connection: RedisConnection, native: NativeAlgorithm, ca
     const { width } = machine;
     const now = clockOf(answer);
     const rows = evaluateBytes === undefined ? numbersOf(answer as unknown[], list.length * width) : doublesOf(answer as unknown[], list.length, width);
+    const failed = failedWrites(answer as unknown[], evaluateBytes === undefined ? 2 + rows.length : 3);
     const cells = new Float64Array(width);
     for (let i = 0; i < list.length; i++) {
       const { at, operation } = list[i] as Entry;
       for (let cell = 0; cell < width; cell++) cells[cell] = rows[i * width + cell] as number;
       try {
         check(algorithm, cells);
-        replies[at] = stepRow(machine, operation.commands, cells, now);
+        const failure = failed?.get(i);
+        replies[at] = failure === undefined ? stepRow(machine, operation.commands, cells, now) : unwrittenReplies(operation, rowOf(cells), now, failure);
       } catch (error) {
         replies[at] = failedReplies(operation, error);
       }
     }
+    failIfAllFailed(list, replies, failed);
   }, refuse);
+}
+
+/** A row of zeros is an absent state. */
+function rowOf(cells: Float64Array): Row | undefined {
+  return cells.some((cell) => cell !== 0) ? Array.from(cells) : undefined;
 }
 
 export function cellsOf({ width }: { readonly width: number }, state: Row | undefined): Float64Array {
@@ -103,7 +111,7 @@ function doublesOf(answer: unknown[], count: number, width: number): Float64Arra
 }
 
 function numbersOf(answer: unknown[], count: number): Float64Array {
-  if (answer.length !== count + 2) throw unknownShape();
+  if (answer.length < count + 2) throw unknownShape();
   const numbers = new Float64Array(count);
   for (let i = 0; i < count; i++) numbers[i] = Number(answer[i + 2]);
   return numbers;

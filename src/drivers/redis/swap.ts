@@ -10,12 +10,13 @@ import { StoreError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { Operation, Reply, RunOptions } from "../../state/contracts.ts";
 import { encodeRecord } from "../../state/record.ts";
-import { failedReplies, replay } from "../../state/replay.ts";
+import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import type { Script } from "./client.ts";
 import type { Entry } from "./entry.ts";
 import { ENDED } from "./native/ended.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
-import { headOf, parseNative, parseRecord, readAnswer } from "./records.ts";
+import { FAILED_WRITES, TELL_FAILED } from "./native/failed-writes.ts";
+import { failIfAllFailed, failedWrites, headOf, parseNative, parseRecord, readAnswer } from "./records.ts";
 
 /** Tries of a compare-and-set before `STORE_CONTENTION`. One is in flight per key and process, so more is an anomaly. */
 const MAX_TRIES = 100;
@@ -52,8 +53,9 @@ for k = 1, #KEYS do
 end
 return reply`);
 
-/** Per key: tag, head, what must be there ('' for nothing), what to write ('' deletes), its TTL in ms (0 for none). Says which were swapped. */
+/** Per key: tag, head, what must be there ('' for nothing), what to write ('' deletes), its TTL in ms (0 for none). Says which were swapped, and after that which writes failed. */
 const SWAP: Script = /* @__PURE__ */ script(`${TEXT}
+${FAILED_WRITES}
 local reply = {}
 for k = 1, #KEYS do
   local at = (k - 1) * 5
@@ -66,12 +68,13 @@ for k = 1, #KEYS do
       for number in string.gmatch(string.sub(text, #head + 1), '%d+') do packed[#packed + 1] = struct.pack('>d', tonumber(number)) end
       text = table.concat(packed)
     end
-    if text == '' then redis.call('DEL', key)
-    elseif ttl == '0' then redis.call('SET', key, text)
-    else redis.call('SET', key, text, 'PX', ttl) end
+    if text == '' then note(k, redis.pcall('DEL', key))
+    elseif ttl == '0' then note(k, redis.pcall('SET', key, text))
+    else note(k, redis.pcall('SET', key, text, 'PX', ttl)) end
     reply[k] = 1
   end
 end
+${TELL_FAILED}
 return reply`);
 
 function script(source: string): Script {
@@ -89,12 +92,13 @@ export interface SwapEnd {
 /** Reads, steps, and writes what changed, if nobody else wrote in between; else again for the keys that lost. */
 export async function runSwaps(driver: SwapEnd, list: readonly Entry[], replies: Reply[][], options?: RunOptions): Promise<void> {
   let left = list;
+  const failures = new Map<number, Error>();
   for (let tries = 1; left.length > 0; tries++) {
     if (isAborted(options)) throw options?.signal?.reason;
     const codecs = left.map(({ operation }) => driver.codecOf(operation.algorithm.name));
     const kinds = left.map(({ operation }, i) => kindOf(operation, codecs[i]));
     const { now, stored } = readAnswer(await driver.evaluate(READ, left.map(({ key }) => key), kinds.flat()), left.length);
-    const swaps: { entry: Entry; args: string[]; replies: Reply[] }[] = [];
+    const swaps: { entry: Entry; args: string[]; before: unknown; replies: Reply[] }[] = [];
     left.forEach((entry, i) => {
       const { operation, at } = entry;
       const [tag, head] = kinds[i] as [string, string];
@@ -108,26 +112,31 @@ export async function runSwaps(driver: SwapEnd, list: readonly Entry[], replies:
         }
         const ttlMs = result.expiresAt === undefined ? 0 : Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(result.expiresAt - now)) + 1000);
         const text = result.state === undefined ? "" : codec === undefined ? toBase64(encodeRecord(operation.algorithm, result.state)) : codec.head + codec.print(result.state);
-        swaps.push({ entry, args: [tag, head, stored[i] ?? "", text, String(ttlMs)], replies: result.replies });
+        swaps.push({ entry, args: [tag, head, stored[i] ?? "", text, String(ttlMs)], before: state, replies: result.replies });
       } catch (error) {
         replies[at] = failedReplies(operation, error);
       }
     });
-    if (swaps.length === 0) return;
+    if (swaps.length === 0) break;
     const done = (await driver.evaluate(SWAP, swaps.map(({ entry }) => entry.key), swaps.flatMap(({ args }) => args))) as unknown[];
+    const failed = failedWrites(done, swaps.length);
     const lost: Entry[] = [];
     swaps.forEach((swap, i) => {
-      if (Number(done[i]) === 1) replies[swap.entry.at] = swap.replies;
+      const failure = failed?.get(i);
+      if (failure !== undefined) failures.set(swap.entry.at, failure);
+      if (failure !== undefined) replies[swap.entry.at] = unwrittenReplies(swap.entry.operation, swap.before, now, failure);
+      else if (Number(done[i]) === 1) replies[swap.entry.at] = swap.replies;
       else lost.push(swap.entry);
     });
     left = lost;
-    if (left.length === 0) return;
+    if (left.length === 0) break;
     if (tries >= MAX_TRIES) {
       for (const { at, operation } of left) replies[at] = failedReplies(operation, new StoreError("STORE_CONTENTION", `${tries} compare-and-sets on one key lost against other writers`, { outcome: "not-applied" }));
-      return;
+      break;
     }
     await sleep(Math.min(250, 5 * tries) * driver.random.next(), driver.clock);
   }
+  failIfAllFailed(list, replies, failures);
 }
 
 /** Looks without making a signal that nobody needs. */

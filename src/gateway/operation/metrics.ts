@@ -164,6 +164,7 @@ const HELP: Readonly<Record<string, string>> = {
   gateway_cache_requests_total: "Requests by what the cache did",
   gateway_circuit_state: "State of a circuit: 0 closed, 1 half-open, 2 open",
   gateway_circuit_transitions_total: "Changes of circuits",
+  gateway_concurrency_limit: "Requests at once that adaptiveConcurrency allows",
   gateway_upstream_duration_ms: "Time of one upstream attempt up to its headers, in milliseconds",
   gateway_retries_total: "Attempts after the first",
   gateway_store_up: "1 while a store is asked, 0 while it is left alone",

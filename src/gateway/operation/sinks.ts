@@ -24,6 +24,8 @@ export function metricsSink(gateway: string, collector: MetricsCollector): Event
         return collector.increment("gateway_rate_limit_decisions_total", 1, { gateway, policy: event.policy, decision: event.decision });
       case "cache":
         return collector.increment("gateway_cache_requests_total", 1, { gateway, result: event.result });
+      case "concurrency":
+        return collector.gauge("gateway_concurrency_limit", event.limit, { gateway, policy: event.policy, route: event.route });
       case "circuit":
         collector.increment("gateway_circuit_transitions_total", 1, { gateway, policy: event.policy ?? "", to: event.to });
         return collector.gauge("gateway_circuit_state", CIRCUIT_STATE[event.to] ?? 0, { gateway, policy: event.policy ?? "", route: event.route ?? "*" });
@@ -56,7 +58,7 @@ export function prometheusSink(options: { readonly gateway?: string; readonly co
 /** One JSON line per event; requests are left out unless asked for. What `write` throws is ignored by the stream. */
 export function consoleSink(options: { readonly write?: (line: string) => void; readonly requests?: boolean } = {}): EventSink<GatewayEvent> {
   const { write = (line: string) => console.log(line), requests = false } = options;
-  const noisy: ReadonlySet<GatewayEvent["type"]> = new Set(["request", "policy", "limit", "cache", "upstream", "store.call"]);
+  const noisy: ReadonlySet<GatewayEvent["type"]> = new Set(["request", "policy", "limit", "cache", "upstream", "store.call", "concurrency"]);
   const sink = (event: GatewayEvent): void => {
     if (noisy.has(event.type) && !(requests && event.type === "request")) return;
     write(JSON.stringify(event, (key, value: unknown) => (key === "error" && value instanceof Error ? { name: value.name, message: value.message, code: (value as { code?: unknown }).code } : value)));

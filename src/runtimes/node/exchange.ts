@@ -78,7 +78,7 @@ export class Exchange<H, T> {
 
   /** Listens for cancellation. */
   begin(): void {
-    const { signal, onCancel, body } = this.#request;
+    const { signal, body } = this.#request;
     if (signal !== undefined) {
       if (signal.aborted) this.cancel(signal.reason);
       else {
@@ -86,8 +86,8 @@ export class Exchange<H, T> {
         signal.addEventListener("abort", onAbort, { once: true });
         this.#forget = () => signal.removeEventListener("abort", onAbort);
       }
-    } else if (onCancel !== undefined) {
-      const forget = onCancel((reason) => this.cancel(reason));
+    } else if (this.#request.onCancel !== undefined) {
+      const forget = this.#request.onCancel((reason) => this.cancel(reason));
       if (this.#cancelled === undefined) this.#forget = forget;
     }
     if (body !== null && !(body instanceof Uint8Array)) this.#startWatch();

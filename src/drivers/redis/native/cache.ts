@@ -5,6 +5,7 @@ import { sha1Hex } from "../../../core/digest.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../../../state/algorithms/cache-entry.ts";
 import { type KeySetCommand, type KeySetReply, keySet } from "../../../state/algorithms/key-set.ts";
 import type { Algorithm } from "../../../state/contracts.ts";
+import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { ScriptedAlgorithm } from "./scripted.ts";
 
 /** The head of a record: what `parseNative` and its kin look for, too. */
@@ -15,6 +16,7 @@ const entrySource = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local floor, ceil, max = math.floor, math.ceil, math.max
 local head = '${CACHE_ENTRY_HEAD}'
+${FAILED_WRITES}
 local reply = {}
 local function whole(n) return string.format('%.0f', n) end
 for k = 1, #KEYS do
@@ -79,10 +81,11 @@ for k = 1, #KEYS do
       if not (op == 'v' or op == 'k') then seen = floor(now) end
       local record = head .. whole(fence) .. ' ' .. whole(lock) .. ' ' .. whole(seen) .. ' ' .. whole(ends) .. ' ' .. whole(write) .. ' ' .. whole(chunks) .. ' ' .. whole(status) .. ' ' .. tags .. '\\n'
       if text then record = record .. text elseif from then record = record .. string.sub(stored, from) end
-      redis.call('SET', KEYS[k], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000))
+      note(k, redis.pcall('SET', KEYS[k], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000)))
     end
   end
 end
+${TELL_FAILED}
 return reply`;
 
 function entryArgs(command: CacheEntryCommand): readonly string[] {
@@ -122,6 +125,7 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
  * Names in a reply carry a letter in front: some HTTP clients turn text that looks like JSON into something else.
  */
 const setSource = `local time = redis.call('TIME')
+${FAILED_WRITES}
 local now = time[1] * 1000 + time[2] / 1000
 local reply = {}
 for k = 1, #KEYS do
@@ -133,16 +137,17 @@ for k = 1, #KEYS do
   elseif op == 'a' then
     local ends = math.ceil(now) + tonumber(b)
     local old = tonumber(redis.call('ZSCORE', KEYS[k], a) or '0')
-    if ends > old then redis.call('ZADD', KEYS[k], string.format('%.0f', ends), a) end
-    redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.3f', now))
+    if ends > old then note(k, redis.pcall('ZADD', KEYS[k], string.format('%.0f', ends), a)) end
+    redis.pcall('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.3f', now))
     local last = redis.call('ZRANGE', KEYS[k], -1, -1, 'WITHSCORES')
-    if last[2] then redis.call('PEXPIRE', KEYS[k], string.format('%.0f', math.max(1, math.ceil(tonumber(last[2]) - now)) + 1000)) end
+    if last[2] then redis.pcall('PEXPIRE', KEYS[k], string.format('%.0f', math.max(1, math.ceil(tonumber(last[2]) - now)) + 1000)) end
     reply[k] = 1
   else
     reply[k] = redis.call('ZREVRANGEBYSCORE', KEYS[k], '+inf', '(' .. string.format('%.3f', now), 'LIMIT', a, b)
     for i = 1, #reply[k] do reply[k][i] = 't' .. reply[k][i] end
   end
 end
+${TELL_FAILED}
 return reply`;
 
 function setArgs(command: KeySetCommand): readonly string[] {

@@ -13,6 +13,7 @@ import * as row from "../../../state/algorithms/circuit-row.ts";
 import type { Algorithm, CircuitPolicy } from "../../../state/contracts.ts";
 import type { Row } from "../../../state/define-algorithm.ts";
 import { ENDED } from "./ended.ts";
+import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { NativeAlgorithm } from "./native.ts";
 
 const HEAD = `${circuit.name}/${circuit.version} `;
@@ -33,6 +34,7 @@ local now = time[1] * 1000 + time[2] / 1000
 local floor, ceil, min, max, find, match, gmatch, format = math.floor, math.ceil, math.min, math.max, string.find, string.match, string.gmatch, string.format
 local t, c, live = floor(now), nil, false
 ${ENDED}
+${FAILED_WRITES}
 local function slot(w) return floor(now * 10 / w) end
 local function settle()
   local w, head = ${WINDOW_MS}, ${NEWEST}
@@ -225,10 +227,11 @@ for k = 1, #KEYS do
       local last, parts = ${row.WIDTH}, {}
       while c[last] == 0 do last = last - 1 end
       for i = 1, last do parts[i] = c[i] == 0 and '' or format('%.0f', c[i]) end
-      redis.call('SET', KEYS[k], '${HEAD}' .. table.concat(parts, ','), 'PX', format('%.0f', max(1, ceil(${LIVE_UNTIL} - now)) + 1000))
+      note(k, redis.pcall('SET', KEYS[k], '${HEAD}' .. table.concat(parts, ','), 'PX', format('%.0f', max(1, ceil(${LIVE_UNTIL} - now)) + 1000)))
     end
   end
 end
+${TELL_FAILED}
 return reply`;
 
 const PHASES: Readonly<Record<string, number>> = { closed: row.CLOSED, open: row.OPEN, "half-open": row.HALF_OPEN, isolated: row.ISOLATED, disabled: row.DISABLED };

@@ -4,7 +4,7 @@
  * A script gets, for each key, groups of equal charges, applies them to the stored state in one go, and answers with the
  * server's time and the state *before*. From those two the driver replays `step` and so gives exactly the replies of the
  * definition; the script has only to arrive at the same state, which the model test checks on the real server. Refusals
- * write nothing.
+ * write nothing. A key whose write the server refuses is told after the states, and keeps its state.
  *
  * Records of lists are text: `<name>/<version>` and the state's integers, separated by spaces. Records of rows are binary
  * (`row-script.ts`). Lua's numbers are doubles as in JavaScript, and all states are safe integers, printed with `%.0f`.
@@ -15,6 +15,7 @@ import { sha1Hex } from "../../../core/digest.ts";
 import { StoreError } from "../../../core/errors.ts";
 import type { Script } from "../client.ts";
 import { ENDED } from "./ended.ts";
+import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { RowScripts } from "./row-script.ts";
 
 export interface NativeAlgorithm {
@@ -47,6 +48,7 @@ export function nativeScript(head: string, groupArgs: number, body: string): Scr
 local now = time[1] * 1000 + time[2] / 1000
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 ${ENDED}
+${FAILED_WRITES}
 local head = '${head}'
 local reply = { string.format('%.3f', now) }
 for k = 1, #KEYS do
@@ -73,10 +75,11 @@ ${body.trim().replace(/^/gm, "      ")}
     if changed then
       local parts = {}
       for i = 1, #s do parts[i] = string.format('%.0f', s[i]) end
-      redis.call('SET', KEYS[k], head .. table.concat(parts, ' '), 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))
+      note(k, redis.pcall('SET', KEYS[k], head .. table.concat(parts, ' '), 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000)))
     end
   end
 end
+${TELL_FAILED}
 return reply`;
   return { source, sha: sha1Hex(source) };
 }

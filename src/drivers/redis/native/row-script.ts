@@ -3,7 +3,7 @@
  * (big endian) per number. Reading and writing decimal text would take the server twice as long as all the rest of a decision.
  *
  * A script answers with the server's time (seconds and microseconds) and, per key, the numbers *before*; zeros where there was
- * no record.
+ * no record. After that, the place and the error of each key whose write the server refused.
  */
 
 import { sha1Hex } from "../../../core/digest.ts";
@@ -52,9 +52,9 @@ export function rowScripts({ letter, version, width, groupArgs, body, fixedEnd =
     // A single decision runs this cold: what only some calls need is looked up where it is needed.
     const source = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local call, try, pack, unpack, floor, ceil, min, max = redis.call, redis.pcall, struct.pack, struct.unpack, math.floor, math.ceil, math.min, math.max
+local try, pack, unpack, floor, ceil, min, max = redis.pcall, struct.pack, struct.unpack, math.floor, math.ceil, math.min, math.max
 local bytes, last = ARGV[1] == 'b', #KEYS
-local packed
+local packed, failed
 if bytes and last > 1 then packed = {} end
 ${before}
 for k = 1, last do
@@ -86,11 +86,16 @@ for k = 1, last do
 ${charges}
     if changed then
       local record = pack('>H${d}', ${tag}, ${s})
-${fixedEnd ? "      if s1 == began then call('SET', key, record, 'KEEPTTL') else " : "      "}call('SET', key, record, 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))${fixedEnd ? " end" : ""}
+      local done${fixedEnd ? "\n      if s1 == began then done = try('SET', key, record, 'KEEPTTL') else done" : ""} = try('SET', key, record, 'PX', string.format('%.0f', max(1, ceil(ends - now)) + 1000))${fixedEnd ? " end" : ""}
+      if done.err then
+        failed = failed or {}
+        failed[#failed + 1], failed[#failed + 2] = k, done.err
+      end
     end
   end
 end
 if packed then time[3] = table.concat(packed) end
+if failed then for i = 1, #failed do time[#time + 1] = failed[i] end end
 return time`;
     return { source, sha: sha1Hex(source) };
   };

@@ -10,13 +10,15 @@ import { StoreError } from "../../../core/errors.ts";
 import { sha1Hex } from "../../../core/digest.ts";
 import type { ValueCommand, ValueReply } from "../../../state/algorithms/value.ts";
 import type { Script } from "../client.ts";
+import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 
 const source = `local function textof(stored)
   if stored and string.find(stored, '^%-?%d+$') then return '\\1j' .. stored end
   return stored or ''
 end
-local function put(key, text, ttl)
-  if ttl == '' then redis.call('SET', key, text) else redis.call('SET', key, text, 'PX', ttl) end
+${FAILED_WRITES}
+local function put(k, text, ttl)
+  if ttl == '' then note(k, redis.pcall('SET', KEYS[k], text)) else note(k, redis.pcall('SET', KEYS[k], text, 'PX', ttl)) end
 end
 local reply = {}
 for k = 1, #KEYS do
@@ -29,16 +31,17 @@ for k = 1, #KEYS do
     local stored = redis.call('GET', key)
     reply[k] = stored and 't' .. stored
   elseif op == 's' then
-    put(key, a, ttl)
+    put(k, a, ttl)
     reply[k] = 1
   elseif op == 'd' then
-    reply[k] = redis.call('DEL', key)
+    reply[k] = redis.pcall('DEL', key)
+    note(k, reply[k])
   elseif op == 'c' then
     local stored = redis.call('GET', key)
     if textof(stored) ~= a then
       reply[k] = 0
     else
-      if b == '' then redis.call('DEL', key) else put(key, b, ttl) end
+      if b == '' then note(k, redis.pcall('DEL', key)) else put(k, b, ttl) end
       reply[k] = 1
     end
   else
@@ -50,13 +53,15 @@ for k = 1, #KEYS do
       if sum > 9007199254740991 or sum < -9007199254740991 then
         reply[k] = 'overflow'
       else
-        redis.call('INCRBY', key, a)
-        if not stored and ttl ~= '' then redis.call('PEXPIRE', key, ttl) end
+        local done = redis.pcall('INCRBY', key, a)
+        note(k, done)
+        if not stored and ttl ~= '' and type(done) == 'number' then redis.call('PEXPIRE', key, ttl) end
         reply[k] = 't' .. string.format('%.0f', sum)
       end
     end
   end
 end
+${TELL_FAILED}
 return reply`;
 
 /** One key per command; a key may stand there several times, and its commands run in order. */

@@ -38,7 +38,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly failureOn?: readonly number[];
   /** Where the circuits are kept. @default the adapter's `circuitBreakerStore`, else one in memory */
   readonly store?: CircuitBreakerStore;
-  /** Name of the circuit; equal names within one gateway share it. @default route and upstream */
+  /** Name of the circuit; equal names within one gateway share it. @default route and upstream, or the target `dynamicRouting` chooses */
   readonly key?: string | ((c: Context) => MaybePromise<string | null | undefined>);
   /**
    * `target`: a circuit for every target of a url or balanced upstream; one that is open is passed over for another
@@ -70,7 +70,7 @@ export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ 
   handler: (c, next, tools) => {
     if (tools.config.scope === "target") return perTarget(c, next, tools);
     const name = tools.state.nameOf(c);
-    return isPromise(name) ? name.then((found) => enter(c, next, tools, found)) : enter(c, next, tools, name);
+    return isPromise(name) ? name.then((found) => route(c, next, tools, found)) : route(c, next, tools, name);
   },
 });
 
@@ -116,13 +116,13 @@ class BreakerState {
     }
   }
 
-  keyOf(name: string | undefined, gateway: PolicyContext): string {
+  keyOf(name: string | undefined, gateway: PolicyContext, chosen = ""): string {
     const { site } = this;
-    const id = name ?? `${gateway.routePath}\n${gateway.upstream}`;
+    const id = name === undefined ? `-${gateway.routePath}\n${gateway.upstream}\n${chosen}` : `=${name}`;
     let key = this.keys.get(id);
     if (key === undefined) {
       // A named circuit stands outside of route and policy: an empty part spells no route, and so no other key.
-      key = boundKey(name === undefined ? `${site.scopeKey}:${joinKey(gateway.routePath, gateway.upstream)}` : joinKey(site.gatewayName, "", "circuit", name));
+      key = boundKey(name === undefined ? `${site.scopeKey}:${joinKey(gateway.routePath, chosen || gateway.upstream)}` : joinKey(site.gatewayName, "", "circuit", name));
       if (this.keys.size >= REMEMBERED) this.keys.clear();
       this.keys.set(id, key);
     }
@@ -167,11 +167,17 @@ class BreakerState {
   }
 }
 
-function enter(c: Context, next: Next, tools: Tools, name: string | undefined): MaybePromise<Response | void> {
+/** A circuit without a name of its own stands for one upstream, also where a policy such as `dynamicRouting` chooses it. */
+function route(c: Context, next: Next, tools: Tools, name: string | undefined): MaybePromise<Response | void> {
+  const choose = name === undefined ? (tools.gateway as RequestState).routedTarget : undefined;
+  return choose === undefined ? enter(c, next, tools, name, "") : choose().then((chosen) => enter(c, next, tools, name, chosen));
+}
+
+function enter(c: Context, next: Next, tools: Tools, name: string | undefined, chosen: string): MaybePromise<Response | void> {
   const { state, gateway } = tools;
   const caller = state.source.of(gateway.adapter);
   if (caller === undefined) throw storeUnavailable();
-  const key = state.keyOf(name, gateway);
+  const key = state.keyOf(name, gateway, chosen);
   const verbs = state.verbsOf(caller.store);
   const admission = caller.call("acquire", () => verbs.acquire(key, state.policy), isAdmission);
   return isPromise(admission)

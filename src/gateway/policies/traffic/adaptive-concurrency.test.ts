@@ -45,6 +45,17 @@ describe("adaptiveConcurrency", () => {
     expect([await a.text(), await b.text()].filter((text) => text.includes("overloaded")).length).toBe(1);
   });
 
+  it("shows its limit as an event and a gauge, once per change", async () => {
+    const { request, gateway } = createPolicyTestHarness(adaptiveConcurrency({ initial: 3, min: 2 }), { upstream: (c) => c.text("busy", 503), metrics: true, admin: { auth: () => true } });
+    const limits: number[] = [];
+    gateway.events.on((event) => void (event.type === "concurrency" && limits.push(event.limit)), { detailed: true });
+    const gauge = async (): Promise<string | undefined> => /^gateway_concurrency_limit\{.*$/m.exec(await (await request("/___gateway/metrics")).text())?.[0];
+    for (let i = 0; i < 8; i++) await (await request("/a")).text();
+    expect(limits).toEqual([3, 2]);
+    expect(await gauge()).toBe('gateway_concurrency_limit{gateway="test-gateway",policy="adaptive-concurrency",route="/*"} 2');
+    await gateway.close();
+  });
+
   it.each([{ min: 0 }, { min: 5, max: 4 }, { initial: 2000 }, { tolerance: 0.5 }, { algorithm: "x" }])("refuses %j", (options) => {
     const make = adaptiveConcurrency;
     expect(() => make(options as never)).toThrow(expect.objectContaining({ code: "config_error" }));

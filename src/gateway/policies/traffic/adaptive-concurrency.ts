@@ -5,7 +5,7 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { Priority } from "../../priority.ts";
-import type { PolicyContext, PolicyOptions } from "../../types.ts";
+import type { PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
 
 export interface AdaptiveConcurrencyConfig extends PolicyOptions {
   /** Requests at once to begin with. @default 20 */
@@ -20,7 +20,7 @@ export interface AdaptiveConcurrencyConfig extends PolicyOptions {
   readonly tolerance?: number;
 }
 
-/** Refuses with 503 `overloaded` what is above the limit, which lives in this process and shows as the event and gauge `limit`. */
+/** Refuses with 503 `overloaded` what is above the limit, which lives in this process and shows as event `concurrency` and gauge `gateway_concurrency_limit`. */
 export const adaptiveConcurrency: PolicyFactory<AdaptiveConcurrencyConfig> = /* @__PURE__ */ definePolicy<AdaptiveConcurrencyConfig, AdaptiveLimit>({
   name: "adaptive-concurrency",
   priority: Priority.CIRCUIT_BREAKER,
@@ -34,6 +34,7 @@ export const adaptiveConcurrency: PolicyFactory<AdaptiveConcurrencyConfig> = /* 
   },
   setup: (config) => new AdaptiveLimit(config),
   async handler(c, next, { state, site, gateway, debug }) {
+    show(state, site);
     if (state.inFlight >= state.limit) throw stackless(() => new GatewayError(503, "overloaded", "The service is overloaded", { "retry-after": "1" }));
     state.inFlight++;
     gateway.onBodyEnd(() => void state.inFlight--);
@@ -44,9 +45,18 @@ export const adaptiveConcurrency: PolicyFactory<AdaptiveConcurrencyConfig> = /* 
     // What was answered here, or left by its client, says nothing about the upstream.
     if (gateway.upstreamCalls === callsBefore || c.req.raw.signal.aborted) return;
     state.record(site.clock.monotonic() - startedAt, busy, wasOverload(gateway));
+    show(state, site);
     debug("limit %d", state.limit);
   },
 });
+
+/** Tells of a limit nobody has been told of. */
+function show(state: AdaptiveLimit, { events, policyName, routePath }: PolicySite): void {
+  const { limit } = state;
+  if (!events.detailed || state.shown === limit) return;
+  state.shown = limit;
+  events.detail({ type: "concurrency", policy: policyName, route: routePath, limit });
+}
 
 function wasOverload(gateway: PolicyContext): boolean {
   const { upstreamStatus, upstreamError } = gateway;
@@ -66,6 +76,8 @@ const BACK_OFF = 0.9;
  */
 export class AdaptiveLimit {
   inFlight = 0;
+  /** The limit last told of. */
+  shown: number | undefined;
   #limit: number;
   #usual: number | undefined;
   #present = 0;

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { circuitBreaker } from "../resilience/circuit-breaker.ts";
 import { cache } from "./cache.ts";
 import { dynamicRouting, type RoutingRule } from "./dynamic-routing.ts";
 
@@ -12,6 +13,7 @@ beforeAll(async () => {
   for (const name of ["own", "beta"]) {
     const server = createServer((request, response) => {
       response.setHeader("cache-control", "max-age=600");
+      if (request.url?.startsWith("/down")) response.statusCode = 500;
       response.end(`${name} ${request.url} ${request.headers["x-rule"] ?? "-"}`);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -34,6 +36,26 @@ describe("dynamicRouting", () => {
       const stored = await request("/a?q=1", init);
       expect([stored.headers.get("x-cache"), await stored.text()]).toEqual(["HIT", text]);
     }
+    await gateway.close();
+  });
+
+  it("has a circuit per target: one that fails leaves the others alone", async () => {
+    const { request, gateway } = createPolicyTestHarness(
+      [circuitBreaker({ failureThreshold: 1 }), dynamicRouting({ rules: [{ condition: (c) => c.req.header("x-beta") === "1", target: `${urls[1]}/down` }] })],
+      { upstream: { type: "url", target: urls[0] as string } },
+    );
+    const keys: string[] = [];
+    gateway.events.on((event) => {
+      if (event.type === "circuit") keys.push(`${event.key} ${event.to}`);
+    });
+    const statuses: number[] = [];
+    for (const beta of ["1", "1", "0", "1", "0"]) statuses.push((await request("/a", { headers: { "x-beta": beta } })).status);
+    expect(statuses).toEqual([500, 503, 200, 503, 200]);
+    expect(keys).toHaveLength(1);
+    statuses.length = 0;
+    for (const path of ["/down", "/down", "/a"]) statuses.push((await request(path)).status);
+    expect(statuses).toEqual([500, 503, 503]);
+    expect(new Set(keys).size).toBe(2);
     await gateway.close();
   });
 
