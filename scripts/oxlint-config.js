@@ -32,7 +32,6 @@ export const modules = {
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["core", "gateway"],
   "^jose$": ["gateway"],
-  "^ws$": ["runtimes", "sockets"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^zod$": ["sockets"],

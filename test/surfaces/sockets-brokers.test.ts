@@ -15,7 +15,11 @@ afterAll(() => {
 async function member(kind: string, url: string): Promise<{ url: string; child: ChildProcess }> {
   const child = spawn(process.execPath, [fileURLToPath(new URL("sockets-broker-process.js", import.meta.url)), kind, url], { stdio: ["pipe", "pipe", "inherit"] });
   children.add(child);
-  return { child, url: await new Promise<string>((resolve) => createInterface({ input: child.stdout! }).once("line", resolve)) };
+  const listening = new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the process on ${kind} ended with ${code} before it listened`)));
+  });
+  return { child, url: await listening };
 }
 
 async function join(url: string, name: string, ...topics: string[]) {

@@ -22,7 +22,7 @@ type WsModule = typeof ws;
 export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<Data> {
   /** Permessage-deflate. @default false */
   readonly compression?: boolean;
-  /** The module `ws`, where it is bundled. @default imported when the first client comes */
+  /** Another copy of the module `ws`, 8.16 or later. @default the one this package depends on, imported when the first client comes */
   readonly ws?: object;
 }
 
@@ -68,9 +68,7 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
   const writer = new TurnWriter();
   let loaded: Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> | undefined;
   const load = async (): Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> => {
-    const module = (given ?? (await import("ws").catch((cause: unknown) => {
-      throw new Error('sockets on Node need the package "ws": npm install ws', { cause });
-    }))) as WsModule;
+    const module = (given ?? (await import("ws"))) as WsModule;
     const { maxPayloadBytes, transportPayloadBytes } = hub.options.limits;
     const max = Math.max(maxPayloadBytes, transportPayloadBytes);
     return {

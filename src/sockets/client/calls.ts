@@ -1,7 +1,7 @@
 /** Requests that wait for their answer. */
 
 import type { Clock, TimerHandle } from "../../core/clock.ts";
-import { abortError, disconnectedError, timeoutError } from "./client-errors.ts";
+import { abortError, disconnectedError, timeoutError } from "../client-errors.ts";
 import type { PendingCall } from "./client-types.ts";
 
 /** One request: a promise with an id, progress and a way to give it up. */

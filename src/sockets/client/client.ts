@@ -8,7 +8,7 @@ import { type Target, targetOf } from "./target.ts";
 import type { CompiledMessage, MessageDescriptor } from "../message.ts";
 import type { Validator } from "../validate.ts";
 import { Call } from "./calls.ts";
-import { ClientError, RpcError, abortError, queueFullError, unauthenticatedError, validationError } from "./client-errors.ts";
+import { ClientError, RpcError, abortError, queueFullError, unauthenticatedError, validationError } from "../client-errors.ts";
 import type { ClientEvents, ClientOptions, ClientSendResult, ClientState, Incoming, PendingCall, RequestExtras, SocketClient, WebSocketLike } from "./client-types.ts";
 
 type Frame = { readonly type: string; readonly meta?: Record<string, unknown>; readonly payload?: unknown };

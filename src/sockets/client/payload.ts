@@ -2,7 +2,7 @@
 
 import { isPromise } from "../../core/maybe-promise.ts";
 import type { Validator } from "../validate.ts";
-import { validationError } from "./client-errors.ts";
+import { validationError } from "../client-errors.ts";
 
 export function frameText(type: string, meta: Record<string, unknown>, payload: unknown): string {
   return JSON.stringify({ type, ...(Object.keys(meta).length > 0 ? { meta } : {}), payload });

@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import { checkNonNegative } from "../../core/check.ts";
 import { type Admission, type Refusal, handshake } from "../handshake.ts";
 import type { Connection } from "../connection.ts";
-import { RpcError } from "../rpc-error.ts";
+import { RpcError } from "../client-errors.ts";
 import type { Frame } from "../frame.ts";
 import type { Hub } from "../hub.ts";
 import { type AnyEvent, type AnyRpc, type PayloadOutput, type ResponseOf, checkMessage } from "../message.ts";
@@ -172,7 +172,7 @@ class Piped implements TestConnection {
     this.#send({ type, meta: { ...meta, correlationId }, ...(payload === undefined ? {} : { payload }) });
     const frame = await answer;
     if (frame.type !== "RPC_ERROR") return frame.payload as PayloadOutput<ResponseOf<D>>;
-    throw new RpcError(frame.payload as never, correlationId);
+    throw new RpcError(frame.payload as never);
   }
 
   #send(envelope: object): void {

@@ -1,4 +1,4 @@
-/** What requests of a client reject with, beside `RpcError`. */
+/** What calls reject with, at a client and at a test router. */
 
 /** Base of the client's errors: a stable code and a name, no more, since every byte travels to browsers. */
 export class ClientError extends Error {
