@@ -32,7 +32,7 @@ export const modules = {
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["core", "gateway"],
   "^jose$": ["gateway"],
-  "^ws$": ["runtimes", "sockets"],
+  "^ws$": ["runtimes"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^zod$": ["sockets"],
