@@ -62,6 +62,10 @@ class Transported implements RawTransportRequest {
     this.publicOnly = request.publicOnly;
   }
 
+  get mayFollow(): boolean {
+    return this.#request.mayFollow;
+  }
+
   onCancel(cancel: (reason: unknown) => void): () => void {
     return this.#request.onCancel(cancel);
   }

@@ -2,6 +2,7 @@
 
 import type { AdapterBody, AdapterRequest } from "../core/adapter.ts";
 import type { TransportTarget } from "../core/transport.ts";
+import type { Call } from "./call.ts";
 import type { HookRequest } from "./config.ts";
 import type { Fields } from "./fields.ts";
 import type { Scope } from "./scope.ts";
@@ -18,6 +19,8 @@ export class Outgoing implements AdapterRequest, HookRequest {
   connectTimeoutMs: number | undefined;
   idleTimeoutMs: number | undefined;
   publicOnly = false;
+  /** Whose rules hold for redirects that the platform follows; set when it leaves. */
+  call: Call | undefined;
   /** `false` until it may have left, `true` once it was answered. */
   sent: boolean | "unknown" = false;
   onAnswer: ((status: number) => void) | undefined;
@@ -45,6 +48,19 @@ export class Outgoing implements AdapterRequest, HookRequest {
   set url(url: string) {
     this.#url = url;
     this.target = undefined;
+  }
+
+  /**
+   * A browser takes `authorization` off when it crosses origins, and nothing else; and it shows no hop. So what has rules
+   * for hops, or carries another credential, is not redirected there.
+   */
+  get mayFollow(): boolean {
+    if (this.call === undefined) return false;
+    const { plan, runtime } = this.call;
+    if (plan.redirect.max === 0 || plan.redirect.crossOrigin === "refuse" || runtime.config.allowHosts !== undefined || this.publicOnly) return false;
+    const marked = plan.auth?.marks?.header?.toLowerCase();
+    if (this.body !== null && plan.sensitive) return false;
+    return !Object.keys(this.headers).some((name) => name !== "authorization" && (name === marked || plan.redactor.hidesField(name)));
   }
 
   get signal(): AbortSignal {

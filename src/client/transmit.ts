@@ -55,7 +55,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
     if (isPromise(checking)) await checking;
     const answer = await exchange(call, current, body, trail);
     call.context.onAnswer?.({ status: answer.status, headers: answer.fields, url: answer.url });
-    if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
+    if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first && (answer.url === current.url || new URL(answer.url).origin === first)) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
     const location = isRedirect(answer.status) ? answer.get("location") : undefined;
     if (location === undefined || (plan.explicitAccept && plan.accept(answer.status))) return answer;
     await answer.discard();
@@ -75,6 +75,7 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
   request.connectTimeoutMs = plan.timeout.connectMs;
   request.idleTimeoutMs = request.stream || plan.timeout.idleMs === Infinity ? 0 : plan.timeout.idleMs;
   request.publicOnly = runtime.config.denyPrivate === true;
+  request.call = call;
   if (body !== undefined) {
     const made = body.make();
     const value = isPromise(made) ? await made : made;
@@ -91,8 +92,9 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
   try {
     const response = await (request.scope.bound(adapter(request)) as Promise<Awaited<ReturnType<typeof adapter>>>);
     trail.sent = true;
-    trail.url = request.url;
-    const answer = new Answer(response, request.url, requestedAt, clock.now());
+    trail.url = response.url ?? request.url;
+    if (response.url?.startsWith("http:") === true && request.url.startsWith("https:")) throw refused("from https to http", response.status);
+    const answer = new Answer(response, trail.url, requestedAt, clock.now());
     if (answer.body instanceof ReadableStream) answer.body = watched(answer, answer.body, call, request.scope);
     return answer;
   } catch (error) {

@@ -2,7 +2,7 @@
 
 export type AdapterBody = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | null;
 
-/** One exchange to make. Redirects are not followed: the client does that. */
+/** One exchange to make. Redirects are not followed, except in a browser: the client does that. */
 export interface AdapterRequest {
   readonly url: string;
   readonly method: string;
@@ -21,6 +21,8 @@ export interface AdapterRequest {
   readonly idleTimeoutMs: number | undefined;
   /** Connect to public addresses only, where the adapter can tell. */
   readonly publicOnly: boolean;
+  /** Where the platform itself follows redirects (`capabilities.redirects`): whether it may, under the rules of the call. */
+  readonly mayFollow: boolean;
   /** To be called when the request may have begun to leave: before it, a failure proves that nothing was sent. */
   onSending(): void;
   /** May be called when the response's status is known, ahead of the body. */
@@ -35,6 +37,8 @@ export interface AdapterResponse {
   readonly headers?: AdapterHeaders;
   /** Decoded: no content coding is left. */
   readonly body?: Uint8Array | ReadableStream<Uint8Array> | string | null;
+  /** Where the answer came from, if the platform followed redirects on the way. */
+  readonly url?: string | undefined;
 }
 
 export interface AdapterCapabilities {

@@ -9,9 +9,15 @@ import {
 /** Codings every `fetch` undoes by itself. Others are not asked for, so that it is known what the bytes are. */
 const DECODED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br"]);
 
-export const transport: Transport = (request) => exchange(request, globalThis.fetch, false);
+export const transport: Transport = (request) => exchange(request, globalThis.fetch, undefined);
 
-async function exchange(request: RawTransportRequest, fetch: typeof globalThis.fetch, raw: boolean): Promise<Response> {
+/** Where an exchange ended, if a browser followed redirects. */
+interface End {
+  url: string | undefined;
+}
+
+async function exchange(request: RawTransportRequest, fetch: typeof globalThis.fetch, end: End | undefined): Promise<Response> {
+  const raw = end !== undefined;
   const controller = new AbortController();
   const watch = createWatch(request, (error) => controller.abort(error));
   const forget = listen(request, (reason) => controller.abort(reason));
@@ -26,7 +32,7 @@ async function exchange(request: RawTransportRequest, fetch: typeof globalThis.f
       method: request.method,
       headers: requestHeaders(request),
       body: requestBody(request, watch.touch) as BodyInit | null,
-      redirect: "manual",
+      redirect: raw ? redirectMode(request) : "manual",
       signal: controller.signal,
       // Streaming a request body (WHATWG fetch 5.4) and leaving the response encoded (Bun); unknown members are ignored.
       ...({ duplex: "half", decompress: raw } as object),
@@ -36,6 +42,7 @@ async function exchange(request: RawTransportRequest, fetch: typeof globalThis.f
     throw controller.signal.aborted ? controller.signal.reason : transportError(error);
   }
   watch.stop();
+  if (raw && response.redirected) end.url = response.url;
   request.onHeaders?.(response.status);
   if (raw && bodyCodings(response.headers.get("content-encoding")).length > MAX_CODINGS) {
     release();
@@ -70,11 +77,19 @@ export function rawTransportOver(fetch: typeof globalThis.fetch): RawTransport {
 }
 
 async function rawExchange(request: RawTransportRequest, fetch: typeof globalThis.fetch): Promise<RawResponse> {
-  const { status, headers: fields, body } = await exchange(request, fetch, true);
+  const end: End = { url: undefined };
+  const { status, headers: fields, body } = await exchange(request, fetch, end);
   const headers: string[] = [];
   fields.forEach((value, name) => void headers.push(name, value));
   const collects = request.collect === true && body !== null && flatField(headers, "content-type")?.startsWith("text/event-stream") !== true;
-  return { status, headers, body: collects ? await collect(body as ReadableStream<Uint8Array>, status) : body };
+  return { status, headers, url: end.url, body: collects ? await collect(body as ReadableStream<Uint8Array>, status) : body };
+}
+
+/** A browser shows nothing of a redirect that is not followed (WHATWG fetch, opaque-redirect filtered response): it must follow, or fail. */
+function redirectMode(request: RawTransportRequest): RequestRedirect {
+  // Every browser's name begins like this, in pages and workers, and that of no other runtime.
+  if (globalThis.navigator?.userAgent?.startsWith("Mozilla/") !== true) return "manual";
+  return request.mayFollow === true ? "follow" : "error";
 }
 
 async function collect(body: ReadableStream<Uint8Array>, status: number): Promise<Uint8Array> {

@@ -54,6 +54,8 @@ export interface RawTransportRequest extends TransportRequest {
   readonly collect?: boolean;
   /** Connect to public addresses only: what a name resolves to is checked, and the connection goes to the checked address. */
   readonly publicOnly?: boolean;
+  /** In a browser, which follows redirects itself: whether it may. `false` makes a redirect fail there. @default false */
+  readonly mayFollow?: boolean;
   /** The request was given to a connection: from here on the peer may have seen it. */
   onSending?(): void;
   /** The response's status line and fields are there. */
@@ -66,6 +68,8 @@ export interface RawResponse {
   /** Names in lower case and values, alternating; repeated fields stand apart. */
   readonly headers: readonly string[];
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Where the response came from, if a browser followed redirects on the way. */
+  readonly url?: string | undefined;
 }
 
 /** A transport for callers that need neither `Headers` nor `Response`, and want bodies decoded. */

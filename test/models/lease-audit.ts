@@ -214,7 +214,7 @@ export function auditLeases(share: number): void {
           disturb(fleet, second) {
             if (second % 10 === 3) fleet.processes[0]!.suspend(second % 20 === 3);
             if (second % 10 === 6) fleet.processes[0]!.resume();
-            if (second === 60 * share) fleet.killed.add(1);
+            if (second === Math.round(60 * share)) fleet.killed.add(1);
           },
         });
         expect(Math.max(...perWindow(audit, 1000))).toBeLessThanOrEqual(max);
@@ -247,7 +247,7 @@ export function auditLeases(share: number): void {
           disturb(fleet, second) {
             if (second % 10 === 3) fleet.processes[0]!.suspend(second % 20 === 3);
             if (second % 10 === 6) fleet.processes[0]!.resume();
-            if (second === 60 * share) fleet.killed.add(1);
+            if (second === Math.round(60 * share)) fleet.killed.add(1);
           },
         });
         expect(worstInterval(audit.admitted, 1000)).toBeLessThanOrEqual(max);
@@ -277,7 +277,7 @@ export function auditLeases(share: number): void {
         disturb(fleet, second) {
           if (second % 10 === 3) fleet.processes[0]!.suspend(second % 20 === 3);
           if (second % 10 === 6) fleet.processes[0]!.resume();
-          if (second === 100 * share) fleet.killed.add(1);
+          if (second === Math.round(100 * share)) fleet.killed.add(1);
         },
       });
       expect(worstLevel(audit.admitted, 1)).toBeLessThanOrEqual(300 + 1);
