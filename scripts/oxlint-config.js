@@ -30,7 +30,7 @@ export const modules = {
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
-  "^ipaddr\\.js$": ["core", "gateway"],
+  "^ipaddr\\.js$": ["core"],
   "^jose$": ["gateway"],
   "^ws$": ["runtimes", "sockets"],
   "^structured-headers$": ["gateway"],
