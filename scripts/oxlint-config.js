@@ -30,7 +30,7 @@ export const modules = {
   "^@hono/node-server": ["runtimes"],
   "^hono(/|$)": ["gateway", "runtimes"],
   "^@noble/": ["core"],
-  "^ipaddr\\.js$": ["core", "gateway"],
+  "^ipaddr\\.js$": ["core"],
   "^jose$": ["gateway"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],

@@ -23,6 +23,6 @@ export class StateDO extends StateObject {
   static readonly algorithms: readonly Algorithm[] = [];
 
   constructor(ctx: DurableObjectStateLike, env: unknown) {
-    super(ctx, env, [...allAlgorithms, ...new.target.algorithms], SWEEP_EVERY_MS);
+    super(ctx, env, [...allAlgorithms(), ...new.target.algorithms], SWEEP_EVERY_MS);
   }
 }

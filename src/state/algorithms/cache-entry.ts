@@ -59,7 +59,7 @@ const KEEP_MS = 1000;
 const NONE: CacheEntryState = Object.freeze({ fence: 0, lockedUntil: 0, seen: 0, endsAt: 0, write: 0, chunks: 0, status: 0, tags: "", text: "" });
 const NO = Object.freeze({ ok: false, token: 0, waitMs: 0, status: 0, write: 0, chunks: 0 });
 
-export const cacheEntry: Algorithm<CacheEntryState, CacheEntryCommand, CacheEntryReply> = defineAlgorithm<CacheEntryState, CacheEntryCommand, CacheEntryReply>({
+export const cacheEntry: Algorithm<CacheEntryState, CacheEntryCommand, CacheEntryReply> = /* @__PURE__ */ defineAlgorithm<CacheEntryState, CacheEntryCommand, CacheEntryReply>({
   name: "cache-entry",
   version: 1,
   maxStateBytes: 2 ** 20,

@@ -45,7 +45,7 @@ const row: RowMachine<FillLockCommand, FillLockReply> = {
   reply: () => ({ ok: false, token: 0, waitMs: 0 }),
 };
 
-export const fillLock: Algorithm<Row, FillLockCommand, FillLockReply> = defineRowAlgorithm<FillLockCommand, FillLockReply>({ name: "fill-lock", version: 1, row });
+export const fillLock: Algorithm<Row, FillLockCommand, FillLockReply> = /* @__PURE__ */ defineRowAlgorithm<FillLockCommand, FillLockReply>({ name: "fill-lock", version: 1, row });
 
 function apply(cells: Float64Array, at: number, command: FillLockCommand, now: number, reply: FillLockReply): boolean {
   const moved = reanchor(cells, at, now);

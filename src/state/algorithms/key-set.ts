@@ -20,7 +20,7 @@ export interface KeySetReply {
 
 const EMPTY: KeySetReply = Object.freeze({ names: [] });
 
-export const keySet: Algorithm<KeySetState, KeySetCommand, KeySetReply> = defineAlgorithm<KeySetState, KeySetCommand, KeySetReply>({
+export const keySet: Algorithm<KeySetState, KeySetCommand, KeySetReply> = /* @__PURE__ */ defineAlgorithm<KeySetState, KeySetCommand, KeySetReply>({
   name: "key-set",
   version: 1,
   maxStateBytes: 2 ** 20,

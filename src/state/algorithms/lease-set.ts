@@ -47,7 +47,7 @@ const FENCES_PER_MS = 1024;
 /** Per holder: its token, its length, two instants in base 36, separators. */
 const HOLDER_BYTES: number = MAX_LEASE_TOKEN_BYTES + 30;
 
-export const leaseSet: Algorithm<LeaseSetState, LeaseCommand, LeaseReply> = defineAlgorithm<LeaseSetState, LeaseCommand, LeaseReply>({
+export const leaseSet: Algorithm<LeaseSetState, LeaseCommand, LeaseReply> = /* @__PURE__ */ defineAlgorithm<LeaseSetState, LeaseCommand, LeaseReply>({
   name: "lease-set",
   version: 1,
   maxStateBytes: 64 + MAX_LEASE_LIMIT * HOLDER_BYTES,

@@ -30,7 +30,7 @@ const MAX_PREFIXES = 64;
 /** Longer than any fill takes. The record of the numbers outlives those of the marks. */
 const KEEP_MS = 86_400_000;
 
-export const purgeMarks: Algorithm<PurgeMarksState, PurgeMarksCommand, number> = defineAlgorithm<PurgeMarksState, PurgeMarksCommand, number>({
+export const purgeMarks: Algorithm<PurgeMarksState, PurgeMarksCommand, number> = /* @__PURE__ */ defineAlgorithm<PurgeMarksState, PurgeMarksCommand, number>({
   name: "purge-marks",
   version: 1,
   maxStateBytes: 2 ** 18,

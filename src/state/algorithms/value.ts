@@ -52,7 +52,7 @@ export const MAX_VALUE_TEXT_BYTES = 1_048_576;
 
 const REVS_PER_MS = 1024;
 
-export const value: Algorithm<ValueState, ValueCommand, ValueReply | StoreError> = defineAlgorithm<ValueState, ValueCommand, ValueReply | StoreError>({
+export const value: Algorithm<ValueState, ValueCommand, ValueReply | StoreError> = /* @__PURE__ */ defineAlgorithm<ValueState, ValueCommand, ValueReply | StoreError>({
   name: "value",
   version: 1,
   maxStateBytes: MAX_VALUE_TEXT_BYTES + 64,

@@ -26,9 +26,10 @@ export const circuitAlgorithms: readonly Algorithm[] = [circuit] as readonly Alg
 /** Largest value of `get` and `set`, in bytes. */
 export const MAX_BYTES = 1_048_576;
 
-export const allAlgorithms: readonly Algorithm[] = [
-  ...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks,
-] as readonly Algorithm[];
+/** A function, so that a Worker without such an object carries none of them. */
+export function allAlgorithms(): readonly Algorithm[] {
+  return [...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks] as readonly Algorithm[];
+}
 
 export class Registry {
   readonly #className: string;
