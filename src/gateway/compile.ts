@@ -19,6 +19,7 @@ export interface Compiled {
   readonly early: readonly BoundEntry[];
   readonly looseSite: (policy: Policy) => PolicySite;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly resets: readonly ((circuit: string) => MaybePromise<void>)[];
   readonly places: ReadonlySet<string>;
   readonly dispose: () => void;
 }
@@ -86,6 +87,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
     looseSite: (policy) => siteOf(base, { policy, place: "*", routePath: "*", upstream: "*" }),
     places: binder.places,
     purges: binder.purges,
+    resets: binder.resets,
     dispose: () => binder.dispose(),
   };
 }
@@ -140,6 +142,7 @@ interface Binder {
   bind(placed: Placed): BoundEntry;
   priority(policy: Policy): number;
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly resets: readonly ((circuit: string) => MaybePromise<void>)[];
   readonly places: Set<string>;
   /** Something to free with the configuration. */
   owns(dispose: () => void): void;
@@ -151,6 +154,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   const entries = new Map<object, Map<Policy, BoundEntry>>();
   const disposals: (() => void)[] = [];
   const purges: ((target: PurgeTarget) => MaybePromise<number>)[] = [];
+  const resets: ((circuit: string) => MaybePromise<void>)[] = [];
   const places = new Set<string>();
   const observes = isOn(config.metrics) || config.tracing !== undefined || isOn(config.debugHeaders) || config.admin !== undefined;
   const priority = (policy: Policy): number => {
@@ -160,6 +164,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   return {
     priority,
     purges,
+    resets,
     places,
     bind(placed) {
       const { policy, layer } = placed;
@@ -172,8 +177,9 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
         const handler = observes ? observed(policy.name, priority(policy), bound.handler) : bound.handler;
         entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose };
-        const { dispose, purge } = bound;
+        const { dispose, purge, resetCircuit } = bound;
         if (purge !== undefined) purges.push(purge);
+        if (resetCircuit !== undefined) resets.push(resetCircuit);
         if (dispose !== undefined) disposals.push(() => reportFailure(base, dispose));
         ofLayer.set(policy, entry);
       }

@@ -11,6 +11,7 @@ import { runDetached } from "./detached.ts";
 import { GatewayError, configError } from "./errors.ts";
 import type { Core, Snapshot } from "./internals.ts";
 import { createPrivateStores } from "./local-stores.ts";
+import type { SpanExporter } from "./operation/spans.ts";
 import { createFigures } from "./operation/figures.ts";
 import { compareRoutes, createRegistry } from "./registry.ts";
 import { GATEWAY_PLACE, createProcessState } from "./process-state.ts";
@@ -84,7 +85,7 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
       active.snapshot = snapshot;
       figures.use(next);
       registry = undefined;
-      retire(old);
+      retire(old, snapshot.tracing?.exporter);
       core.process.sweep((place) => place === GATEWAY_PLACE || snapshot.places.has(place) || (old.inFlight > 0 && old.places.has(place)));
       return compareRoutes(old, snapshot);
     },
@@ -99,8 +100,21 @@ export function createGateway(config: GatewayConfig): GatewayInstance {
   return instance;
 }
 
-/** Frees a configuration once its last request is answered. */
-function retire(snapshot: Snapshot): void {
+/** Frees a configuration once its last request is answered; an exporter its successor does not use then sends what it has. */
+function retire(snapshot: Snapshot, successor: SpanExporter | undefined): void {
+  const exporter = snapshot.tracing?.exporter;
+  const { events, tracker } = snapshot.core;
+  if (exporter !== undefined && exporter !== successor) {
+    const { dispose } = snapshot;
+    let told = false;
+    const failed = (error: unknown): void => events.emit({ type: "background.error", error });
+    snapshot.dispose = () => {
+      dispose();
+      if (told) return;
+      told = true;
+      tracker.track(Promise.resolve().then(() => exporter.shutdown?.()), failed);
+    };
+  }
   snapshot.retired = true;
   if (snapshot.inFlight === 0) snapshot.dispose();
 }

@@ -46,6 +46,8 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly dispose?: (state: State) => MaybePromise<void>;
   /** Of a policy that stores responses: serves `gateway.cache.purge`. */
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  /** See {@link BoundPolicy.resetCircuit}. */
+  readonly resetCircuit?: (state: State, key: string) => MaybePromise<void>;
   /** See {@link BoundPolicy.choose}. Not asked where `skip` says so. */
   readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
@@ -133,11 +135,12 @@ function bind<Config extends object, State>(
       return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug, trace });
     },
   );
-  const { dispose, purge, choose } = definition;
+  const { dispose, purge, resetCircuit, choose } = definition;
   return {
     handler,
     ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
     ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
+    ...(resetCircuit === undefined ? undefined : { resetCircuit: (key) => resetCircuit(state, key) }),
     ...(choose === undefined
       ? undefined
       : {

@@ -77,9 +77,10 @@ export interface Snapshot {
   retired: boolean;
   /** Of every policy that stores responses: drops some of them, gives the number dropped. */
   readonly purges: readonly ((target: PurgeTarget) => MaybePromise<number>)[];
+  readonly resets: readonly ((circuit: string) => MaybePromise<void>)[];
   /** Scope keys of its policies: state of other places goes when it takes over. */
   readonly places: ReadonlySet<string>;
-  readonly dispose: () => void;
+  dispose: () => void;
 }
 
 export interface CompiledRoute {

@@ -36,6 +36,27 @@ describe("update", () => {
     expect([await response.text(), response.headers.get("x-on"), disposed]).toEqual(["1", "old", ["old"]]);
   });
 
+  test("an exporter that is replaced is shut down once its last request is answered, one that stays is not", async () => {
+    const { open, wait } = gate();
+    const log: string[] = [];
+    const exporter = (name: string) => ({ export: () => Promise.resolve(), shutdown: async () => void log.push(name) });
+    const [a, b] = [exporter("a"), exporter("b")];
+    const slow: RouteConfig = { path: "/slow", pipeline: { upstream: { type: "handler", handler: async (c) => { await wait; return c.text("x"); } } } };
+    const gateway = createGateway({ tracing: { exporter: a }, routes: [slow] });
+    const pending = gateway.app.request("/slow");
+    await gateway.update({ tracing: { exporter: b }, routes: [slow] });
+    expect(log).toEqual([]);
+    open();
+    await (await pending).text();
+    await Promise.resolve();
+    expect(log).toEqual(["a"]);
+    await gateway.update({ tracing: { exporter: b }, routes: [text("/c", "x")] });
+    await Promise.resolve();
+    expect(log).toEqual(["a"]);
+    await gateway.close();
+    expect(log).toEqual(["a", "b"]);
+  });
+
   test("private stores survive it", async () => {
     const count = definePolicy({ name: "count", handler: async (c, next, { site }) => { const { count: n } = await site.local.rateLimitStore.increment(site.scopeKey, 60); await next(); c.res.headers.set("x-n", String(n)); } });
     const gateway = createGateway({ routes: [text("/a", "1", [count()])] });

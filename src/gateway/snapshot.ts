@@ -61,6 +61,7 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
     inFlight: 0,
     retired: false,
     purges: compiled.purges,
+    resets: compiled.resets,
     places: compiled.places,
     dispose: compiled.dispose,
   };

@@ -266,6 +266,8 @@ export interface BoundPolicy {
   readonly dispose?: () => MaybePromise<void>;
   /** Of a policy that stores responses: drops some of them, gives the number dropped. Called by `gateway.cache.purge`. */
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  /** Of a policy that keeps circuits: closes the one events call by this key, if it is its own. Called by the admin pages. */
+  readonly resetCircuit?: (key: string) => MaybePromise<void>;
   /** Of a policy that sends a request elsewhere than its route's upstream: where, as a part of keys; empty when it does not. */
   readonly choose?: (c: Context) => MaybePromise<string>;
 }

@@ -74,13 +74,21 @@ async function change(host: AdminHost, c: Context, page: string): Promise<Respon
   }
   const reset = /^circuits\/([^/]+)\/reset$/.exec(page);
   if (reset !== null) {
-    const snapshot = host.snapshot();
-    const key = decodeURIComponent(reset[1] as string);
-    const store = snapshot.adapter?.circuitBreakerStore ?? snapshot.local.circuitBreakerStore;
-    await store.reset(key);
+    const { resets } = host.snapshot();
+    const key = decoded(reset[1] as string);
+    if (resets.length === 0) throw new GatewayError(404, "not_found", "No policy of this gateway keeps circuits");
+    for (const one of resets) await one(key);
     return json({ reset: key });
   }
   throw new GatewayError(404, "not_found", "There is no such admin action");
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new GatewayError(400, "bad_request", "The key of the circuit is malformed");
+  }
 }
 
 /** With `auth` its word counts; without, only a caller on this machine that came straight here may read. */

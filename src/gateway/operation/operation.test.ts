@@ -1,12 +1,13 @@
 import { describe, expect, test, vi } from "vitest";
 import { manualClock } from "../../testing/manual-clock.ts";
+import { memoryAdapter } from "../../drivers/memory/adapter.ts";
 import { createGateway } from "../create-gateway.ts";
 import { definePolicy } from "../define-policy.ts";
 import { GatewayError, errorToResponse } from "../errors.ts";
 import { assignMetrics } from "../policies/observability/assign-metrics.ts";
 import { metricsReporter } from "../policies/observability/metrics-reporter.ts";
 import { serverTiming } from "../policies/observability/server-timing.ts";
-import { circuitBreaker } from "../policies/resilience/circuit-breaker.ts";
+import { circuitBreaker, type CircuitBreakerConfig } from "../policies/resilience/circuit-breaker.ts";
 import { retry } from "../policies/resilience/retry.ts";
 import { cache } from "../policies/traffic/cache.ts";
 import { rateLimit } from "../policies/traffic/rate-limit.ts";
@@ -117,6 +118,49 @@ describe("admin", () => {
     expect(html).not.toMatch(/(?:src|href)="(?!data:)/);
     expect(html).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
     expect((await made.app.request("/___gateway", { headers: { "x-admin": "yes" } })).headers.get("location")).toBe("___gateway/");
+  });
+
+  describe("resets the circuit that the page events shows", () => {
+    const headers = { "x-admin": "yes" };
+    const key = (key: string, store?: object) => ({ failureThreshold: 1, key, ...store });
+    const plain = (): Partial<GatewayConfig> => {
+      const whole = memoryAdapter().circuitBreakerStore;
+      return { adapter: { circuitBreakerStore: { getState: (at) => whole.getState(at), recordSuccess: (at) => whole.recordSuccess(at), recordFailure: (at) => whole.recordFailure(at), transition: (at, to) => whole.transition(at, to), reset: (at) => whole.reset(at) } } };
+    };
+    test.each<[string, CircuitBreakerConfig, Partial<GatewayConfig>]>([
+      ["by its stored key", { failureThreshold: 1 }, {}], ["by its name", key("pay:ments/ü%"), {}],
+      ["of a function", { failureThreshold: 1, key: (c) => c.req.param("id") }, {}], ["in a store of its own", key("a", { store: memoryAdapter().circuitBreakerStore }), {}],
+      ["with a key longer than keys may be", { failureThreshold: 1 }, { name: "n".repeat(600) }], ["in a store without acquire", { failureThreshold: 1 }, plain()],
+    ])("%s", async (_name, breaker, config) => {
+      let status = 500;
+      const made = gateway({ ...config, admin: { auth: auth as never } }, [circuitBreaker(breaker)], () => new Response("x", { status }));
+      const ask = async (): Promise<number> => (await made.app.request("/a/1")).status;
+      const events = async () => ((await (await made.app.request("/___gateway/events", { headers })).json()) as { type: string; key: string; to: string }[]).filter((event) => event.type === "circuit");
+      for (let round = 0; round < 2; round++) {
+        status = 500;
+        expect([await ask(), await ask()]).toEqual([500, 503]);
+        const shown = (await events()).at(-1);
+        expect(shown?.to).toBe("open");
+        const answer = await made.app.request(`/___gateway/circuits/${encodeURIComponent(shown?.key as string)}/reset`, { method: "POST", headers });
+        expect([answer.status, await answer.json()]).toEqual([200, { reset: shown?.key }]);
+        expect((await events()).at(-1)).toMatchObject({ key: shown?.key, from: "open", to: "closed" });
+        status = 200;
+        expect(await ask()).toBe(200);
+      }
+    });
+
+    test("and nothing of another gateway", async () => {
+      const adapter = memoryAdapter();
+      const [one, other] = ["one", "other"].map((name) => gateway({ name, adapter, admin: { auth: auth as never } }, [circuitBreaker({ failureThreshold: 1 })], () => new Response("x", { status: 500 }))) as [GatewayInstance, GatewayInstance];
+      let shown = "";
+      one.events.on((event) => void (event.type === "circuit" && (shown = event.key)));
+      await one.app.request("/a/1");
+      const reset = (path: string) => other.app.request(`/___gateway/circuits/${path}/reset`, { method: "POST", headers });
+      expect((await reset(encodeURIComponent(shown))).status).toBe(200);
+      expect((await one.app.request("/a/1")).status).toBe(503);
+      expect((await reset("%ff")).status).toBe(400);
+      expect((await gateway({ admin: { auth: auth as never } }).app.request("/___gateway/circuits/a/reset", { method: "POST", headers })).status).toBe(404);
+    });
   });
 
   test("the stream sends figures while somebody looks, and nothing is kept or timed afterwards", async () => {

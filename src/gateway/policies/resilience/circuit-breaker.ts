@@ -67,6 +67,7 @@ export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ 
     if (config.scope === "target" && (site.upstream === "handler" || site.upstream.startsWith("service-binding"))) throw new OptionError("scope", config.scope, `"route" on a route whose upstream has no targets`);
     return new BreakerState(config, site);
   },
+  resetCircuit: (state, key) => state.reset(key),
   handler: (c, next, tools) => {
     if (tools.config.scope === "target") return perTarget(c, next, tools);
     const name = tools.state.nameOf(c);
@@ -121,8 +122,7 @@ class BreakerState {
     const id = name === undefined ? `-${gateway.routePath}\n${gateway.upstream}\n${chosen}` : `=${name}`;
     let key = this.keys.get(id);
     if (key === undefined) {
-      // A named circuit stands outside of route and policy: an empty part spells no route, and so no other key.
-      key = boundKey(name === undefined ? `${site.scopeKey}:${joinKey(gateway.routePath, chosen || gateway.upstream)}` : joinKey(site.gatewayName, "", "circuit", name));
+      key = name === undefined ? boundKey(`${site.scopeKey}:${joinKey(gateway.routePath, chosen || gateway.upstream)}`) : namedKey(site, name);
       if (this.keys.size >= REMEMBERED) this.keys.clear();
       this.keys.set(id, key);
     }
@@ -153,6 +153,21 @@ class BreakerState {
   noteRefusal(key: string, retryAfterMs: number): void {
     if (this.openUntil.size >= REMEMBERED) this.openUntil.clear();
     this.openUntil.set(key, this.site.clock.now() + retryAfterMs);
+  }
+
+  /** Closes the circuit that events call `shown`: by its name, or by its key when it has none. */
+  async reset(shown: string): Promise<void> {
+    const { site } = this;
+    const caller = this.source.of(site.adapter);
+    if (caller === undefined) throw storeUnavailable();
+    const store = this.verbsOf(caller.store);
+    const own = shown.startsWith(`${site.scopeKey}:`) || [...this.keys.values()].includes(shown);
+    const key = own ? shown : namedKey(site, shown);
+    const was = await caller.call("getState", () => store.getState(key));
+    const done = was instanceof StoreFailure ? was : await caller.call("reset", () => store.reset(key));
+    if (done instanceof StoreFailure) throw storeUnavailable(done.retryAfterMs);
+    this.openUntil.delete(key);
+    if (!(was instanceof StoreFailure) && was.state !== "closed") this.changed(shown, { from: was.state, to: "closed" });
   }
 
   changed(name: string, change: CircuitTransition | undefined): void {
@@ -292,6 +307,11 @@ function outcomeOf(c: Context, gateway: PolicyContext, failureOn: ReadonlySet<nu
 function refusal(statusCode: number, retryAfterMs: number): () => GatewayError {
   const seconds = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
   return () => stackless(() => new GatewayError(statusCode, "circuit_open", "The upstream has been failing and is left alone for a while", { "retry-after": seconds }));
+}
+
+/** A named circuit stands outside of route and policy: an empty part spells no route, and so no other key. */
+function namedKey({ gatewayName }: PolicySite, name: string): string {
+  return boundKey(joinKey(gatewayName, "", "circuit", name));
 }
 
 function isAdmission(reply: unknown): boolean {

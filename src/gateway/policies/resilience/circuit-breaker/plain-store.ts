@@ -71,7 +71,11 @@ export function atomicStore(store: CircuitBreakerStore, clock: Clock): CircuitBr
     recordSuccess: (key) => store.recordSuccess(key),
     recordFailure: (key) => store.recordFailure(key),
     transition: (key, to) => store.transition(key, to),
-    reset: (key) => store.reset(key),
+    reset: (key) => {
+      // The store's epoch starts again: what is known of the old one must not hold.
+      locals.delete(key);
+      return store.reset(key);
+    },
 
     acquire: (key, policy) =>
       chain(store.getState(key), (snapshot): MaybePromise<CircuitPermit | CircuitRefusal> => {

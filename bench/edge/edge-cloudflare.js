@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const CONDITIONS = ["workerd", "worker", "browser", "import", "module", "default"];
 
 async function bundle(source, { minify = false, format = "esm" } = {}) {
-  const entry = `${root}bench/edge-entry.js`;
+  const entry = `${root}bench/edge/inside/entry.js`;
   const build = await rolldown({
     input: entry, cwd: root, platform: "browser", external: [/^cloudflare:/], resolve: { conditionNames: CONDITIONS }, logLevel: "silent",
     plugins: [{ name: "text", resolveId: (id) => (id === entry ? id : null), load: (id) => (id === entry ? source : null) }],
@@ -21,7 +21,7 @@ async function bundle(source, { minify = false, format = "esm" } = {}) {
 async function start(code) {
   const miniflare = new Miniflare({
     cf: false, host: "127.0.0.1", port: 0, compatibilityDate: "2026-04-01",
-    modules: [{ type: "ESModule", path: "worker.mjs", contents: await bundle('export * from "./edge-worker.js"; export { default } from "./edge-worker.js";') }],
+    modules: [{ type: "ESModule", path: "worker.mjs", contents: await bundle('export * from "./worker.js"; export { default } from "./worker.js";') }],
     durableObjects: { FLOOR: { className: "WriteEachHit", useSQLite: true }, LIMITER: { className: "RateLimiterDO", useSQLite: true }, STATE: { className: "StateDO", useSQLite: true } },
     ...(code === undefined ? {} : { unsafeEvalBinding: "UNSAFE", serviceBindings: { CODE: () => new Response(code) } }),
   });
@@ -72,7 +72,6 @@ async function evaluation(source) {
 }
 
 export default {
-  name: "edge-cloudflare",
   description: "decisions on one Durable Object by 64 callers of one isolate, local workerd",
   cells: Object.entries({ floor: "a request and a write per decision", held: "sluice, held in memory", leased: "sluice, leased" }).map(([, name]) => cell(name)),
   ratios: [
