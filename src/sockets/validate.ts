@@ -59,6 +59,8 @@ function issueOf(issue: StandardIssue, key?: string): Issue {
 
 function rawShape(keys: readonly string[], schemas: readonly StandardSchema[], strict: Strictness): Validator {
   const known = new Set(keys);
+  // Looked up once: some libraries make the member on access.
+  const parts = schemas.map((schema) => schema["~standard"]);
   return (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return { issues: [{ path: [], message: "expected an object" }] };
     const source = value as Record<string, unknown>;
@@ -78,7 +80,7 @@ function rawShape(keys: readonly string[], schemas: readonly StandardSchema[], s
     };
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
-      const result = (schemas[i] as StandardSchema)["~standard"].validate(Object.hasOwn(source, key) ? source[key] : undefined);
+      const result = (parts[i] as StandardSchema["~standard"]).validate(Object.hasOwn(source, key) ? source[key] : undefined);
       if (isPromise(result)) (pending ??= []).push(result.then((settled) => take(key, settled)));
       else take(key, result);
     }
