@@ -12,7 +12,7 @@ describe("assignMetrics", () => {
     expect(events.find((event) => event.type === "request")).toMatchObject({ tags: { tier: "gold", tenant: "t1" } });
   });
 
-  it.each([[{ "bad name": "x" }, /bad name/], [{ status: "x" }, /status/]])("refuses %j", (tags, message) => {
-    expect(() => assignMetrics({ tags: tags as Record<string, string> })).toThrow(message);
+  it.each<[Record<string, string>, RegExp]>([[{ "bad name": "x" }, /bad name/], [{ status: "x" }, /status/]])("refuses %j", (tags, message) => {
+    expect(() => assignMetrics({ tags })).toThrow(message);
   });
 });

@@ -70,6 +70,7 @@ type Tools = PolicyTools<RequestLogConfig, LogState>;
 /** Logs every request of the route. */
 export const requestLog: PolicyFactory<RequestLogConfig> = /* @__PURE__ */ definePolicy<RequestLogConfig, LogState>({
   name: "request-log",
+  httpOnly: true,
   priority: Priority.OBSERVABILITY,
   validate(config) {
     if (config.extractFields !== undefined) checkFunction("extractFields", config.extractFields);

@@ -61,6 +61,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
  */
 export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ */ definePolicy<CircuitBreakerConfig, BreakerState>({
   name: "circuit-breaker",
+  httpOnly: true,
   priority: Priority.CIRCUIT_BREAKER,
   validate,
   setup: (config, site) => {

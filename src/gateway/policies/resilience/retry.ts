@@ -57,6 +57,7 @@ type Tools = PolicyTools<RetryConfig, RetryState>;
  */
 export const retry: PolicyFactory<RetryConfig> = /* @__PURE__ */ definePolicy<RetryConfig, RetryState>({
   name: "retry",
+  httpOnly: true,
   priority: Priority.RETRY,
   validate,
   setup: (config, site) => ({

@@ -22,6 +22,7 @@ export interface TimeoutConfig extends PolicyOptions {
  */
 export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolicy<TimeoutConfig, undefined>({
   name: "timeout",
+  httpOnly: true,
   priority: Priority.TIMEOUT,
   validate(config) {
     checkPositive("timeoutMs", config.timeoutMs ?? 30_000, MAX_TIMER_MS);

@@ -29,6 +29,7 @@ interface MockState {
 /** Replaces the upstream by a constant answer. It runs last, so every other policy of the route stays in force. */
 export const mock: PolicyFactory<MockConfig> = /* @__PURE__ */ definePolicy<MockConfig, MockState>({
   name: "mock",
+  httpOnly: true,
   priority: Priority.MOCK,
   validate(config) {
     checkInteger("status", config.status ?? 200, 200, 599);

@@ -16,6 +16,7 @@ export type { CacheConfig };
 
 const define: PolicyFactory<CacheConfig> = /* @__PURE__ */ definePolicy<CacheConfig, SiteState>({
   name: "cache",
+  httpOnly: true,
   priority: Priority.CACHE,
   defaults: CACHE_DEFAULTS,
   validate: validateCacheConfig,

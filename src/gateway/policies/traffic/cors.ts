@@ -52,6 +52,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
  */
 export const cors: PolicyFactory<CorsConfig> = /* @__PURE__ */ definePolicy<CorsConfig, CorsState>({
   name: "cors",
+  httpOnly: true,
   priority: Priority.EARLY,
   preflight: true,
   validate: (config) => void prepare(config),

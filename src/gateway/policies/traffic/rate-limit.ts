@@ -80,6 +80,7 @@ export type RateLimitConfig = RateLimitCommon &
  */
 export const rateLimit: PolicyFactory<RateLimitConfig> = /* @__PURE__ */ definePolicy<RateLimitConfig, RateLimitState>({
   name: "rate-limit",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate,
   setup: (config, site) => new RateLimitState(config, site),
