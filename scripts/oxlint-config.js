@@ -32,6 +32,7 @@ export const modules = {
   "^@noble/": ["core"],
   "^ipaddr\\.js$": ["core"],
   "^jose$": ["gateway"],
+  "^ws$": ["runtimes"],
   "^structured-headers$": ["gateway"],
   "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^zod$": ["sockets"],

@@ -177,7 +177,3 @@ interface Counter {
   readonly policy: LimitPolicy;
 }
 
-interface Counter {
-  readonly seconds: number;
-  readonly policy: LimitPolicy;
-}
