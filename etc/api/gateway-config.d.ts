@@ -591,6 +591,11 @@ type GatewayEvent = {
   readonly durationMs: number;
   readonly attempt: number;
 } | {
+  readonly type: "concurrency";
+  readonly policy: string;
+  readonly route: string;
+  readonly limit: number;
+} | {
   readonly type: "retry";
   readonly policy: string;
   readonly route: string;
@@ -632,6 +637,7 @@ interface BoundPolicy {
   readonly handler: PolicyHandler;
   readonly dispose?: () => MaybePromise<void>;
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  readonly resetCircuit?: (key: string) => MaybePromise<void>;
   readonly choose?: (c: Context) => MaybePromise<string>;
 }
 interface PolicySite {

@@ -584,6 +584,11 @@ type GatewayEvent = {
   readonly durationMs: number;
   readonly attempt: number;
 } | {
+  readonly type: "concurrency";
+  readonly policy: string;
+  readonly route: string;
+  readonly limit: number;
+} | {
   readonly type: "retry";
   readonly policy: string;
   readonly route: string;
@@ -625,6 +630,7 @@ interface BoundPolicy {
   readonly handler: PolicyHandler;
   readonly dispose?: () => MaybePromise<void>;
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
+  readonly resetCircuit?: (key: string) => MaybePromise<void>;
   readonly choose?: (c: Context) => MaybePromise<string>;
 }
 interface PolicySite {
@@ -791,6 +797,7 @@ interface PolicyDefinition<Config extends object, State> {
   readonly httpOnly?: boolean;
   readonly dispose?: (state: State) => MaybePromise<void>;
   readonly purge?: (state: State, target: PurgeTarget) => MaybePromise<number>;
+  readonly resetCircuit?: (state: State, key: string) => MaybePromise<void>;
   readonly choose?: (c: Context, state: State) => MaybePromise<string>;
 }
 interface PolicyTools<Config, State> {

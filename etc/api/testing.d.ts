@@ -1679,6 +1679,7 @@ interface AdapterRequest {
   readonly connectTimeoutMs: number | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly publicOnly: boolean;
+  readonly mayFollow: boolean;
   onSending(): void;
   onHeaders(status: number): void;
 }
@@ -1687,6 +1688,7 @@ interface AdapterResponse {
   readonly status: number;
   readonly headers?: AdapterHeaders;
   readonly body?: Uint8Array | ReadableStream<Uint8Array> | string | null;
+  readonly url?: string | undefined;
 }
 interface AdapterCapabilities {
   readonly stream: boolean;
