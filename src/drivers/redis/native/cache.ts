@@ -125,8 +125,8 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
  * Names in a reply carry a letter in front: some HTTP clients turn text that looks like JSON into something else.
  */
 const setSource = `local time = redis.call('TIME')
-${FAILED_WRITES}
 local now = time[1] * 1000 + time[2] / 1000
+${FAILED_WRITES}
 local reply = {}
 for k = 1, #KEYS do
   local at = (k - 1) * 3
