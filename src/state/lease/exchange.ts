@@ -3,9 +3,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { type Events, createEvents } from "../../core/events.ts";
-import { isPromise } from "../../core/maybe-promise.ts";
+import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import type { Combiner } from "../combiner.ts";
-import type { LimitTicket, StateDriver } from "../contracts.ts";
+import type { LimitDecision, LimitTicket, StateDriver } from "../contracts.ts";
 import { type HeldLease, heldLease, isAlive } from "./held-lease.ts";
 import type { KeyLease } from "./key-lease.ts";
 import type { LimitLeaseGrant } from "./lease-command.ts";
@@ -96,6 +96,19 @@ export class LeaseExchange {
       if (isPromise(sent)) this.track(sent.then(ignore, ignore));
     } catch {
       // Lost, as said above.
+    }
+  }
+
+  /** A plain charge: the store decides at its own time, however far away it is. */
+  charge(key: string, cost: number, signal: AbortSignal | undefined, done: (decision: LimitDecision) => void, failed: (error: unknown) => void): void {
+    const { algorithm, policy } = this.terms;
+    this.roundTrips++;
+    try {
+      const found = this.combiner.run(algorithm, key, { cost, policy }, { signal }) as MaybePromise<LimitDecision>;
+      if (isPromise(found)) this.track(found.then(done, failed));
+      else done(found);
+    } catch (error) {
+      failed(error);
     }
   }
 

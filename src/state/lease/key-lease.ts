@@ -146,6 +146,7 @@ export interface LeaseWaiter {
   readonly cost: number;
   readonly resolve: (decision: LeasedDecision) => void;
   readonly reject: (error: unknown) => void;
+  signal?: AbortSignal;
   /** Stops listening to the caller's signal. */
   stop?: () => void;
   gone: boolean;

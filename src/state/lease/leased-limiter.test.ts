@@ -272,7 +272,7 @@ describe("leased limiter: lifetimes and returns", () => {
     }
   });
 
-  it("gives back units that came too late, tries again, and then refuses rather than wait without end", async () => {
+  it("gives back units that came too late, tries again, and then charges without a lease for a while", async () => {
     const { clock, driver, check, limiter, sent } = bench({ limit: { algorithm: "sliding-window", max: 1000, windowMs: 1000 } }, { answer: "hand" });
     const call = check();
     for (let i = 0; i < 3; i++) {
@@ -280,10 +280,27 @@ describe("leased limiter: lifetimes and returns", () => {
       driver.pending.forEach((batch) => batch.answer());
       await clock.advanceAsync(0);
     }
-    expect(await call).toMatchObject({ allowed: false, degraded: true, retryAfterMs: 20 });
-    driver.pending.forEach((batch) => batch.answer());
+    const deliver = async (): Promise<void> => {
+      await clock.advanceAsync(20);
+      driver.pending.forEach((batch) => batch.answer());
+      await clock.advanceAsync(0);
+    };
+    await deliver();
+    await deliver();
+    expect(await call).toMatchObject({ allowed: true, degraded: false, source: "store", limit: 1000, remaining: 999 });
     expect(sent().filter((command) => command.refund !== undefined)).toHaveLength(3);
     expect(limiter.stats()).toMatchObject({ granted: 3, returned: 3, spent: 0 });
+    // The next callers do not wait for a lease first.
+    const asked = sent().filter((command) => "lease" in command).length;
+    const next = [check(), check()];
+    await deliver();
+    expect((await Promise.all(next)).map(({ allowed, source }) => [allowed, source])).toEqual([[true, "store"], [true, "store"]]);
+    expect(sent().filter((command) => "lease" in command)).toHaveLength(asked);
+    // Later one of them tries again.
+    await clock.advanceAsync(160);
+    void check();
+    await clock.advanceAsync(0);
+    expect(sent().filter((command) => "lease" in command)).toHaveLength(asked + 1);
   });
 
   it("refunds what a request brings that was given up", async () => {

@@ -69,8 +69,10 @@ export function createLeasedLimiter(options: LeasedLimiterOptions): LeasedLimite
   return new Limiter(options);
 }
 
-/** Requests whose units came when their lifetime was over, before the callers are refused. */
+/** Requests in a row whose units came when their lifetime was over, before the callers are charged without a lease. */
 const LATE_TRIES = 3;
+/** For how many targets after that nobody tries a lease. */
+const FAR_TARGETS = 8;
 
 class Limiter implements LeasedLimiter, KeyOwner {
   readonly limit: CompiledLimit;
@@ -204,6 +206,11 @@ class Limiter implements LeasedLimiter, KeyOwner {
         this.fail(held, waiter, new StoreError("STORE_OVERLOADED", `${this.storeName}: ${this.maxWaiting} callers wait for a lease already`, { outcome: "not-applied" }));
         return;
       }
+      if (signal !== undefined) waiter.signal = signal;
+      if (held.lateInRow >= LATE_TRIES && this.clock.monotonic() < held.restUntil) {
+        this.charge(held, waiter);
+        return;
+      }
       this.waiting++;
       held.waiters.push(waiter);
       if (signal !== undefined) this.leaveOnAbort(held, waiter, signal);
@@ -268,10 +275,14 @@ class Limiter implements LeasedLimiter, KeyOwner {
         return;
       }
       case "late":
-        // Once may be a cold connection; a store that stays too far away for the lease costs refusals, never a wait without end.
-        held.restUntil = now + this.terms.targetMs;
-        if (++held.lateInRow < LATE_TRIES) this.serve(held);
-        else this.eachWaiter(held, (waiter) => waiter.resolve(this.withheld(held, this.terms.targetMs, now)));
+        // Once may be a cold connection; for a store that stays too far away the limiter is the one without a lease.
+        if (++held.lateInRow < LATE_TRIES) {
+          held.restUntil = now + this.terms.targetMs;
+          this.serve(held);
+        } else {
+          held.restUntil = now + FAR_TARGETS * this.terms.targetMs;
+          this.eachWaiter(held, (waiter) => this.charge(held, waiter));
+        }
         return;
       case "epoch":
         this.eachWaiter(held, (waiter) => waiter.resolve(this.withheld(held, Math.max(this.exchange.quarantinedUntil, held.quarantinedUntil) - now, now)));
@@ -290,6 +301,21 @@ class Limiter implements LeasedLimiter, KeyOwner {
       if (held.available(now, this.clock.now()) >= waiter.cost) waiter.resolve(this.spend(held, waiter.cost, now));
       else refuse(waiter);
     }
+  }
+
+  /** One charge in the store, decided there: the way of a limiter without a lease. */
+  private charge(held: KeyLease, waiter: LeaseWaiter): void {
+    const { cost, signal } = waiter;
+    const sentAt = this.clock.monotonic();
+    held.usedAt = sentAt;
+    this.exchange.charge(held.key, cost, signal, (decision) => {
+      this.twin.forget(held.key);
+      if (!decision.allowed) this.denials.add(held.key, Math.ceil(cost), sentAt, decision.retryAfterMs, this.clock.monotonic());
+      waiter.resolve({ ...decision, limit: this.limit.limit, source: "store", degraded: false });
+    }, (error) => {
+      if (signal?.aborted === true) waiter.reject(signal.reason);
+      else this.fail(held, waiter, error);
+    });
   }
 
   private fail(held: KeyLease, waiter: LeaseWaiter, error: unknown): void {
