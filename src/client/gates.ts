@@ -34,7 +34,7 @@ export function openGates(plan: Plan): MaybePromise<Gates> {
     const make = (access: ConstructorParameters<typeof Made>[2]): Gates => ({
       throttles, circuits: circuit === undefined ? undefined : new Made(plan.name, circuit, access, runtime.clock, runtime.random, probeTimeoutMs),
     });
-    if (circuit === undefined || runtime.store === undefined || runtime.store.capabilities?.shared === false) return make(undefined);
+    if (circuit === undefined || runtime.store === undefined) return make(undefined);
     return chain(runtime.access(), make);
   })));
 }

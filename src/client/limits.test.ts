@@ -271,3 +271,41 @@ describe("hedging", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 });
+
+describe("seams of one process on one memory store", () => {
+  test("share a pace, a circuit and a cache under one name, and nothing without a name", async () => {
+    const clock = manualClock();
+    const adapter = mockAdapter([{ match: "/broken", respond: { status: 503 } }, { match: "/kept", respond: { body: 1, headers: { "cache-control": "max-age=60" } } }, { respond: { body: 1 } }], { clock });
+    const store = memoryStore({ clock });
+    const base = { baseUrl: "https://api.test", store, adapter, clock, random: seededRandom(1) };
+    const paced = ["partner", "partner"].map((name) => seam({ ...base, name, throttle: { rate: "100/s" } }).stitch("/orders"));
+    const calls = [0, 1, 0, 1].map((i) => paced[i]!());
+    void Promise.all(calls.map((call) => call.then(() => undefined)));
+    for (const [ms, sent] of [[0, 1], [9, 1], [1, 2], [20, 4]] as const) {
+      await clock.advanceAsync(ms);
+      expect([ms, adapter.callCount]).toEqual([ms, sent]);
+    }
+
+    const broken = [0, 1].map(() => seam({ ...base, name: "partner" }).stitch({ path: "/broken", circuit: { failureThreshold: 1 } }));
+    for (const call of broken) {
+      const failed = caught(call!());
+      await clock.advanceAsync(1);
+      await failed;
+    }
+    expect(adapter.callCount).toBe(5);
+
+    const kept = [0, 1].map(() => seam({ ...base, name: "partner" }).stitch({ path: "/kept", cache: {} }));
+    for (const call of kept) {
+      const done = call!().then(() => undefined);
+      await clock.advanceAsync(1);
+      await done;
+      await clock.advanceAsync(300);
+    }
+    expect(adapter.callCount).toBe(6);
+
+    const alone = [0, 1].map(() => seam({ ...base, throttle: { rate: "1/s" } }).stitch("/alone"));
+    for (const call of alone) void call!().then(() => undefined);
+    await clock.advanceAsync(0);
+    expect(adapter.callCount).toBe(8);
+  });
+});

@@ -39,10 +39,9 @@ export class StitchState {
     const { plan } = this;
     if (plan.cache === undefined || plan.sensitive) return undefined;
     return (this.cache ??= chain(features.cache(), ({ ResponseCache: Made }) => {
-      const shared = plan.runtime.store !== undefined && plan.runtime.store.capabilities?.shared !== false;
       const fetching = (call: Call) => chain(equip(this, call), (equipment) => (prepared: Prepared) => fetchAnswer(call, prepared, equipment));
       const authOf = (call: Call) => chain(equip(this, call), ({ auth }) => auth);
-      return shared ? chain(plan.runtime.access(), (access) => new Made(plan, access, fetching, authOf)) : new Made(plan, undefined, fetching, authOf);
+      return plan.runtime.store !== undefined ? chain(plan.runtime.access(), (access) => new Made(plan, access, fetching, authOf)) : new Made(plan, undefined, fetching, authOf);
     }));
   }
 }

@@ -122,12 +122,13 @@ export class Runtime {
   throttle(): MaybePromise<Throttle> | undefined {
     const rules = this.throttleRules;
     if (rules === undefined) return undefined;
-    return (this.#throttle ??= this.makeThrottle(`seam:${this.seamName ?? ""}`, rules));
+    return (this.#throttle ??= this.makeThrottle(this.seamName === undefined ? undefined : `seam:${this.seamName}`, rules));
   }
 
-  makeThrottle(name: string, rules: ThrottleRules): MaybePromise<Throttle> {
+  /** Turns are counted in the store under `name`; without one, in this seam alone. */
+  makeThrottle(name: string | undefined, rules: ThrottleRules): MaybePromise<Throttle> {
     return chain(features.limits(), ({ Throttle: Made }) => {
-      if (this.store === undefined || this.store.capabilities?.shared === false) return new Made(name, rules, undefined, this.clock, this.random);
+      if (this.store === undefined || name === undefined) return new Made(name ?? "", rules, undefined, this.clock, this.random);
       return chain(this.access(), (access) => new Made(name, rules, access, this.clock, this.random));
     });
   }

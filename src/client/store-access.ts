@@ -138,7 +138,7 @@ export class StoreAccess {
   /** One process at a time, as far as the store can tell: without a lease, or while it fails and the mode is open, everybody runs. */
   async exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T> {
     const verbs = storeVerbs(this.store);
-    if (!this.shared || (!verbs.lease && this.#cas === undefined)) return work(!this.shared);
+    if (this.#own || (!verbs.lease && this.#cas === undefined)) return work(this.#own);
     const token = this.random.uuid();
     const lockKey = `lock:${key}`;
     let held = false;
