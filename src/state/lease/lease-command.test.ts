@@ -151,3 +151,13 @@ describe("lease command: the ring", () => {
     }), { numRuns: 500 });
   });
 });
+
+it("never grants a window's units that it could not debit", () => {
+  for (const [algorithm, limit] of [[leasedFixedWindow, fixedWindowLimit], [leasedSlidingWindow, slidingWindowLimit]] as const) {
+    const max = 2 ** 40;
+    const store = new Store(algorithm, limit({ max, windowMs: 60_000 }).policy);
+    const { granted } = store.lease(2 ** 33, { divisor: 1 });
+    expect(granted).toBe(2 ** 31 - 1);
+    expect(store.run({ cost: 0 }).remaining).toBe(max - granted);
+  }
+});

@@ -1,6 +1,7 @@
 /** The lease command: units debited now, to be spent elsewhere within a lifetime. A pure extension of the limiter algorithms. */
 
 import { fixedWindow, type FixedWindowPolicy } from "../algorithms/fixed-window.ts";
+import { MAX_COST } from "../algorithms/limit-command.ts";
 import { slidingWindow, type SlidingWindowPolicy, type SlidingWindowState } from "../algorithms/sliding-window.ts";
 import { tokenBucket, type BucketPolicy } from "../algorithms/token-bucket.ts";
 import type { Algorithm, LimitCommand, LimitDecision, LimitTicket, Step } from "../contracts.ts";
@@ -54,7 +55,8 @@ function leased<State, Policy>(base: Algorithm<State, LimitCommand<Policy>, Limi
     }
     const { divisor, waiting = 0 } = command;
     const share = Math.max(least, Math.floor(remaining / divisor), Math.min(Math.ceil(waiting), Math.floor(limit / divisor)));
-    const granted = Math.min(Math.max(least, Math.floor(command.lease)), share, remaining);
+    // A window refuses a charge above the largest cost, and units that were not debited must not be granted.
+    const granted = Math.min(Math.max(least, Math.min(Math.floor(command.lease), MAX_COST)), share, remaining);
     const charged = base.step(peek.state, { cost: granted, policy, ticket: true }, now);
     return settleIn(charged as Step<State, LimitDecision>, command, granted, now);
   }
