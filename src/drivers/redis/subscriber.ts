@@ -51,7 +51,7 @@ export async function ioredisSubscriber(client: IoredisLike, own: boolean): Prom
         // The client subscribes again by itself, but does not say when that is confirmed.
         const channels = [...handlers.keys()];
         if (channels.length === 0) back();
-        else void listener.subscribe(...channels).then(back, () => undefined);
+        else void listener.subscribe(...channels).then(() => back(), () => undefined);
       });
     },
     async close() {
@@ -160,7 +160,7 @@ export async function bunSubscriber(client: BunRedisLike, own: boolean): Promise
     onChange(lost, back) {
       listener.onclose = lost;
       listener.onconnect = () => {
-        void Promise.all([...handlers].map(([channel, handler]) => listener.subscribe(channel, handler))).then(back, () => undefined);
+        void Promise.all([...handlers].map(([channel, handler]) => listener.subscribe(channel, handler))).then(() => back(), () => undefined);
       };
     },
     async close() {
