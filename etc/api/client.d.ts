@@ -909,7 +909,7 @@ declare class Runtime {
   access(): MaybePromise<StoreAccess>;
   vault(encryption?: Encryption | undefined): MaybePromise<Vault>;
   throttle(): MaybePromise<Throttle> | undefined;
-  makeThrottle(name: string, rules: ThrottleRules): MaybePromise<Throttle>;
+  makeThrottle(name: string | undefined, rules: ThrottleRules): MaybePromise<Throttle>;
   budget(rules: Exclude<RetryRules["budget"], false>): RetryBudget;
   owns(adapter: Adapter): void;
   flush(): Promise<void>;
