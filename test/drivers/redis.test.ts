@@ -6,8 +6,10 @@ import { createClient as createClient4 } from "redis-4";
 import { createClient as createClient5 } from "redis-5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
-import { redisDriver } from "../../src/drivers/redis/driver.ts";
+import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import { redisRateLimiter, redisStore } from "../../src/drivers/redis/store.ts";
+import type { StoreError } from "../../src/core/errors.ts";
+import type { Algorithm, LimitDecision, Operation } from "../../src/state/contracts.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { createStores } from "../../src/state/stores/stores.ts";
 import { verifyCacheStoreContract } from "../../src/testing/verify-cache-store.ts";
@@ -119,4 +121,35 @@ it("a record that has ended is absent, whatever kept it and whatever asks", asyn
       expect(await ask(asked, key), `${asked.algorithm.name} after ${kept.algorithm.name}`).toMatchObject({ allowed: true });
     }
   }
+});
+
+describe("one call with many keys", () => {
+  const fixed = compileLimit({ algorithm: "fixed-window", max: 3, windowMs: 60_000 });
+  const operation = (key: string, ...costs: number[]): Operation => ({ algorithm: fixed.algorithm as Algorithm, key, commands: costs.map((cost) => ({ cost, policy: fixed.policy })) });
+  const allowed = (replies: readonly (readonly unknown[])[]): unknown[] => replies.map((row) => row.map((reply) => (reply instanceof Error ? (reply as StoreError).code : (reply as LimitDecision).allowed)));
+  const connected = (): { client: Redis; driver: RedisStateDriver } => {
+    const client = new Redis(server.port, "127.0.0.1");
+    open.push(() => client.disconnect());
+    return { client, driver: redisDriver(client) };
+  };
+
+  it("answers a key that stands in it more than once in order", async () => {
+    const { driver } = connected();
+    const replies = await driver.run([operation("twice", 1), operation("other", 1), operation("twice", 2), operation("twice", 1)]);
+    expect(allowed(replies)).toEqual([[true], [true], [true], [false]]);
+  });
+
+  it("leaves a key of another type alone, and says so, also where nothing is charged", async () => {
+    const { client, driver } = connected();
+    for (const name of ["list", "list 2"]) await client.rpush(`sluice:${name}`, "mine");
+    expect(allowed(await driver.run([operation("list", 1), operation("beside", 1), operation("list 2", 0)]))).toEqual([["STORE_WRONG_TYPE"], [true], ["STORE_WRONG_TYPE"]]);
+    expect(await client.lrange("sluice:list", 0, -1)).toEqual(["mine"]);
+  });
+
+  it("takes more keys than one script may have", async () => {
+    const { driver } = connected();
+    const batch = Array.from({ length: 700 }, (_, i) => operation(`many:${i}`, i % 5));
+    expect(allowed(await driver.run(batch))).toEqual(batch.map((_, i) => [i % 5 <= 3]));
+    expect(allowed(await driver.run(batch))).toEqual(batch.map((_, i) => [i % 5 <= 1]));
+  });
 });
