@@ -17,6 +17,7 @@ import type { Entry } from "./entry.ts";
 import { cacheScripts } from "./native/cache.ts";
 import { groupsOf } from "./native/charges.ts";
 import { nativeCircuit } from "./native/circuit.ts";
+import { nativeLeases } from "./native/leases.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
@@ -46,6 +47,9 @@ export interface RedisStateDriver extends StateDriver {
 const SCRIPT_KEYS = 256;
 
 const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map([...nativeLimits, nativeCircuit].map((entry) => [entry.algorithm.name, entry]));
+
+/** The same limits for batches in which units are leased or given back. */
+const leasing: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLeases.map((entry) => [entry.algorithm.name, entry]));
 
 const scripted: ReadonlyMap<string, ScriptedAlgorithm> = /* @__PURE__ */ new Map(
   [...cacheScripts, { algorithm: value as Algorithm, script: VALUE, toArgs: valueArgs, toReply: valueReply }].map((entry) => [entry.algorithm.name, entry]),
@@ -127,7 +131,8 @@ class RedisDriver implements RedisStateDriver {
     const found = algorithm === undefined ? undefined : native.get(algorithm.name);
     if (found?.rows === undefined || found.algorithm.version !== algorithm?.version || this.connection.cluster || keys.length > SCRIPT_KEYS) return undefined;
     for (let at = 1; at < batch.length; at++) if ((batch[at] as Operation).algorithm !== algorithm) return undefined;
-    return runRows(this.connection, found, batch, keys);
+    const leased = leasing.get(found.algorithm.name);
+    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : runRows(this.connection, leased, batch, keys));
   }
 
   private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
@@ -177,11 +182,11 @@ class RedisDriver implements RedisStateDriver {
           calls.push({ list, done: call });
           continue;
         }
-        // A lease or a refund among plain charges: those go on beside the data.
-        const plain = list.filter(({ operation }) => isPlain(operation));
-        const rest = plain.length === 0 ? undefined : this.native(algorithm, plain, replies);
-        if (rest !== undefined) calls.push({ list: plain, done: rest });
-        others.push(...(rest === undefined ? list : list.filter((entry) => !plain.includes(entry))));
+        // A settlement or a reset among them: all others go on beside the data.
+        const beside = list.filter(({ operation }) => isBeside(operation));
+        const rest = beside.length === 0 ? undefined : this.native(algorithm, beside, replies);
+        if (rest !== undefined) calls.push({ list: beside, done: rest });
+        others.push(...(rest === undefined ? list : list.filter((entry) => !beside.includes(entry))));
       }
     }
     for (const list of this.split(others)) calls.push({ list, done: runSwaps(this, list, replies, options) });
@@ -193,16 +198,22 @@ class RedisDriver implements RedisStateDriver {
     const { name, version } = algorithm;
     const found = native.get(name);
     if (found !== undefined && found.algorithm.version === version) {
-      if (found.rows === undefined) {
-        const texts = groupsOf(found, list.map(({ operation }) => operation));
-        return texts === undefined ? undefined : this.runList(found, list, texts, replies);
-      }
-      return runRows(this.connection, found, list.map(({ operation }) => operation), list.map(({ key }) => key))?.then((rows) => {
-        list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
-      });
+      const leased = leasing.get(name);
+      return this.charges(found, list, replies) ?? (leased === undefined ? undefined : this.charges(leased, list, replies));
     }
     const own = scripted.get(name);
     return own !== undefined && own.algorithm.version === version ? this.runScripted(own, list, replies) : undefined;
+  }
+
+  private charges(found: NativeAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> | undefined {
+    const operations = list.map(({ operation }) => operation);
+    if (found.rows === undefined) {
+      const texts = groupsOf(found, operations);
+      return texts === undefined ? undefined : this.runList(found, list, texts, replies);
+    }
+    return runRows(this.connection, found, operations, list.map(({ key }) => key))?.then((rows) => {
+      list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
+    });
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -320,7 +331,7 @@ function chunks(list: Entry[]): Entry[][] {
 }
 
 /** Whether scripts can run all commands of a limit. */
-function isPlain({ algorithm, commands }: Operation): boolean {
-  const found = native.get(algorithm.name);
-  return found !== undefined && commands.every((command) => found.toArgs(command) !== undefined);
+function isBeside({ algorithm: { name }, commands }: Operation): boolean {
+  const [plain, leased] = [native.get(name), leasing.get(name)];
+  return commands.every((command) => (leased ?? plain)?.toArgs(command) !== undefined);
 }
