@@ -8,6 +8,7 @@ import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
 import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
 import { checkCost } from "../limit-policy.ts";
 import { countingWindow } from "./counting-window.ts";
+import type { LeaseStats } from "../lease/leased-decision.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -34,6 +35,8 @@ export interface DriverRateLimitStore extends RateLimitStore {
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
+  /** What became of the units that were leased, in all limits together: `granted = spent + returned + expired + held`. Absent without leases. */
+  leaseStats?(): LeaseStats;
   destroy(): void;
   /** `destroy()`, and resolves when unspent units of leases have been given back. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -64,6 +67,7 @@ class DriverStore implements DriverRateLimitStore {
   /** The policy of the last `increment`, as most calls repeat the window of the one before. */
   #counter: Counter = { seconds: Number.NaN, policy: undefined as never };
   readonly #leases: LeasedLimits | undefined;
+  readonly leaseStats?: () => LeaseStats;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
   #era = 0;
@@ -78,6 +82,7 @@ class DriverStore implements DriverRateLimitStore {
     this.#run = runnerOn(driver, options.run);
     this.#memo = new PolicyMemo(driver, this.#prefix);
     this.#leases = options.lease === undefined ? undefined : new LeasedLimits(driver, options.run, options.lease);
+    if (this.#leases !== undefined) this.leaseStats = this.#leases.stats.bind(this.#leases);
     this.#onDestroy = options.onDestroy;
   }
 
