@@ -28,9 +28,9 @@ export interface PubSubWire {
   unsubscribe(physical: string): Promise<void>;
   /**
    * Called once: `lost` when the connection breaks, `back` when every name is listened to again. `back(name)` is for a name by itself:
-   * it was away, or a message of it was lost.
+   * it was away, or a message of it was lost; `since`, epoch ms, says when, and is now unless given.
    */
-  onChange(lost: () => void, back: (physical?: string) => void): void;
+  onChange(lost: () => void, back: (physical?: string, since?: number) => void): void;
   /** Frees what the wire opened itself. */
   close(): Promise<void>;
 }
@@ -97,7 +97,7 @@ class Broker implements BackendPubSub {
     this.#handlers = new ChannelHandlers(options);
     wire.onChange(
       () => void (this.#lostAt ||= this.#clock.now()),
-      (physical) => this.#back(physical),
+      (physical, since) => this.#back(physical, since),
     );
   }
 
@@ -227,10 +227,10 @@ class Broker implements BackendPubSub {
     }
   }
 
-  #back(physical: string | undefined): void {
+  #back(physical: string | undefined, at: number = this.#clock.now()): void {
     if (physical !== undefined) {
       const line = this.#lines.get(physical);
-      if (line !== undefined) this.#handlers.lost(this.#clock.now(), [line.channel ?? "*"]);
+      if (line !== undefined) this.#handlers.lost(at, [line.channel ?? "*"]);
       return;
     }
     const since = this.#lostAt || this.#clock.now();
