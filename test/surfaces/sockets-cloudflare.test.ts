@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { getShardedDoId, topicToDoName } from "../../src/runtimes/cloudflare/sockets-sharding.ts";
+import { topicToDoName } from "../../src/state/pubsub/topic-to-do-name.ts";
+import { getShardedDoId } from "../../src/runtimes/cloudflare/sockets-sharding.ts";
 import { runSocketsConformance } from "../../src/testing.ts";
 
 // Its types need packages it does not bring.

@@ -29,9 +29,9 @@ export interface PubSubWire {
   unsubscribe(physical: string): Promise<void>;
   /**
    * Called once: `lost` when the connection breaks, `back` when every name is listened to again. `back(name)` is for a name by itself:
-   * it was away, or a message of it was lost.
+   * it was away, or a message of it was lost; `since`, epoch ms, says when, and is now unless given.
    */
-  onChange(lost: () => void, back: (physical?: string) => void): void;
+  onChange(lost: () => void, back: (physical?: string, since?: number) => void): void;
   /** Frees what the wire opened itself. */
   close(): Promise<void>;
   /** The history of topics, where the backend keeps one. */
@@ -125,7 +125,7 @@ class Broker implements BackendPubSub {
     };
     wire.onChange(
       () => void (this.#lostAt ||= this.#clock.now()),
-      (physical) => this.#back(physical),
+      (physical, since) => this.#back(physical, since),
     );
   }
 
@@ -251,10 +251,10 @@ class Broker implements BackendPubSub {
     }
   }
 
-  #back(physical: string | undefined): void {
+  #back(physical: string | undefined, at: number = this.#clock.now()): void {
     if (physical !== undefined) {
       const line = this.#lines.get(physical);
-      if (line !== undefined) this.#handlers.lost(this.#clock.now(), [line.channel ?? "*"]);
+      if (line !== undefined) this.#handlers.lost(at, [line.channel ?? "*"]);
       return;
     }
     const since = this.#lostAt || this.#clock.now();

@@ -11,6 +11,7 @@ import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { rateLimits } from "../../local-kinds.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions, PolicySite } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
@@ -66,7 +67,7 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
     checkString("message", config.message ?? "");
   },
   setup: (config, site) => ({
-    stores: storeSource(site, "rateLimitStore", config.store, config.failMode ?? "closed"),
+    stores: storeSource(site, rateLimits, config.store, config.failMode ?? "closed"),
     twin: config.failMode === "local" ? new LimitTwin(site.local, () => site.clock.now()) : undefined,
     period: [0, 0],
   }),
