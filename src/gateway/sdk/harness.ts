@@ -54,7 +54,10 @@ export function createPolicyTestHarness<Adapter extends GatewayAdapter = TestAda
     app: gateway.app,
     adapter,
     gateway,
-    request: async (input, init, env) => gateway.app.request(input instanceof URL ? input.href : input, init, env as never),
+    request: async (input, init, env) =>
+      typeof input === "string" || input instanceof URL
+        ? gateway.app.request(String(input), init, env as never)
+        : gateway.app.fetch(init === undefined ? input : new Request(input, init), env as never),
   };
 }
 
