@@ -10,6 +10,8 @@ import { OptionError } from "../../core/errors.ts";
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** The tables of records it touches, without the prefix: a lock on one of them holds it up. */
+  readonly tables?: readonly string[];
 }
 
 export type Row = Readonly<Record<string, unknown>>;
