@@ -4,7 +4,7 @@
  * transaction id and no write of the log.
  */
 
-import { checkInteger, checkTtlMs } from "../../core/check.ts";
+import { checkInteger, checkPositive, checkTtlMs } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { boundKey, escapeKeyPart, utf8Key } from "../../core/keys.ts";
@@ -30,6 +30,8 @@ export interface PostgresDriverOptions extends PostgresClientOptions {
   readonly maxValueBytes?: number;
   /** Batches on the wire at once; each takes a connection of the pool. @default 2 */
   readonly lanes?: number;
+  /** A statement without an answer for so long is taken for hung, in ms; with `lanes` of them on a table no more is sent there. @default 1000 */
+  readonly hungMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -83,7 +85,7 @@ class Driver implements PostgresDriver {
     const prefix = checkTablePrefix(options.tablePrefix ?? DEFAULT_TABLE_PREFIX);
     const lanes = checkInteger("lanes", options.lanes ?? 2, 1);
     this.connection = connection;
-    const patient = patientConnection(connection, lanes, options.clock ?? systemClock);
+    const patient = patientConnection(connection, lanes, checkPositive("hungMs", options.hungMs ?? 1000), options.clock ?? systemClock);
     this.patient = patient;
     this.tablePrefix = prefix;
     this.entriesTable = options.table ?? "entries";

@@ -8,8 +8,8 @@ import { type PostgresDriver, type PostgresDriverOptions, postgresDriver } from 
 const shared: WeakMap<object, PostgresDriver> = /* @__PURE__ */ new WeakMap();
 
 /** Stores that are made with this very `connection` have one driver, so what they are asked at the same time leaves as one statement. */
-export function shareDriver(connection: PostgresClient, options: PostgresDriverOptions): PostgresDriver {
-  const driver = postgresDriver(connection, options);
+export function shareDriver(connection: PostgresClient, options: LineOptions): PostgresDriver {
+  const driver = driverOn(connection, options);
   shared.set(connection, driver);
   return driver;
 }
@@ -29,7 +29,7 @@ export class Line {
   constructor(client: PostgresClient, options: LineOptions) {
     const driver = shared.get(client);
     this.#own = driver === undefined;
-    this.driver = driver ?? postgresDriver(client, options);
+    this.driver = driver ?? driverOn(client, options);
     this.#combiner = createCombiner(this.driver, { ...options.combiner, clock: options.clock });
     this.run = (algorithm, key, command, call) => this.#combiner.run(algorithm, key, command, call);
   }
@@ -37,4 +37,9 @@ export class Line {
   close(): Promise<void> {
     return (this.#closed ??= this.#combiner.close().then(() => (this.#own ? this.driver.close() : undefined)));
   }
+}
+
+/** What waits longer for a batch waits longer for a statement. */
+function driverOn(client: PostgresClient, options: LineOptions): PostgresDriver {
+  return postgresDriver(client, { hungMs: options.combiner?.timeoutMs, ...options });
 }

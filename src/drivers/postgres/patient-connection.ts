@@ -8,13 +8,10 @@ import type { Clock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { PostgresConnection } from "./client.ts";
 
-/** A statement older than this hangs: nobody waits for it any more. */
-const HUNG_MS = 1000;
-
 const NONE: readonly string[] = [];
 
-/** `most`: hung statements at which the next one is refused. */
-export function patientConnection(connection: PostgresConnection, most: number, clock: Clock): Pick<PostgresConnection, "client" | "execute"> {
+/** `most`: hung statements at which the next one is refused; `hungMs`: a statement older than this hangs, as nobody waits for it any more. */
+export function patientConnection(connection: PostgresConnection, most: number, hungMs: number, clock: Clock): Pick<PostgresConnection, "client" | "execute"> {
   /** When each statement on the wire was sent, oldest first. */
   const sent = new Set<{ readonly at: number; readonly tables: readonly string[] }>();
 
@@ -22,7 +19,7 @@ export function patientConnection(connection: PostgresConnection, most: number, 
     if (sent.size < most) return false;
     let hung = 0;
     for (const { at, tables } of sent) {
-      if (now - at < HUNG_MS) return false;
+      if (now - at < hungMs) return false;
       if (tables.some((table) => wanted.includes(table)) && ++hung >= most) return true;
     }
     return false;
@@ -33,7 +30,7 @@ export function patientConnection(connection: PostgresConnection, most: number, 
     async execute(statement, params) {
       const now = clock.monotonic();
       const { tables = NONE } = statement;
-      if (hangs(now, tables)) throw new StoreError("STORE_OVERLOADED", `postgres: ${most} statements have hung for more than ${HUNG_MS} ms; no more is sent until one has ended`, { outcome: "not-applied" });
+      if (hangs(now, tables)) throw new StoreError("STORE_OVERLOADED", `postgres: ${most} statements have hung for more than ${hungMs} ms; no more is sent until one has ended`, { outcome: "not-applied" });
       const mark = { at: now, tables };
       sent.add(mark);
       try {
