@@ -3,6 +3,7 @@
 import { checkPositive, checkString } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { MAX_KEY_BYTES, escapeKeyPart, joinKey } from "../../core/keys.ts";
+import { isPromise } from "../../core/maybe-promise.ts";
 import type { LimitCommand, LimitDecision, RateLimitDecision, StateDriver, SyncTable, TokenBucketPolicy } from "../contracts.ts";
 import type { LeasedLimiter } from "../lease/leased-limiter.ts";
 import { type CompiledLimit, tokenRateLimit } from "../limit-policy.ts";
@@ -11,6 +12,8 @@ import { type Run, runnerOn } from "./runner.ts";
 
 export interface DriverLimiterOptions extends Omit<RateLimiterOptions, "lease"> {
   readonly leased?: (limit: CompiledLimit) => LeasedLimiter;
+  /** How a lease that is on its way is waited for. @default as it is */
+  readonly wait?: <T>(work: Promise<T>) => Promise<T>;
 }
 
 /** With `consumeSync` over a driver in this process. */
@@ -27,6 +30,7 @@ class DriverLimiter implements DriverRateLimiter {
   readonly #table: SyncTable<LimitCommand<unknown>, LimitDecision> | undefined;
   readonly #command: { cost: number; readonly policy: unknown };
   readonly #leased: LeasedLimiter | undefined;
+  readonly #wait: DriverLimiterOptions["wait"];
   #onDispose: (() => void) | undefined;
   #disposed = false;
 
@@ -45,12 +49,16 @@ class DriverLimiter implements DriverRateLimiter {
     this.#table = driver.table?.(this.#limit.algorithm, this.#prefix);
     this.#command = { cost: 0, policy: this.#limit.policy };
     this.#leased = options.leased?.(this.#limit);
+    this.#wait = options.wait;
     this.#onDispose = options.onDispose;
   }
 
   async consume(key: string, cost: number): Promise<RateLimitDecision> {
     this.check(key, cost);
-    if (this.#leased !== undefined) return short(await this.#leased.check(this.#key(key), cost));
+    if (this.#leased !== undefined) {
+      const found = this.#leased.check(this.#key(key), cost);
+      return short(isPromise(found) ? await (this.#wait === undefined ? found : this.#wait(found)) : found);
+    }
     if (this.#table !== undefined) return this.decide(key, cost);
     return short(await this.#run(this.#limit.algorithm, this.#key(key), { cost, policy: this.#limit.policy }));
   }
