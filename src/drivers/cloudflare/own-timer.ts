@@ -5,9 +5,8 @@ import { StoreError } from "../../core/errors.ts";
 
 /** Calls of one turn: they belong to one request, so one timer does for all of them. */
 interface Turn {
-  readonly late: Promise<never>;
+  readonly waiting: Set<(error: StoreError) => void>;
   readonly timer: TimerHandle;
-  waiting: number;
 }
 
 /**
@@ -17,26 +16,25 @@ interface Turn {
 export function ownTimer(timeoutMs = 1000, clock: Clock = systemClock): <T>(work: Promise<T>) => Promise<T> {
   let current: Turn | undefined;
   const begin = (): Turn => {
-    let expire!: (error: StoreError) => void;
-    const late = new Promise<never>((_, reject) => (expire = reject));
-    // Nobody may be left to hear it.
-    late.catch(() => undefined);
-    const timer = clock.setTimeout(() => expire(new StoreError("STORE_TIMEOUT", `no answer within ${timeoutMs * 2} ms`, { outcome: "unknown" })), timeoutMs * 2);
+    const waiting: Turn["waiting"] = new Set();
+    const timer = clock.setTimeout(() => {
+      const error = new StoreError("STORE_TIMEOUT", `no answer within ${timeoutMs * 2} ms`, { outcome: "unknown" });
+      for (const reject of waiting) reject(error);
+    }, timeoutMs * 2);
     // The microtasks of a turn are those of one request; this one runs after the callers who go on in it.
     queueMicrotask(() => (current = undefined));
-    return (current = { late, timer, waiting: 0 });
+    return (current = { waiting, timer });
   };
-  return async (work) => {
+  return (work) => new Promise((resolve, reject) => {
     const turn = current ?? begin();
-    turn.waiting++;
-    try {
-      return await Promise.race([work, turn.late]);
-    } finally {
-      // In the turn in which the caller goes on: a moment without it, and the runtime takes the request for hung.
-      if (--turn.waiting === 0) {
-        clock.clearTimeout(turn.timer);
-        if (current === turn) current = undefined;
-      }
-    }
-  };
+    turn.waiting.add(reject);
+    // In the turn in which the caller goes on: a moment without the timer, and the runtime takes the request for hung.
+    const end = (): void => {
+      turn.waiting.delete(reject);
+      if (turn.waiting.size > 0) return;
+      clock.clearTimeout(turn.timer);
+      if (current === turn) current = undefined;
+    };
+    work.then((value) => (end(), resolve(value)), (error: unknown) => (end(), reject(error)));
+  });
 }
