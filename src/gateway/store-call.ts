@@ -90,6 +90,11 @@ export function storeSource<Name extends keyof StoreKinds>(
   };
 }
 
+/** Whether asking `store` means going over a wire, so that asking together with others saves a round trip. */
+export function isRemote(store: { readonly capabilities?: { readonly shared?: boolean } } | null | undefined): boolean {
+  return store?.capabilities?.shared === true;
+}
+
 /** The answer of a policy that must not go on without its store. */
 export function storeUnavailable(retryAfterMs: number = 1000): GatewayError {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));

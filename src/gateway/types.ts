@@ -270,6 +270,19 @@ export interface BoundPolicy {
   readonly resetCircuit?: (key: string) => MaybePromise<void>;
   /** Of a policy that sends a request elsewhere than its route's upstream: where, as a part of keys; empty when it does not. */
   readonly choose?: (c: Context) => MaybePromise<string>;
+  /**
+   * Begins what the policy asks of a store behind a wire, before policies further out have decided: adjacent policies that
+   * have it share a round trip. `first`: nothing stands between, so the policy will be reached. It never throws.
+   */
+  readonly prepare?: (c: Context, first: boolean) => Preparation | undefined;
+}
+
+/** What `prepare` of a policy has begun. */
+export interface Preparation<T = unknown> {
+  /** What the handler gets as `prepared`: mostly a promise of the store's reply. */
+  readonly value: T;
+  /** Called in the background when the policy is not reached: gives back what the store has granted. */
+  readonly undo?: () => MaybePromise<unknown>;
 }
 
 /** Where a policy stands, and what the gateway gives it there. */
