@@ -57,6 +57,7 @@ type Tools = PolicyTools<QuotaConfig, QuotaState>;
  */
 export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<QuotaConfig, QuotaState>({
   name: "quota",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1);

@@ -64,6 +64,7 @@ type Tools = PolicyTools<TokenLimitConfig, State>;
  */
 export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ definePolicy<TokenLimitConfig, State>({
   name: "token-limit",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1);
