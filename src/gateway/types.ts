@@ -296,7 +296,7 @@ export interface PolicySite {
   /** Upstream of the route in a word for keys and logs: `url https://api.example.com`, `handler`; `*` for a global policy. */
   readonly upstream: string;
   readonly adapter: GatewayAdapter | undefined;
-  /** In-memory stores of this gateway, made when first read; they survive `update()`. */
+  /** In-memory stores of this gateway, made when first asked for by `local.of(localRateLimits)` and the like; they survive `update()`. */
   readonly local: LocalStores;
   readonly stores: Required<Pick<StoreOptions, "timeoutMs" | "putTimeoutMs">> & { readonly guard: Required<NonNullable<StoreOptions["guard"]>> };
   readonly clock: Clock;
@@ -311,10 +311,22 @@ export interface PolicySite {
 }
 
 export interface LocalStores {
+  /** One per kind and gateway. */
+  of<Name extends keyof StoreKinds>(kind: StoreKind<Name>): StoreKinds[Name];
+}
+
+/** What stores are called in an adapter. */
+export interface StoreKinds {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
   readonly store: StitchStore;
+}
+
+/** How a gateway makes its own store of a kind. */
+export interface StoreKind<Name extends keyof StoreKinds = keyof StoreKinds> {
+  readonly name: Name;
+  readonly make: (clock: Clock | undefined) => StoreKinds[Name];
 }
 
 /** Options every built-in policy takes. */

@@ -254,6 +254,9 @@ export interface TokenBucketPolicy {
   readonly prefix?: string;
 }
 
+/** The same policy under the name that limiters of one's own know it by. */
+export type RateLimitPolicy = TokenBucketPolicy;
+
 /** A token bucket per key. */
 export interface RateLimiter {
   /** `cost`: a positive safe integer. `key`: a non-empty string of at most 512 bytes. Else it rejects with `RangeError`. */
@@ -463,6 +466,9 @@ export interface PublishReport {
   readonly capability: "exact" | "prefix" | "regex";
   readonly reach?: "cluster";
 }
+
+/** The same report under the name that adapters of one's own know it by; what `ctx.publish` answers is the `PublishResult` of `sluice/sockets`. */
+export type PublishResult = PublishReport;
 
 export interface PubSubAdapter {
   subscribe(clientId: string, topic: string): MaybePromise<void>;

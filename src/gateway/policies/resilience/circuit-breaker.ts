@@ -12,6 +12,7 @@ import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
 import { requestState, type RequestState } from "../../context.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { Priority } from "../../priority.ts";
+import { circuits } from "../../local-kinds.ts";
 import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
 import type { TargetPass } from "../../upstreams/target-gate.ts";
@@ -107,7 +108,7 @@ class BreakerState {
     this.policy = policyOf(config);
     this.failureOn = new Set(config.failureOn ?? [500, 502, 503, 504]);
     this.failMode = config.failMode ?? "local";
-    this.source = storeSource(site, "circuitBreakerStore", config.store, this.failMode);
+    this.source = storeSource(site, circuits, config.store, this.failMode);
   }
 
   /** The circuit's name if the options give one. */
@@ -153,7 +154,7 @@ class BreakerState {
 
   /** While the store is away this process decides, and keeps what the store last refused. */
   standIn(key: string, outage: number): { store: Store; key: string; until: number } {
-    return { store: this.site.local.circuitBreakerStore as Store, key: `${key}:~${outage}`, until: this.openUntil.get(key) ?? 0 };
+    return { store: this.site.local.of(circuits) as Store, key: `${key}:~${outage}`, until: this.openUntil.get(key) ?? 0 };
   }
 
   noteRefusal(key: string, retryAfterMs: number): void {

@@ -11,6 +11,7 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { rateLimits } from "../../local-kinds.ts";
 import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions, PolicySite } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
@@ -72,7 +73,7 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
     checkString("message", config.message ?? "");
   },
   setup: (config, site) => ({
-    stores: storeSource(site, "rateLimitStore", config.store, config.failMode ?? "closed"),
+    stores: storeSource(site, rateLimits, config.store, config.failMode ?? "closed"),
     twin: config.failMode === "local" ? new LimitTwin(site.local, () => site.clock.now()) : undefined,
     period: [0, 0],
     aheadMs: isRemote(config.store ?? site.adapter?.rateLimitStore) ? undefined : 0,

@@ -11,6 +11,7 @@ import { GatewayError, policyError } from "../../errors.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { callerNetwork } from "../../ip-address.ts";
 import { Priority } from "../../priority.ts";
+import { rateLimits } from "../../local-kinds.ts";
 import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
 import { areDecisions, decide } from "./rate-limit/decide.ts";
@@ -131,7 +132,7 @@ class RateLimitState {
     this.now = () => site.clock.now();
     const known = config.store ?? site.adapter?.rateLimitStore;
     if (known !== undefined) requireCost(known, this.cost, site);
-    this.stores = storeSource(site, "rateLimitStore", config.store, this.failMode);
+    this.stores = storeSource(site, rateLimits, config.store, this.failMode);
     this.twin = this.failMode === "local" ? site.keep("twin", () => new LimitTwin(site.local, this.now)) : undefined;
   }
 
