@@ -104,7 +104,7 @@ export function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrate
   return {
     name: "cookieSession",
     marks: { header: "cookie" },
-   
+    scheme: { type: "apiKey", in: "cookie", name: cookies?.[0] ?? "session" },
     async apply(request, context) {
       const stored = (await read(context)) ?? (await signIn(context, undefined));
       context.memo = stored.id;
