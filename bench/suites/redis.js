@@ -81,7 +81,7 @@ export default {
   name: "redis",
   description: "decisions, circuits and cache on one Redis over loopback, through ioredis",
   // A client, a limiter and their buffers are a lot of code: a service is past compiling it, and so is what is measured.
-  warmupMs: 1200,
+  warmupMs: 2500,
   cells: [
     ...LOADS.flatMap((load) => [
       cell(`sluice, ${at(load)}`, ...load, sluice(WINDOW)),

@@ -12,6 +12,8 @@ export interface Slot {
   frame: Frame | undefined;
   ready: boolean;
   close: { readonly code: number; readonly reason: string } | undefined;
+  /** The topic whose message will go there: what has an earlier number in it goes in front. */
+  topic?: string;
 }
 
 /** Who has an outbox. */
@@ -73,9 +75,16 @@ export class Outbox {
     }
   }
 
-  write(frame: Frame): Accepted {
+  /** `numberedIn`: a message of a topic whose messages are numbered. */
+  write(frame: Frame, numberedIn?: string): Accepted {
     if (this.#closed) return "closed";
     if (this.#slots !== undefined) {
+      const at = numberedIn === undefined ? -1 : this.#slots.findIndex(({ ready, topic }) => !ready && topic === numberedIn);
+      if (at === 0) return this.#push(frame);
+      if (at > 0) {
+        this.#slots.splice(at, 0, { frame, ready: true, close: undefined });
+        return "accepted";
+      }
       this.#slots.push({ frame, ready: true, close: undefined });
       return "accepted";
     }

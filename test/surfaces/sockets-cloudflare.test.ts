@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { getShardedDoId, topicToDoName } from "../../src/runtimes/cloudflare/sockets-sharding.ts";
+import { topicToDoName } from "../../src/state/pubsub/topic-to-do-name.ts";
+import { getShardedDoId } from "../../src/runtimes/cloudflare/sockets-sharding.ts";
 import { runSocketsConformance } from "../../src/testing.ts";
 
 // Its types need packages it does not bring.
@@ -72,6 +73,10 @@ describe("sockets in a Durable Object", () => {
     const [one, two] = [await opened(`${server.url}?name=one`), await opened(`${server.url}?name=two`)];
     one.socket.send('{"type":"SUBSCRIBE","payload":{"topic":"t"}}');
     await until(() => one.frames.length === 2);
+    const publish = (text: string, id: string): void => two.socket.send(JSON.stringify({ type: "PUBLISH", meta: { correlationId: id }, payload: { topic: "kept:a", text } }));
+    publish("before", "k1");
+    publish("asleep", "k2");
+    await until(() => two.frames.some(({ meta }) => meta.correlationId === "k2"));
     const constructed = async (): Promise<number> => Number(await (await fetch(server.url.replace("ws", "http") + "constructed")).text());
     expect(await constructed()).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 13_000));
@@ -80,7 +85,21 @@ describe("sockets in a Durable Object", () => {
     expect(two.frames.find(({ type }) => type === "PUBLISHED").payload.result).toEqual({ ok: true, matched: 1 });
     await until(() => one.frames.some(({ payload }) => payload?.text === "after"));
     expect(one.frames.filter(({ payload }) => payload?.text === "welcome")).toHaveLength(1);
-    for (const { socket } of [one, two]) socket.terminate();
+    // Numbers go on where they were, and what was published in the former life is still there.
+    publish("awake", "k3");
+    await until(() => two.frames.some(({ meta }) => meta.correlationId === "k3"));
+    const three = await opened(`${server.url}?name=three`);
+    three.socket.send('{"type":"$ws:resume","payload":{"topics":{"kept:a":"none:0"}}}');
+    await until(() => three.frames.filter(({ meta }) => meta.topic === "kept:a").length === 3);
+    const kept = three.frames.filter(({ meta }) => meta.topic === "kept:a");
+    expect(kept.map(({ payload }) => payload.text)).toEqual(["before", "asleep", "awake"]);
+    const [epoch] = kept[0].meta.offset.split(":");
+    expect(kept.map(({ meta }) => meta.offset)).toEqual([`${epoch}:1`, `${epoch}:2`, `${epoch}:3`]);
+    const four = await opened(`${server.url}?name=four`);
+    four.socket.send(JSON.stringify({ type: "$ws:resume", payload: { topics: { "kept:a": `${epoch}:1` } } }));
+    await until(() => four.frames.some(({ meta }) => meta.offset === `${epoch}:3`));
+    expect(four.frames.find(({ type }) => type === "$ws:resumed").payload.topics["kept:a"]).toEqual({ status: "ok", offset: `${epoch}:3` });
+    for (const { socket } of [one, two, three, four]) socket.terminate();
   });
 
   it("are named as the plain function names them", () => {

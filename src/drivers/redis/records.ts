@@ -4,7 +4,6 @@ import { decodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm, Reply } from "../../state/contracts.ts";
 import { decodeRecord, recordHead } from "../../state/record.ts";
-import type { Entry } from "./entry.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { refusedBy } from "./refusal.ts";
 
@@ -40,9 +39,9 @@ export function failedWrites(answer: readonly unknown[], regular: number): Reado
 }
 
 /** A call of which no part worked has failed as a whole, which is what its guard counts. */
-export function failIfAllFailed(list: readonly Entry[], replies: readonly (readonly Reply[])[], failed: ReadonlyMap<number, Error> | undefined): void {
+export function failIfAllFailed(replies: Iterable<readonly Reply[] | undefined>, failed: ReadonlyMap<number, Error> | undefined): void {
   if (failed === undefined || failed.size === 0) return;
-  for (const { at } of list) if (replies[at]?.some((reply) => !(reply instanceof Error)) !== false) return;
+  for (const row of replies) if (row?.some((reply) => !(reply instanceof Error)) !== false) return;
   throw failed.values().next().value;
 }
 

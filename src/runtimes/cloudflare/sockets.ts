@@ -5,6 +5,7 @@ import {
   type Admission, type Connection, type ConnectionData, type Frame, HEARTBEAT_ACK_TEXT, HEARTBEAT_TEXT, type Hub, type RouterCore, type RouterOf, type ServerOptions, type Transport,
   coreOf, handshake, isRouter, notAnUpgrade, refusalResponse, resolveServer, wireCode,
 } from "../../sockets/adapter.ts";
+import { ObjectTopicHistory } from "./sockets-history.ts";
 import { MAX_ATTACHMENT_BYTES, MAX_OBJECT_SOCKETS, type SocketsObjectState, type WorkerSocket, workers } from "./sockets-platform.ts";
 
 export interface DurableObjectSocketOptions<Data = ConnectionData> extends ServerOptions<Data> {
@@ -86,6 +87,7 @@ class WorkerTransport implements Transport {
 class ObjectSockets {
   readonly hub: Hub;
   readonly #state: SocketsObjectState | undefined;
+  readonly #history: ObjectTopicHistory | undefined;
   readonly #connections = new WeakMap<object, Connection>();
   readonly #probe: { readonly 0: WorkerSocket; readonly 1: WorkerSocket } | undefined;
   #ready: Promise<void> | undefined;
@@ -94,7 +96,10 @@ class ObjectSockets {
     const { state, ...server } = options;
     this.#state = state;
     core.serverHooks(server);
-    this.hub = core.hub(resolveServer(server, [], { platformConnections: MAX_OBJECT_SOCKETS, timers: state === undefined ? "clock" : "none" }));
+    const { topics, random, clock } = core.options;
+    this.#history = state === undefined || topics.history === undefined ? undefined
+      : new ObjectTopicHistory(state.storage, () => Math.floor(clock.now()), () => random.uuid().slice(0, 8), (error) => this.hub.reportError(error, undefined, undefined, "STORAGE"));
+    this.hub = core.hub(resolveServer(server, [], { platformConnections: MAX_OBJECT_SOCKETS, timers: state === undefined ? "clock" : "none", history: this.#history }));
     if (state === undefined) {
       this.#probe = new (workers().WebSocketPair)();
       this.#probe[0].accept();
@@ -121,6 +126,7 @@ class ObjectSockets {
   }
 
   async #wake(): Promise<void> {
+    await this.#history?.load();
     for (const socket of (this.#state?.getWebSockets() ?? []) as WorkerSocket[]) {
       const kept = socket.deserializeAttachment?.() as Attachment | undefined;
       if (kept?.id === undefined || socket.readyState !== 1) continue;

@@ -10,6 +10,7 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
@@ -59,8 +60,8 @@ export const concurrencyLimit: PolicyFactory<ConcurrencyLimitConfig> = /* @__PUR
   setup(config, site) {
     requireVerbs(site, "store", config.store ?? site.adapter?.store, ["lease", "release"]);
     return {
-      stores: storeSource(site, "store", config.store, config.failMode ?? "local"),
-      twin: storeCaller(site, "localStore", site.local.store, "open"),
+      stores: storeSource(site, values, config.store, config.failMode ?? "local"),
+      twin: storeCaller(site, "localStore", site.local.of(values), "open"),
       waiting: 0,
     };
   },

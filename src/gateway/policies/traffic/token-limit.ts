@@ -10,6 +10,7 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { rateLimits } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
@@ -78,8 +79,8 @@ export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ defin
     requireVerbs(site, "rateLimitStore", config.store ?? site.adapter?.rateLimitStore, ["reserve", "settle"]);
     const windowMs = Math.ceil(config.windowSeconds * 1000);
     return {
-      stores: storeSource(site, "rateLimitStore", config.store, config.failMode ?? "local"),
-      twin: storeCaller(site, "localRateLimitStore", site.local.rateLimitStore, "open"),
+      stores: storeSource(site, rateLimits, config.store, config.failMode ?? "local"),
+      twin: storeCaller(site, "localRateLimitStore", site.local.of(rateLimits), "open"),
       policy: { algorithm: "token-bucket", capacity: config.max, max: config.max, windowMs, maxDebt: Math.max(config.max, 1_000_000) },
       least: 0.5 / windowMs,
     };
