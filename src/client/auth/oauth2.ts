@@ -92,6 +92,8 @@ function setUp(options: OAuth2Options, more: readonly string[]): Setup {
       scheme: { type: "oauth2", flows: flowsOf(grant, tokenUrl, scopes) },
       apply: (request, context) => withToken(keeper.get(keyOf(context), context), ({ accessToken }: Tokens) => {
         context.memo = accessToken;
+        // A token another stitch fetched, or another process, is as secret here.
+        context.hide(accessToken);
         request.headers["authorization"] = `Bearer ${accessToken}`;
       }),
       shouldRefresh: ({ status }) => refreshOn.has(status),
