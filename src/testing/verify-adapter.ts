@@ -72,10 +72,15 @@ const rules: readonly Rule<AdapterContext>[] = [
     const error = await failureOf(async () => bytesOf((await ask("/broken", { stream: true }).response).body), "a body that broke off");
     expect(error instanceof Error, () => `expected an Error, got ${show(error)}`);
   } },
-  { rule: "failure/no-connection-rejects", async run({ ask, adapter }) {
-    const asked = ask("", { url: "http://127.0.0.1:1/" });
-    const error = (await failureOf(() => asked.response, "a port where nobody listens")) as { sent?: unknown };
-    if (adapter.capabilities?.sending === true) expect(asked.sendings() === 0 || error.sent === false, "it says that the request left, and nobody was there");
+  { rule: "failure/no-connection-rejects", async run({ ask }) {
+    const error = await failureOf(() => ask("", { url: "http://127.0.0.1:1/" }).response, "a port where nobody listens");
+    expect(error instanceof Error, () => `expected an Error, got ${show(error)}`);
+  } },
+  { rule: "failure/what-was-answered-had-left", async run({ ask, adapter }) {
+    if (adapter.capabilities?.sending !== true) return skipRule("the adapter does not say when a request leaves");
+    const asked = ask("/status/200");
+    await asked.response;
+    expect(asked.sendings() > 0, "it did not call onSending, and the request was answered: a failure would count as never sent");
   } },
   { rule: "abort/ends-what-waits", async run({ ask, time }) {
     const asked = ask("/hang");
@@ -84,11 +89,6 @@ const rules: readonly Rule<AdapterContext>[] = [
     await time.pass(20);
     asked.abort(reason);
     await failed;
-  } },
-  { rule: "abort/before-it-left", async run({ ask }) {
-    const asked = ask("/hang");
-    asked.abort(new Error("the contract aborts at once"));
-    await failureOf(() => asked.response, "an exchange aborted at once");
   } },
 ];
 
@@ -126,13 +126,10 @@ export function verifyAdapterContract(adapter: Adapter, options: AdapterContract
           onHeaders: () => undefined,
         };
         const abort = (reason: unknown): void => {
-          for (const listener of [...listeners]) listener(reason);
+          for (const listener of listeners) listener(reason);
           controller.abort(reason);
         };
-        const response = Promise.resolve().then(() => {
-          if (controller.signal.aborted) throw controller.signal.reason;
-          return adapter(request);
-        });
+        const response = Promise.resolve().then(() => adapter(request));
         response.catch(() => undefined);
         return { response, sendings: () => sendings, abort };
       },
