@@ -2,7 +2,8 @@
  * `npm run check`: everything that can be known without running the tests. Each step prints one line; the first
  * failure of a step prints what is wrong, and all steps run before the exit code says no.
  *
- * `npm run check -- --write` rewrites what a step compares, such as the API report.
+ * `npm run check -- --write` rewrites what a step compares, such as the API report. Names of steps run those alone:
+ * `npm run check -- types docs`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiReport } from "./api-report.js";
 import { build } from "./build.js";
+import { checkBundles } from "./bundle-sizes.js";
 import { checkLinks } from "./docs-links.js";
 import { checkPolicyDocs } from "./docs-policies.js";
 import { checkDocs } from "./docs-snippets.js";
@@ -17,23 +19,32 @@ import { writeConfig } from "./oxlint-config.js";
 import { checkPackage } from "./package-check.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const asked = process.argv.slice(2).filter((word) => word !== "--write");
 const write = process.argv.includes("--write");
 
 const steps = {
   build,
-  types: () => run("node_modules/typescript/bin/tsc", ["-p", "tsconfig.json"]),
-  "lint and layers": lint,
-  "file sizes": checkSizes,
-  "forbidden words": checkWords,
-  "api report": checkApi,
+  types: () => run("node_modules/typescript/bin/tsc", ["-p", "tsconfig.json", "--incremental", "--tsBuildInfoFile", "node_modules/.cache/types.tsbuildinfo"]),
+  lint,
+  sizes: checkSizes,
+  bundles: checkBundles,
+  words: checkWords,
+  api: checkApi,
   package: () => checkPackage(root),
-  "policy tables": () => checkPolicyDocs(root, write),
-  "docs links": () => checkLinks(root),
+  policies: () => checkPolicyDocs(root, write),
+  links: () => checkLinks(root),
   docs: () => checkDocs(root),
 };
 
+const unknown = asked.filter((name) => !Object.hasOwn(steps, name));
+if (unknown.length > 0) {
+  console.error(`no step ${unknown.map((name) => `"${name}"`).join(", ")}; there are: ${Object.keys(steps).join(", ")}; and --write`);
+  process.exit(2);
+}
+
 let failed = 0;
 for (const [name, step] of Object.entries(steps)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
   const began = performance.now();
   try {
     const note = await step();
@@ -43,7 +54,7 @@ for (const [name, step] of Object.entries(steps)) {
     console.log(`FAILED  ${name}\n${indent(error.stdout?.toString() || error.message)}${indent(error.stderr?.toString() ?? "")}`);
   }
 }
-console.log(failed === 0 ? "check passed" : `check failed: ${failed} of ${Object.keys(steps).length} steps`);
+console.log(failed === 0 ? "check passed" : `check failed: ${failed} of ${asked.length || Object.keys(steps).length} steps`);
 process.exit(failed === 0 ? 0 : 1);
 
 function run(command, args, node = true) {

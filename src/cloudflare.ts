@@ -2,6 +2,11 @@
 
 export { CircuitBreakerDO } from "./drivers/cloudflare/circuit-breaker-do.ts";
 export { RateLimiterDO } from "./drivers/cloudflare/rate-limiter-do.ts";
+export { PubSubDO } from "./drivers/cloudflare/pubsub/pub-sub-do.ts";
+export { cloudflarePubSub } from "./drivers/cloudflare/pubsub/cloudflare-pub-sub.ts";
+export type { CloudflarePubSub, CloudflarePubSubOptions } from "./drivers/cloudflare/pubsub/cloudflare-pub-sub.ts";
+export type { PubSubObjectState } from "./drivers/cloudflare/pubsub/home.ts";
+export type { PubSubDelivery, PubSubReceipt } from "./drivers/cloudflare/pubsub/protocol.ts";
 export { StateDO } from "./drivers/cloudflare/state-do.ts";
 export { durableObjectDriver } from "./drivers/cloudflare/driver.ts";
 export type { DurableObjectDriver, DurableObjectDriverOptions, DurableObjectOptions } from "./drivers/cloudflare/driver.ts";
@@ -22,7 +27,8 @@ export type { CloudflareKvStore, CloudflareKvStoreOptions } from "./drivers/clou
 export { rateLimitBinding } from "./drivers/cloudflare/rate-limit-binding.ts";
 export type { RateLimitBindingOptions } from "./drivers/cloudflare/rate-limit-binding.ts";
 export { createDurableObjectHandler, SocketsDO } from "./runtimes/cloudflare/sockets.ts";
-export type { DurableObjectSocketHandler, DurableObjectSocketOptions } from "./runtimes/cloudflare/sockets.ts";
+export type { DurableObjectSocketHandler, DurableObjectSocketOptions, RouterFactory } from "./runtimes/cloudflare/sockets.ts";
 export type { SocketsObjectState } from "./runtimes/cloudflare/sockets-platform.ts";
-export { federate, getShardedDoId, getShardedStub, topicToDoName } from "./runtimes/cloudflare/sockets-sharding.ts";
+export { topicToDoName } from "./state/pubsub/topic-to-do-name.ts";
+export { federate, getShardedDoId, getShardedStub } from "./runtimes/cloudflare/sockets-sharding.ts";
 export type { ShardOptions } from "./runtimes/cloudflare/sockets-sharding.ts";

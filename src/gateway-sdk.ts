@@ -1,6 +1,7 @@
 /** `sluice/gateway/sdk`: what authors of policies use. */
 
 export { definePolicy, type PolicyDefinition, type PolicyFactory, type PolicyTools } from "./gateway/define-policy.ts";
+export { circuits as localCircuits, rateLimits as localRateLimits, responses as localResponses, values as localValues } from "./gateway/local-kinds.ts";
 export { Priority } from "./gateway/priority.ts";
 export { getGatewayContext } from "./gateway/context.ts";
 export { safeCall, type SafeCallOptions } from "./gateway/sdk/safe-call.ts";

@@ -93,7 +93,7 @@ export { InMemoryCircuitBreakerStore } from "./drivers/memory/in-memory-circuit-
 export { InMemoryRateLimitStore } from "./drivers/memory/in-memory-rate-limit-store.ts";
 
 export type {
-  BoundPolicy, DebugLogger, FailMode, GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry, HandlerUpstream, HttpMethod, Identity, LocalStores, Next,
+  BoundPolicy, DebugLogger, FailMode, GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry, HandlerUpstream, HttpMethod, Identity, LocalStores, StoreKind, StoreKinds, Next,
   PipelineConfig, Policy, PolicyContext, PolicyHandler, PolicyOptions, PolicySite, PurgeTarget, RouteConfig, StoreOptions, TrustProxy, UpstreamConfig, UrlUpstream,
 } from "./gateway/types.ts";
 export type {

@@ -2,6 +2,7 @@
 
 import type { AdapterResponse } from "../core/adapter.ts";
 import { decodeText, encodeText } from "../core/codec.ts";
+import type { MaybePromise } from "../core/maybe-promise.ts";
 import { flatField } from "../core/transport.ts";
 import { StitchError } from "./errors.ts";
 import { fieldsOf, field, responseFields, type ResponseFields } from "./fields.ts";
@@ -14,10 +15,13 @@ export class Answer {
   body: Uint8Array | ReadableStream<Uint8Array> | null;
   /** Frees what a streaming body holds; called when it has ended. */
   onEnd: (() => void) | undefined;
+  /** Of an answer out of a cache: its JSON, without parsing it again. */
+  parsed: { read(parse: () => unknown): unknown } | undefined;
   readonly #flat: readonly string[] | undefined;
   #fields: ResponseFields | undefined;
 
-  constructor(response: AdapterResponse, url: string, requestedAt: number, respondedAt: number) {
+  /** `fields`: the headers, where they have the form of {@link ResponseFields} already. */
+  constructor(response: AdapterResponse, url: string, requestedAt: number, respondedAt: number, fields?: ResponseFields) {
     const { status, headers, body = null } = response;
     if (!Number.isInteger(status) || status < 100 || status > 599) throw new StitchError("PROTOCOL_ERROR", "the adapter gave no status from 100 to 599", { sent: true });
     this.status = status;
@@ -25,7 +29,8 @@ export class Answer {
     this.requestedAt = requestedAt;
     this.respondedAt = respondedAt;
     this.body = typeof body === "string" ? encodeText(body) : body;
-    if (Array.isArray(headers)) this.#flat = headers as readonly string[];
+    if (fields !== undefined) this.#fields = fields;
+    else if (Array.isArray(headers)) this.#flat = headers as readonly string[];
     else this.#fields = responseFields(headers);
   }
 
@@ -119,11 +124,15 @@ export function textOf(bytes: Uint8Array, contentType: string | undefined): stri
   }
 }
 
-/** The answer in the form asked for. @throws StitchError */
-export async function readAnswer(answer: Answer, kind: "auto" | "json" | "text" | "bytes" | "blob", method: string, maxBytes: number): Promise<unknown> {
+/** The answer in the form asked for. @throws StitchError, or rejects with it */
+export function readAnswer(answer: Answer, kind: "auto" | "json" | "text" | "bytes" | "blob", method: string, maxBytes: number): MaybePromise<unknown> {
   const { body } = answer;
-  const bytes = body instanceof Uint8Array && body.byteLength <= maxBytes ? body : await answer.bytes(maxBytes);
-  return parseBytes(bytes, kind, answer.get("content-type"), answer.status, method);
+  const parse = (bytes: Uint8Array): unknown => {
+    const type = answer.get("content-type");
+    if (answer.parsed !== undefined && (kind === "auto" || kind === "json")) return answer.parsed.read(() => parseBytes(bytes, kind, type, answer.status, method));
+    return parseBytes(bytes, kind, type, answer.status, method);
+  };
+  return body instanceof Uint8Array && body.byteLength <= maxBytes ? parse(body) : answer.bytes(maxBytes).then(parse);
 }
 
 export function parseBytes(bytes: Uint8Array, kind: "auto" | "json" | "text" | "bytes" | "blob", contentType: string | undefined, status: number, method: string): unknown {

@@ -173,6 +173,21 @@ describe.each(["in process", "through a store"])("throttle %s", (where) => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test.each([["a rate", { rate: "100/s" }], ["places on the wire alone", { concurrency: 2 }]] as const)("what the server says pauses the fleet, with %s", async (_, throttle) => {
+    const clock = manualClock();
+    const store = fleetStore(clock);
+    const adapter = mockAdapter([{ respond: [{ status: 429, headers: { "retry-after": "5" } }, { body: 1 }] }], { clock });
+    const member = () => seam({ name: "partner", baseUrl: "https://api.test", adapter, store, clock, random: seededRandom(1), throttle }).stitch("/");
+    const [told, other] = [member(), member()];
+    expect(await caught(told())).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 5000 });
+    const waiting = Promise.all([told(), other(), other()]);
+    await clock.advanceAsync(4999);
+    expect(adapter.callCount).toBe(1);
+    await clock.advanceAsync(700);
+    expect(await waiting).toEqual([1, 1, 1]);
+    expect(adapter.callCount).toBe(4);
+  });
+
   test("what the server says pauses everybody", async () => {
     const { clock, adapter, call } = setup("100/s", [{ status: 429, headers: { "retry-after": "5" } }, { body: 1 }]);
     expect((await Promise.all([caught(call()), clock.advanceAsync(0)]))[0]).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 5000 });

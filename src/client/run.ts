@@ -91,7 +91,8 @@ async function work(state: StitchState, call: Call, onItem: OnItem | undefined):
     const { collectPages } = await features.pages();
     return collectPages(state, call);
   }
-  const prepared = await firstRequest(state, call);
+  const first = firstRequest(call);
+  const prepared = isPromise(first) ? await first : first;
   if (plan.streams) {
     const { readEvents, readFrames } = await features.streams();
     const equipment = await equip(state, call);
@@ -110,19 +111,24 @@ async function work(state: StitchState, call: Call, onItem: OnItem | undefined):
 }
 
 /** Input to request, the first event on the way. */
-async function firstRequest(state: StitchState, call: Call): Promise<Prepared> {
+function firstRequest(call: Call): MaybePromise<Prepared> {
   const { plan } = call;
-  let prepared: Prepared;
-  try {
-    const input = checkCallInput(call.input);
-    const made = plan.kind === "graphql" ? chain(features.graphql(), ({ prepareGraphql }) => prepareGraphql(call, input)) : prepare(call, input);
-    prepared = isPromise(made) ? await made : made;
-  } catch (error) {
+  const ready = (prepared: Prepared): Prepared => {
+    start(call, prepared);
+    return prepared;
+  };
+  const refused = (error: unknown): never => {
     start(call, undefined);
     throw error;
+  };
+  let made: MaybePromise<Prepared>;
+  try {
+    const input = checkCallInput(call.input);
+    made = plan.kind === "graphql" ? chain(features.graphql(), ({ prepareGraphql }) => prepareGraphql(call, input)) : prepare(call, input);
+  } catch (error) {
+    return refused(error);
   }
-  start(call, prepared);
-  return prepared;
+  return isPromise(made) ? made.then(ready, refused) : ready(made);
 }
 
 /** One request and its answer as data: what a page is, too. */
@@ -155,20 +161,23 @@ function bodyKind(plan: Plan): "auto" | "json" | "text" | "bytes" | "blob" {
 
 async function shaped(state: StitchState, call: Call, prepared: Prepared, whole = false): Promise<unknown> {
   const { plan } = call;
-  const { answer, store } = await answered(state, call, prepared);
+  const asked = answered(state, call, prepared);
+  const { answer, store } = isPromise(asked) ? await asked : asked;
   if (plan.responseKind === "raw") {
     call.status = answer.status;
     const { body } = answer;
     return { status: answer.status, headers: answer.fields, body: body instanceof ReadableStream ? body : new Response(body as BodyInit | null).body ?? new Response(new Uint8Array(0)).body };
   }
-  const body = await readAnswer(answer, bodyKind(plan), plan.method, plan.maxResponseBytes);
+  const reading = readAnswer(answer, bodyKind(plan), plan.method, plan.maxResponseBytes);
+  const body = isPromise(reading) ? await reading : reading;
   if (plan.config.persisted === true && !whole) {
     const { prepareGraphql, wantsDocument } = await Promise.resolve(features.graphql());
     if (wantsDocument(body)) return shaped(state, call, await prepareGraphql(call, checkCallInput(call.input), true), true);
   }
   if (call.context.inspect === true) call.last = { status: answer.status, headers: answer.fields, raw: body };
   if (call.runtime.sinks.payloads && !plan.sensitive && answer.body instanceof Uint8Array) call.responseBody = plan.redactor.body(new TextDecoder().decode(answer.body.subarray(0, 4 * call.runtime.sinks.maxBodyBytes)), call.runtime.sinks.maxBodyBytes);
-  const data = plan.kind === "graphql" ? await chain(features.graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : await shapeBody(call, body, answer);
+  const shaping = plan.kind === "graphql" ? chain(features.graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : shapeBody(call, body, answer);
+  const data = isPromise(shaping) ? await shaping : shaping;
   if (store !== undefined) call.runtime.background(store());
   return data;
 }
@@ -214,18 +223,22 @@ export function checkOutput(call: Call, value: unknown): MaybePromise<unknown> {
   return isPromise(result) ? (call.scope.bound(result) as typeof result).then(end) : end(result);
 }
 
+interface Answered {
+  readonly answer: Answer;
+  readonly store?: () => Promise<void>;
+}
+
 /** An accepted answer, from the cache or the wire, and what stores it once it has proved good. */
-async function answered(state: StitchState, call: Call, prepared: Prepared): Promise<{ readonly answer: Answer; readonly store?: () => Promise<void> }> {
-  const cacheable = call.context.bypassCache === true ? undefined : state.openCache();
+function answered(state: StitchState, call: Call, prepared: Prepared): MaybePromise<Answered> {
+  const cache = call.context.bypassCache === true ? undefined : state.openCache();
+  return cache === undefined ? fetched(state, call, prepared) : chain(cache, (open) => open.answer(call, prepared, async (request) => fetchAnswer(call, request, await equip(state, call))));
+}
+
+async function fetched(state: StitchState, call: Call, prepared: Prepared): Promise<Answered> {
   const wiring = equip(state, call);
-  const equipment = isPromise(wiring) ? await wiring : wiring;
-  if (cacheable === undefined) {
-    const answer = await fetchAnswer(call, prepared, equipment);
-    if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(dropChanged(call, answer));
-    return { answer };
-  }
-  const cache = isPromise(cacheable) ? await cacheable : cacheable;
-  return cache.answer(call, prepared, (request) => fetchAnswer(call, request, equipment));
+  const answer = await fetchAnswer(call, prepared, isPromise(wiring) ? await wiring : wiring);
+  if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(dropChanged(call, answer));
+  return { answer };
 }
 
 export function equip(state: StitchState, call: Call): MaybePromise<Equipment> {

@@ -11,7 +11,7 @@ import { checkKeys } from "./options.ts";
 import { SEAM_KEYS, STITCH_KEYS, compilePlan } from "./plan.ts";
 import { StitchState } from "./run.ts";
 import { Runtime } from "./runtime.ts";
-import { checkCapability, checkStoreShape, describeStore } from "./store-verbs.ts";
+import { checkCapability, checkStoreShape, describeStore, isShared } from "./store-verbs.ts";
 import { makeStitch, parseConfig, type Stitch } from "./stitch.ts";
 import { compileTemplate } from "./template.ts";
 import { matchesHost } from "./transmit.ts";
@@ -24,7 +24,7 @@ export interface PrincipalView<B = SeamConfig> {
   stitch<const C extends string | StitchConfig>(config: C): Stitch<OutOf<C>, InOf<MemberOf<B, C>>>;
   graphql<const C extends StitchConfig>(config: C): Stitch<OutOf<C>, InOf<MemberOf<B, C>>>;
   /** Forgets what is cached for this principal. */
-  invalidate(stitch?: Stitch<never, never>): Promise<void>;
+  invalidate(stitch?: Stitch<unknown, never>): Promise<void>;
 }
 
 export interface Seam<B = SeamConfig> extends PrincipalView<B> {
@@ -40,6 +40,8 @@ export interface Seam<B = SeamConfig> extends PrincipalView<B> {
 }
 
 const BRAND = Symbol.for("sluice.seam");
+/** The base URL of a view, for tools such as `fromOpenApi`. */
+export const SEAM_BASE: unique symbol = Symbol.for("sluice.seam.base");
 const MODES: Readonly<Record<string, readonly string[]>> = { throttle: ["local", "open", "closed"], circuit: ["local", "open", "closed"], cache: ["open", "closed"], tokens: ["local", "closed"], lock: ["open", "closed"] };
 
 /**
@@ -56,8 +58,7 @@ export function seam<const B extends SeamConfig>(config: B): Seam<B> {
   const base = withFragments(config as unknown as AnyConfig) as unknown as SeamConfig;
   checkSeam(base);
   const throttle = throttleRules(base.throttle);
-  const shared = base.store !== undefined && base.store.capabilities?.shared !== false;
-  if (throttle !== undefined && shared && base.name === undefined) throw configError("name", base.name, "set: it is the key of the throttle in the shared store");
+  if (throttle !== undefined && isShared(base.store) && base.name === undefined) throw configError("name", base.name, "set: it is the key of the throttle in the shared store");
   checkCapability(base.store, { rate: throttle?.spacingMs !== undefined, concurrency: throttle?.concurrency !== undefined, circuit: base.circuit !== undefined && base.circuit !== false, cluster: typeof base.cache === "object" && base.cache.coalesce === "cluster" });
   const origin = base.baseUrl === undefined ? undefined : compileTemplate("baseUrl", base.baseUrl).origin;
   const runtime = new Runtime(base, { seamName: base.name, origin, throttle });
@@ -97,6 +98,7 @@ function viewOf(base: SeamConfig, runtime: Runtime, context: CallContext): Princ
     return made;
   };
   return {
+    ...({ [SEAM_BASE]: base.baseUrl } as object),
     stitch: ((config: unknown) => member(config)) as PrincipalView["stitch"],
     graphql: ((config: unknown) => member(config, "graphql")) as PrincipalView["graphql"],
     async invalidate(stitch) {

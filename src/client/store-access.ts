@@ -13,7 +13,7 @@ import { compilePace } from "../state/pace.ts";
 import { StitchError, toStitchError } from "./errors.ts";
 import type { FailModes } from "./options.ts";
 import { reserveInWindows } from "./limits/window-pace.ts";
-import { storeVerbs } from "./store-verbs.ts";
+import { isShared, storeVerbs } from "./store-verbs.ts";
 
 export type StoreFeature = "throttle" | "circuit" | "cache" | "tokens" | "lock";
 
@@ -54,7 +54,7 @@ export class StoreAccess {
     this.modes = { ...DEFAULT_MODES, ...defined(options.failMode) };
     this.#own = store === undefined;
     this.store = store ?? memoryStore({ clock: options.clock === systemClock ? undefined : options.clock });
-    this.shared = store !== undefined && store.capabilities?.shared !== false;
+    this.shared = isShared(store);
     this.#guard = this.shared ? guard(this.store, { timeoutMs: options.timeoutMs, clock: options.clock, random: options.random, onChange: options.onChange }) : undefined;
     const { cas } = storeVerbs(this.store);
     this.#cas = cas ? new CompareAndSet(revisions(this.store, options.clock), { maxValueBytes: this.store.capabilities?.maxValueBytes ?? 1_048_576, clock: options.clock, random: options.random }) : undefined;
@@ -86,6 +86,11 @@ export class StoreAccess {
       if (this.#cas !== undefined) return this.run(cursor as Algorithm<unknown, unknown, CursorReply>, key, paceCommand(command));
       return reserveInWindows(this.store, key, command, this.clock.now());
     });
+  }
+
+  /** The store can hold a pause: counters alone cannot. */
+  get paces(): boolean {
+    return storeVerbs(this.store).reserve || this.#cas !== undefined;
   }
 
   lease(key: string, token: string, limit: number, ttlMs: number): Promise<LeaseReply> {
@@ -142,6 +147,7 @@ export class StoreAccess {
     const token = this.random.uuid();
     const lockKey = `lock:${key}`;
     let held = false;
+    let late = false;
     for (;;) {
       signal.throwIfAborted();
       try {
@@ -150,6 +156,13 @@ export class StoreAccess {
         if (held) break;
         await sleep(Math.min(LOCK_POLL_MS[1], Math.max(LOCK_POLL_MS[0], reply.retryInMs)) * (0.5 + this.random.next() / 2), this.clock, signal);
       } catch (error) {
+        const unknown = (error as { code?: unknown }).code === "STORE_TIMEOUT";
+        // A slow store is no dead one, and the late reply may have taken the lock: asked for again under the same token, it is ours.
+        if (unknown && !late && !signal.aborted) {
+          late = true;
+          continue;
+        }
+        if (unknown) this.release(lockKey, token).catch(() => false);
         if (signal.aborted) throw signal.reason;
         if (this.modes.lock === "closed") throw toStitchError(error, "STORE_UNAVAILABLE", "the lock could not be taken");
         break;

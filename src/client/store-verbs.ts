@@ -17,6 +17,11 @@ export function storeVerbs(store: StitchStore): StoreVerbs {
   return { reserve: atomic && has("reserve"), lease: atomic && has("lease") && has("release"), cas: atomic && has("compareAndSet"), incr: atomic && (has("incr") || has("increment")) };
 }
 
+/** Other processes see the same data: so unless the store says otherwise. */
+export function isShared(store: StitchStore | undefined): boolean {
+  return store !== undefined && store.capabilities?.shared !== false;
+}
+
 export function checkStoreShape(option: string, store: unknown): void {
   const like = store as Partial<StitchStore> | null;
   if (typeof like !== "object" || like === null || typeof like.get !== "function" || typeof like.set !== "function") throw configError(option, store, "a store with get and set");
@@ -42,7 +47,7 @@ export function describeStore(store: StitchStore | undefined): { readonly shared
   const { reserve, cas } = storeVerbs(store);
   const name = (store as { name?: unknown }).name;
   return {
-    shared: store.capabilities?.shared !== false,
+    shared: isShared(store),
     name: typeof name === "string" ? name : (store.constructor?.name ?? "store"),
     approximate: reserve || cas ? [] : ["throttle: paced in clock-aligned windows"],
   };

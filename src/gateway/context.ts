@@ -13,6 +13,7 @@ import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./inter
 import type { DebugNotes } from "./operation/debug-headers.ts";
 import type { TraceNotes } from "./operation/trace-report.ts";
 import type { RequestSpans } from "./operation/tracing.ts";
+import type { Preparations } from "./prepare.ts";
 import { publicOrigin } from "./public-origin.ts";
 import type { TargetGate } from "./upstreams/target-gate.ts";
 import type { OutgoingPlan } from "./upstreams/outgoing-plan.ts";
@@ -79,6 +80,8 @@ export class RequestState implements PolicyContext {
   /** The chain this request runs through: a detached run starts inside it. */
   policies: readonly BoundEntry[] | undefined;
   call: BoundUpstream | undefined;
+  /** What has been asked of stores for policies whose turn has not come. */
+  prepared: Preparations | undefined;
   /** The answer is with the runtime; its body may still be on the way. */
   answered: boolean;
   /** What a client that may have a trace has asked for; `undefined` when it has not. */
@@ -121,6 +124,7 @@ export class RequestState implements PolicyContext {
     this.plan = undefined;
     this.policies = undefined;
     this.call = undefined;
+    this.prepared = undefined;
     this.answered = false;
     this.traceNotes = undefined;
     this.debugNotes = undefined;

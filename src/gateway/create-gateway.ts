@@ -3,7 +3,6 @@
 import type { Hono } from "hono";
 import { systemClock } from "../core/clock.ts";
 import { createEvents } from "../core/events.ts";
-import { memoryAdapter } from "../drivers/memory/adapter.ts";
 import type { OwnTransport } from "../core/transport.ts";
 import { createTransport } from "#transport";
 import { createApp, type Switch } from "./app.ts";
@@ -33,7 +32,7 @@ const DEFAULT_GRACE_MS = 10_000;
  * ```
  */
 export function createGateway(config: GatewayConfig): GatewayInstance {
-  const local = createPrivateStores(() => memoryAdapter({ clock: config.clock }));
+  const local = createPrivateStores(config.clock);
   const outgoing = createPrivateTransport();
   const core: Core = {
     events: createEvents<GatewayEvent>(),

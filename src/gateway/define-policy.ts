@@ -4,18 +4,19 @@ import type { Context } from "hono";
 import { isSluiceError } from "../core/errors.ts";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { callback } from "./callback.ts";
-import { boundHandler, requestState } from "./context.ts";
+import { type RequestState, boundHandler, requestState } from "./context.ts";
 import { httpHandler } from "./evaluation/http-handler.ts";
 import { CONTINUE, type EvaluateDefinition, type EvaluateTools, type PolicyEvalContext, type PolicyEvaluator, type PolicyInput, type PolicyResult, type ProcessingPhase } from "./evaluation/protocol.ts";
 import { standaloneSite } from "./evaluation/standalone-site.ts";
 import { noopTraceReporter, type TraceReporter } from "./operation/trace-report.ts";
 import { policyTrace } from "./sdk/policy-trace.ts";
-import { askSkip, skipOf } from "./evaluation/skip-input.ts";
+import { skipOf } from "./evaluation/skip-input.ts";
 import { noopDebug } from "./debug.ts";
+import { takePreparation } from "./prepare.ts";
 import { GatewayError, configError, isGatewayError } from "./errors.ts";
 import { resolveConfig } from "./sdk/resolve-config.ts";
 import { withSkip } from "./sdk/with-skip.ts";
-import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, PurgeTarget } from "./types.ts";
+import type { BoundPolicy, DebugLogger, Next, Policy, PolicyContext, PolicyOptions, PolicySite, Preparation, PurgeTarget } from "./types.ts";
 
 export interface PolicyDefinition<Config extends object, State> {
   /** The kind, such as `rate-limit`. */
@@ -35,6 +36,18 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly validate?: (config: Config) => void;
   /** Makes what the policy keeps between requests, once per place in a gateway. */
   readonly setup?: (config: Config, site: PolicySite) => State;
+  /**
+   * Whether `prepare` has a point at this place: a store behind a wire. Asked once, at construction, so that policies on a
+   * store in this process pay nothing for it. @default true
+   */
+  readonly prepares?: (config: Config, site: PolicySite) => boolean;
+  /**
+   * Begins what the policy asks of its store, when it stands next to others that do so: their questions then leave in one
+   * round trip. `first`: no policy stands in between that may end the request; else what is granted must be
+   * undone when the policy is not reached, and a policy that cannot gives `undefined` and asks in its turn. `handler` finds
+   * the value in `prepared`. What it throws is left to `handler` to run into.
+   */
+  readonly prepare?: (c: Context, tools: PolicyTools<Config, State>, first: boolean) => Preparation | undefined;
   /** Acts on a request. Not needed beside `evaluate`: the decision is then carried out as it says. */
   readonly handler?: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
   /** The decision without HTTP around it, which `evaluatePolicies` asks for; without `handler` HTTP requests ask it, too. */
@@ -61,6 +74,8 @@ export interface PolicyTools<Config, State> {
   readonly debug: DebugLogger;
   /** Notes a decision for a client that asked for the trace; free otherwise. */
   readonly trace: TraceReporter;
+  /** In `handler`: the value of this request's `prepare`, when that was called and gave something. */
+  readonly prepared?: unknown;
 }
 
 /** The factory of a policy: options are needed only where the type has required ones. */
@@ -126,18 +141,47 @@ function bind<Config extends object, State>(
   const namespace = `sluice:policy:${name}`;
   const run = definition.handler ?? decisionHandler(definition, name);
   const { skip } = config;
-  const skips = skip === undefined ? undefined : (c: Context): MaybePromise<boolean> => askSkip(name, skip, c);
+  const { prepare: begin } = definition;
+  /** What `skip` said when the policy was prepared: it is asked once per turn. */
+  const asked = begin === undefined || skip === undefined ? undefined : new WeakMap<Context, MaybePromise<boolean>>();
+  const skips = skip === undefined ? undefined : (c: Context): MaybePromise<boolean> => {
+    const known = asked?.get(c);
+    if (known === undefined) return callback(name, () => skip(c));
+    asked?.delete(c);
+    return known;
+  };
+  const toolsOf = (c: Context): PolicyTools<Config, State> => {
+    const gateway = requestState(c);
+    const trace = gateway.traceNotes === undefined ? noopTraceReporter : policyTrace(c, name);
+    return { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug, trace };
+  };
+  const prepare = begin === undefined || definition.prepares?.(config, site) === false ? undefined : (c: Context, first: boolean): Preparation | undefined => {
+    try {
+      if (skips !== undefined) {
+        const skipped = skips(c);
+        asked?.set(c, skipped);
+        // An answer that takes its time is waited for in the policy's turn.
+        if (isPromise(skipped)) skipped.catch(() => {});
+        if (isPromise(skipped) || skipped) return undefined;
+      }
+      return begin(c, toolsOf(c), first);
+    } catch {
+      // The handler runs into the same, and says so.
+      return undefined;
+    }
+  };
   const handler = withSkip(
     skips,
-    (c, next) => {
-      const gateway = requestState(c);
-      const trace = gateway.traceNotes === undefined ? noopTraceReporter : policyTrace(c, name);
-      return run(c, next, { config, state, site, gateway, debug: gateway.debugging ? gateway.debug(namespace) : noopDebug, trace });
+    prepare === undefined ? (c, next) => run(c, next, toolsOf(c)) : (c, next) => {
+      const tools = toolsOf(c);
+      const prepared = takePreparation(tools.gateway as RequestState, prepare);
+      return run(c, next, prepared === undefined ? tools : { ...tools, prepared: prepared.value });
     },
   );
   const { dispose, purge, resetCircuit, choose } = definition;
   return {
     handler,
+    ...(prepare === undefined ? undefined : { prepare }),
     ...(dispose === undefined ? undefined : { dispose: () => dispose(state) }),
     ...(purge === undefined ? undefined : { purge: (target) => purge(state, target) }),
     ...(resetCircuit === undefined ? undefined : { resetCircuit: (key) => resetCircuit(state, key) }),

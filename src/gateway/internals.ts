@@ -105,6 +105,7 @@ export interface BoundEntry {
   /** Request fields, in lower case, that are removed before the chain runs. */
   readonly owned: readonly string[] | undefined;
   readonly choose: BoundPolicy["choose"];
+  readonly prepare: BoundPolicy["prepare"];
 }
 
 export interface BoundUpstream {

@@ -1,3 +1,4 @@
+import { rateLimits } from "./local-kinds.ts";
 import { describe, expect, test } from "vitest";
 import { createGateway } from "./create-gateway.ts";
 import { definePolicy } from "./define-policy.ts";
@@ -58,7 +59,7 @@ describe("update", () => {
   });
 
   test("private stores survive it", async () => {
-    const count = definePolicy({ name: "count", handler: async (c, next, { site }) => { const { count: n } = await site.local.rateLimitStore.increment(site.scopeKey, 60); await next(); c.res.headers.set("x-n", String(n)); } });
+    const count = definePolicy({ name: "count", handler: async (c, next, { site }) => { const { count: n } = await site.local.of(rateLimits).increment(site.scopeKey, 60); await next(); c.res.headers.set("x-n", String(n)); } });
     const gateway = createGateway({ routes: [text("/a", "1", [count()])] });
     await gateway.app.request("/a");
     await gateway.update({ routes: [text("/a", "2", [count()])] });

@@ -1,33 +1,25 @@
-/** The private in-memory stores of a gateway: made when first read, kept across updates. */
+/** The private in-memory stores of a gateway: made when first asked for, kept across updates. */
 
-import type { GatewayAdapter } from "../state/contracts.ts";
-import type { LocalStores } from "./types.ts";
+import type { Clock } from "../core/clock.ts";
+import type { LocalStores, StoreKind, StoreKinds } from "./types.ts";
 
 export interface PrivateStores extends LocalStores {
-  /** Frees them, if they were ever made. */
+  /** Frees those that were made. */
   destroy(): Promise<void>;
 }
 
-export function createPrivateStores(make: () => GatewayAdapter): PrivateStores {
-  let adapter: GatewayAdapter | undefined;
-  const stores = (): GatewayAdapter => (adapter ??= make());
+export function createPrivateStores(clock: Clock | undefined): PrivateStores {
+  const made = new Map<string, StoreKinds[keyof StoreKinds]>();
   return {
-    get rateLimitStore() {
-      return stores().rateLimitStore as LocalStores["rateLimitStore"];
-    },
-    get circuitBreakerStore() {
-      return stores().circuitBreakerStore as LocalStores["circuitBreakerStore"];
-    },
-    get cacheStore() {
-      return stores().cacheStore as LocalStores["cacheStore"];
-    },
-    get store() {
-      return stores().store as LocalStores["store"];
+    of<Name extends keyof StoreKinds>({ name, make }: StoreKind<Name>): StoreKinds[Name] {
+      let store = made.get(name);
+      if (store === undefined) made.set(name, (store = make(clock)));
+      return store as StoreKinds[Name];
     },
     async destroy() {
-      const made = adapter;
-      adapter = undefined;
-      await made?.close?.();
+      const stores = [...made.values()] as { destroy?(): unknown; close?(): unknown }[];
+      made.clear();
+      for (const store of stores) await (store.destroy === undefined ? store.close?.() : store.destroy());
     },
   };
 }

@@ -10,6 +10,7 @@ import { GatewayError } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
 import type { BoundEntry, BoundUpstream } from "./internals.ts";
 import { beginAttempt } from "./operation/observe.ts";
+import { prepareFrom, undoUntaken } from "./prepare.ts";
 import { discard, isResponse, isSendable, mutable } from "./response.ts";
 
 /** The response of this request, before the gateway's own header fields. Never rejects. */
@@ -19,7 +20,7 @@ export function runPipeline(state: RequestState, policies: readonly BoundEntry[]
   state.policies = policies;
   state.call = upstream;
   if (policies.length === 0 && state.spans === undefined && !state.events.detailed) return runBare(state, upstream);
-  const ended = step({ state, c, policies, upstream, seen: undefined }, 0, undefined);
+  const ended = step({ state, c, policies, upstream, seen: undefined, preparedTo: 0 }, 0, undefined);
   return ended.then(() => c.res);
 }
 
@@ -48,6 +49,8 @@ interface Run {
   readonly upstream: BoundUpstream;
   /** The response last known to be mutable. */
   seen: Response | undefined;
+  /** Policies before it have had their chance to be asked together. */
+  preparedTo: number;
 }
 
 /** One policy's turn. A closed frame has answered: what arrives from inside it later is dropped. */
@@ -62,6 +65,10 @@ const DONE: Promise<void> = /* @__PURE__ */ Promise.resolve();
 function step(run: Run, index: number, parent: Frame | undefined): Promise<void> {
   const entry = run.policies[index];
   if (entry === undefined) return callUpstream(run, parent);
+  if (entry.prepare !== undefined && index >= run.preparedTo) {
+    const end = prepareFrom(run.state, run.policies, index);
+    if (end > index) return stepPrepared(run, index, end, parent);
+  }
   const frame: Frame = { parent, open: true, inner: undefined };
   const next = (): Promise<void> => {
     // A policy may ask again (a retry): the earlier answer, its header fields included, is then void.
@@ -82,6 +89,16 @@ function step(run: Run, index: number, parent: Frame | undefined): Promise<void>
     );
   }
   return settle(run, entry, frame, result) ?? DONE;
+}
+
+/** A turn of the first of several policies whose stores have been asked together. */
+function stepPrepared(run: Run, from: number, end: number, parent: Frame | undefined): Promise<void> {
+  run.preparedTo = end;
+  return step(run, from, parent).then(() => {
+    // An outer policy may ask again.
+    run.preparedTo = from;
+    undoUntaken(run.state, run.policies, from, end);
+  });
 }
 
 function settle(run: Run, entry: BoundEntry, frame: Frame, value: Response | void): Promise<void> | undefined {
@@ -161,6 +178,7 @@ function commit(run: Run, frame: Frame | undefined, response: Response): void {
     return;
   }
   const { c } = run;
+  const next = mutable(response);
   if (c.finalized) {
     const old = c.res;
     if (old === response) return;
@@ -170,7 +188,7 @@ function commit(run: Run, frame: Frame | undefined, response: Response): void {
     if (kept !== old) replace(c, kept);
     if (old.body !== response.body) discard(old);
   }
-  c.res = mutable(response);
+  c.res = next;
   run.seen = c.res;
 }
 

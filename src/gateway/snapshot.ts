@@ -2,7 +2,6 @@
 
 import { systemClock } from "../core/clock.ts";
 import { systemRandom } from "../core/random.ts";
-import { memoryAdapter } from "../drivers/memory/adapter.ts";
 import { compile } from "./compile.ts";
 import { createDebug } from "./debug.ts";
 import { DEFAULT_ERROR_MESSAGE } from "./errors.ts";
@@ -30,7 +29,7 @@ export function createSnapshot(core: Core, config: GatewayConfig): Snapshot {
   const shared = config.adapter?.privateState?.(name);
   const process = shared === undefined ? core.process : createProcessState(shared);
   // Private stores of a gateway that is made per request must outlive it.
-  const local = shared === undefined ? core.local : process.keep(GATEWAY_PLACE, "stores", () => createPrivateStores(() => memoryAdapter({ clock })));
+  const local = shared === undefined ? core.local : process.keep(GATEWAY_PLACE, "stores", () => createPrivateStores(clock));
   const compiled = compile(
     config,
     { gatewayName: name, adapter: config.adapter, local, stores: storeOptions(config.stores), clock, random, events: core.events, process },

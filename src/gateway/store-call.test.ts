@@ -7,14 +7,16 @@ import { systemRandom } from "../core/random.ts";
 import type { RateLimitStore } from "../state/contracts.ts";
 import { manualClock } from "../testing/manual-clock.ts";
 import { StoreFailure, storeCaller, storeSource } from "./store-call.ts";
-import type { GatewayEvent, LocalStores, PolicySite } from "./types.ts";
+import { rateLimits } from "./local-kinds.ts";
+import { createPrivateStores } from "./local-stores.ts";
+import type { GatewayEvent, PolicySite } from "./types.ts";
 
 function siteOf(gatewayName = "g", part: Partial<PolicySite> = {}) {
   const clock = manualClock();
   const seen: GatewayEvent[] = [];
   const site: PolicySite = {
     gatewayName, scopeKey: `${gatewayName}:*:p`, policyName: "p", routePath: "*", upstream: "*", adapter: undefined,
-    local: { rateLimitStore: new InMemoryRateLimitStore({ clock }) } as unknown as LocalStores,
+    local: createPrivateStores(clock),
     stores: { timeoutMs: 50, putTimeoutMs: 100, guard: { threshold: 2, cooldownMs: 1000, maxCooldownMs: 1000 } },
     clock, random: systemRandom, events: createEvents<GatewayEvent>((event) => seen.push(event)), keep: (_name, make) => make(), ...part,
   };
@@ -70,24 +72,24 @@ describe("storeSource", () => {
   it("prefers the option to the adapter's store, and that to the private one", () => {
     const { site } = siteOf();
     const [own, adapters] = [new InMemoryRateLimitStore(), new InMemoryRateLimitStore()] as const;
-    expect(storeSource(site, "rateLimitStore", own, "local").of({ rateLimitStore: adapters })?.store).toBe(own);
-    expect(storeSource(site, "rateLimitStore", undefined, "local").of({ rateLimitStore: adapters })?.store).toBe(adapters);
-    expect(storeSource(site, "rateLimitStore", undefined, "local").of(undefined)?.store).toBe(site.local.rateLimitStore);
+    expect(storeSource(site, rateLimits, own, "local").of({ rateLimitStore: adapters })?.store).toBe(own);
+    expect(storeSource(site, rateLimits, undefined, "local").of({ rateLimitStore: adapters })?.store).toBe(adapters);
+    expect(storeSource(site, rateLimits, undefined, "local").of(undefined)?.store).toBe(site.local.of(rateLimits));
   });
 
   it("follows the adapter of each request, and tells once of one that lacks the store", () => {
     const { site, seen } = siteOf();
-    const source = storeSource(site, "rateLimitStore", undefined, "open");
+    const source = storeSource(site, rateLimits, undefined, "open");
     const stores: RateLimitStore[] = [new InMemoryRateLimitStore(), new InMemoryRateLimitStore()];
     expect(stores.map((rateLimitStore) => source.of({ rateLimitStore })?.store)).toEqual(stores);
-    expect([source.of({})?.store, source.of({})?.store]).toEqual([site.local.rateLimitStore, site.local.rateLimitStore]);
+    expect([source.of({})?.store, source.of({})?.store]).toEqual([site.local.of(rateLimits), site.local.of(rateLimits)]);
     expect(seen).toMatchObject([{ type: "store.missing", policy: "p" }]);
   });
 
   it("refuses to be made for a closed policy without a store, and gives none for such a request", () => {
     const { site } = siteOf("g", { adapter: {} });
-    expect(() => storeSource(site, "rateLimitStore", undefined, "closed")).toThrow(expect.objectContaining({ code: "config_error" }) as Error);
-    expect(storeSource(siteOf().site, "rateLimitStore", undefined, "closed").of({})).toBeUndefined();
-    expect(isPromise(storeSource(siteOf().site, "rateLimitStore", undefined, "closed").of(undefined)?.call("op", () => 1))).toBe(false);
+    expect(() => storeSource(site, rateLimits, undefined, "closed")).toThrow(expect.objectContaining({ code: "config_error" }) as Error);
+    expect(storeSource(siteOf().site, rateLimits, undefined, "closed").of({})).toBeUndefined();
+    expect(isPromise(storeSource(siteOf().site, rateLimits, undefined, "closed").of(undefined)?.call("op", () => 1))).toBe(false);
   });
 });

@@ -5,7 +5,7 @@ import { isSluiceError, stackless } from "../core/errors.ts";
 import type { GatewayAdapter } from "../state/contracts.ts";
 import { type Guard, type GuardEvent, guard } from "../state/guard.ts";
 import { GatewayError } from "./errors.ts";
-import type { FailMode, GatewayEvent, LocalStores, PolicySite } from "./types.ts";
+import type { FailMode, GatewayEvent, PolicySite, StoreKind, StoreKinds } from "./types.ts";
 import type { Events } from "../core/events.ts";
 
 /** A store that gave no usable answer: it threw, rejected, took too long, replied nonsense or is suspended. */
@@ -56,13 +56,14 @@ export interface StoreSource<Store extends object> {
 /**
  * Throws a `config_error` when `mode` is `closed` and the adapter lacks the store: such a policy could only refuse.
  */
-export function storeSource<Name extends keyof LocalStores>(
+export function storeSource<Name extends keyof StoreKinds>(
   site: PolicySite,
-  storeName: Name,
-  own: LocalStores[Name] | undefined,
+  kind: StoreKind<Name>,
+  own: StoreKinds[Name] | undefined,
   mode: FailMode,
-): StoreSource<LocalStores[Name]> {
-  const make = (store: LocalStores[Name]): StoreCaller<LocalStores[Name]> => storeCaller(site, storeName, store, mode);
+): StoreSource<StoreKinds[Name]> {
+  const storeName = kind.name;
+  const make = (store: StoreKinds[Name]): StoreCaller<StoreKinds[Name]> => storeCaller(site, storeName, store, mode);
   if (own !== undefined) {
     const caller = make(own);
     return { of: () => caller };
@@ -70,23 +71,28 @@ export function storeSource<Name extends keyof LocalStores>(
   if (mode === "closed" && site.adapter !== undefined && site.adapter[storeName] === undefined) {
     throw new GatewayError(500, "config_error", `policy "${site.policyName}": failMode "closed" needs the adapter to have a ${storeName}, or the option store`);
   }
-  let latest: StoreCaller<LocalStores[Name]> | undefined;
+  let latest: StoreCaller<StoreKinds[Name]> | undefined;
   let reported = false;
   return {
     of(adapter) {
-      let store = adapter?.[storeName] as LocalStores[Name] | null | undefined;
+      let store = adapter?.[storeName] as StoreKinds[Name] | null | undefined;
       if (store === undefined || store === null) {
         if (adapter !== undefined && mode === "closed") return undefined;
         if (adapter !== undefined && !reported) {
           reported = true;
           site.events.emit({ type: "store.missing", policy: site.policyName, message: `The adapter has no ${storeName}: an in-memory one is used, which other processes do not share` });
         }
-        store = site.local[storeName];
+        store = site.local.of(kind);
       }
       if (latest === undefined || latest.store !== store) latest = make(store);
       return latest;
     },
   };
+}
+
+/** Whether asking `store` means going over a wire, so that asking together with others saves a round trip. */
+export function isRemote(store: { readonly capabilities?: { readonly shared?: boolean } } | null | undefined): boolean {
+  return store?.capabilities?.shared === true;
 }
 
 /** The answer of a policy that must not go on without its store. */

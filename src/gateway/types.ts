@@ -270,6 +270,19 @@ export interface BoundPolicy {
   readonly resetCircuit?: (key: string) => MaybePromise<void>;
   /** Of a policy that sends a request elsewhere than its route's upstream: where, as a part of keys; empty when it does not. */
   readonly choose?: (c: Context) => MaybePromise<string>;
+  /**
+   * Begins what the policy asks of a store behind a wire, before policies further out have decided: adjacent policies that
+   * have it share a round trip. `first`: nothing stands between, so the policy will be reached. It never throws.
+   */
+  readonly prepare?: (c: Context, first: boolean) => Preparation | undefined;
+}
+
+/** What `prepare` of a policy has begun. */
+export interface Preparation<T = unknown> {
+  /** What the handler gets as `prepared`: mostly a promise of the store's reply. */
+  readonly value: T;
+  /** Called in the background when the policy is not reached: gives back what the store has granted. */
+  readonly undo?: () => MaybePromise<unknown>;
 }
 
 /** Where a policy stands, and what the gateway gives it there. */
@@ -283,7 +296,7 @@ export interface PolicySite {
   /** Upstream of the route in a word for keys and logs: `url https://api.example.com`, `handler`; `*` for a global policy. */
   readonly upstream: string;
   readonly adapter: GatewayAdapter | undefined;
-  /** In-memory stores of this gateway, made when first read; they survive `update()`. */
+  /** In-memory stores of this gateway, made when first asked for by `local.of(localRateLimits)` and the like; they survive `update()`. */
   readonly local: LocalStores;
   readonly stores: Required<Pick<StoreOptions, "timeoutMs" | "putTimeoutMs">> & { readonly guard: Required<NonNullable<StoreOptions["guard"]>> };
   readonly clock: Clock;
@@ -298,10 +311,22 @@ export interface PolicySite {
 }
 
 export interface LocalStores {
+  /** One per kind and gateway. */
+  of<Name extends keyof StoreKinds>(kind: StoreKind<Name>): StoreKinds[Name];
+}
+
+/** What stores are called in an adapter. */
+export interface StoreKinds {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
   readonly store: StitchStore;
+}
+
+/** How a gateway makes its own store of a kind. */
+export interface StoreKind<Name extends keyof StoreKinds = keyof StoreKinds> {
+  readonly name: Name;
+  readonly make: (clock: Clock | undefined) => StoreKinds[Name];
 }
 
 /** Options every built-in policy takes. */

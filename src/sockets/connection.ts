@@ -3,6 +3,7 @@
 import { CLOSE, cutReason } from "./close-codes.ts";
 import type { Codec } from "./codec.ts";
 import { CloseContextBase } from "./context.ts";
+import type { ReplayGate } from "./topics/replay-gate.ts";
 import { dispatch, runJob } from "./dispatch.ts";
 import type { ErrorOptions } from "./errors.ts";
 import { type Frame, fixedFrame, sizeOf } from "./frame.ts";
@@ -51,7 +52,7 @@ export class Connection implements OutboxOwner {
   /** Publishes of this connection that are not delivered here yet. */
   publishTail: Promise<void> | undefined = undefined;
   /** Topics that are being resumed: what comes live waits until the past has been sent. */
-  replaying: Map<string, { readonly frame: Frame; readonly offset: string | undefined }[]> | undefined = undefined;
+  gate: ReplayGate | undefined = undefined;
   violations = 0;
   violationsSince = 0;
   #state: 0 | 1 | 2 | 3 = State.opening;
@@ -316,15 +317,6 @@ export class Connection implements OutboxOwner {
     if (events.active) events.emit({ type: "message.out", clientId: this.clientId, at: this.hub.now(), messageType: type ?? "", bytes: frame.bytes });
   }
 
-  /** Keeps a live frame back while the past of its topic is on its way; true when it was kept. */
-  holdBack(topic: string, frame: Frame, message: { readonly offset?: string | undefined; readonly meta: Readonly<Record<string, unknown>> }): boolean {
-    const waiting = this.replaying?.get(topic);
-    if (waiting === undefined) return false;
-    const offset = message.offset ?? message.meta["offset"];
-    waiting.push({ frame, offset: typeof offset === "string" ? offset : undefined });
-    return true;
-  }
-
   onDropped(frames: number, buffered: number): void {
     const { hub } = this;
     const now = hub.monotonic();
@@ -343,7 +335,9 @@ export class Connection implements OutboxOwner {
   }
 
   onCongested(): void {
-    if (this.transport.signalsDrain !== true) this.hub.watchCongested(this);
+    const { transport } = this;
+    if (transport.signalsDrain !== true) this.hub.watchCongested(this);
+    else if (transport.wantsRoom === false) transport.wantsRoom = true;
   }
 
   // ------------------------------------------------------------------------------------------------------------- close

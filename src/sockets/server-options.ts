@@ -2,6 +2,7 @@
 
 import { OptionError } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
+import type { TopicHistory } from "../state/pubsub/topic-log.ts";
 import { checkBoolean, checkKeys, checkOptionalFunction, checkPositive, checkString } from "./check.ts";
 import type { BaseContext, CloseContext, ConnectionData, ErrorContext, SocketRequest } from "./types.ts";
 
@@ -68,6 +69,8 @@ export interface ResolvedServer {
   readonly platformConnections: number;
   /** `none`: the platform sweeps by itself, since a timer would keep it awake. */
   readonly timers: "clock" | "none";
+  /** What the platform keeps of topics, where it outlives the process. */
+  readonly history?: TopicHistory | undefined;
 }
 
 export const SERVER_OPTIONS: readonly string[] = [
@@ -75,7 +78,7 @@ export const SERVER_OPTIONS: readonly string[] = [
 ];
 
 /** Checks what is common; `extra` are the names a platform adds. */
-export function resolveServer<Data>(options: ServerOptions<Data>, extra: readonly string[] = [], platform: Partial<Pick<ResolvedServer, "platformConnections" | "timers">> = {}): ResolvedServer {
+export function resolveServer<Data>(options: ServerOptions<Data>, extra: readonly string[] = [], platform: Partial<Pick<ResolvedServer, "platformConnections" | "timers" | "history">> = {}): ResolvedServer {
   checkKeys("", options, [...SERVER_OPTIONS, ...extra]);
   const { authenticate, anonymous = false, origins = [], trustProxy = false, protocols = [], authRejection = {}, path } = options;
   checkOptionalFunction("authenticate", authenticate);
@@ -104,6 +107,7 @@ export function resolveServer<Data>(options: ServerOptions<Data>, extra: readonl
     onUpgrade: options.onUpgrade,
     platformConnections: platform.platformConnections ?? Infinity,
     timers: platform.timers ?? "clock",
+    history: platform.history,
   };
 }
 

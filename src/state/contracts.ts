@@ -122,6 +122,8 @@ export interface DriverCapabilities {
   readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** A lease can wait until replicas of the backend have it. @default false */
+  readonly replicas?: boolean;
   /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */
   readonly combining?: boolean;
 }
@@ -254,6 +256,9 @@ export interface TokenBucketPolicy {
   readonly prefix?: string;
 }
 
+/** The same policy under the name that limiters of one's own know it by. */
+export type RateLimitPolicy = TokenBucketPolicy;
+
 /** A token bucket per key. */
 export interface RateLimiter {
   /** `cost`: a positive safe integer. `key`: a non-empty string of at most 512 bytes. Else it rejects with `RangeError`. */
@@ -361,6 +366,13 @@ export type CacheFill =
   | { readonly kind: "fill"; readonly token: string }
   | { readonly kind: "wait"; readonly waitMs: number };
 
+/** What `open` of a cache store found, or what it did about finding nothing. */
+export interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  /** As `lock` says; absent beside a record, and where the lock has to be asked for by itself. */
+  readonly fill?: CacheFill | undefined;
+}
+
 export interface CacheStore {
   /** A response whose body can be read once, or nothing (`undefined`, or `null` in stores of users). */
   get(key: string): MaybePromise<Response | undefined | null>;
@@ -376,6 +388,8 @@ export interface CacheStore {
   /** One caller is told to fill, the others to wait; a token ends after `lockMs`. A purge and `delete` void tokens. */
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  /** `read`, and where there is nothing `lock`, in one round trip. Optional beside those two. */
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   /** Drops what carries one of the tags, what begins with the prefix, or everything. Resolves with the number dropped. */
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
@@ -454,6 +468,9 @@ export interface PublishReport {
   readonly capability: "exact" | "prefix" | "regex";
   readonly reach?: "cluster";
 }
+
+/** The same report under the name that adapters of one's own know it by; what `ctx.publish` answers is the `PublishResult` of `sluice/sockets`. */
+export type PublishResult = PublishReport;
 
 export interface PubSubAdapter {
   subscribe(clientId: string, topic: string): MaybePromise<void>;

@@ -6,8 +6,12 @@ import { createClient as createClient4 } from "redis-4";
 import { createClient as createClient5 } from "redis-5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
-import { redisDriver } from "../../src/drivers/redis/driver.ts";
+import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import { redisRateLimiter, redisStore } from "../../src/drivers/redis/store.ts";
+import type { StoreError } from "../../src/core/errors.ts";
+import type { Algorithm, LimitDecision, LimitPolicy, Operation } from "../../src/state/contracts.ts";
+import type { LimitLeaseGrant } from "../../src/state/lease/lease-command.ts";
+import { leaseTerms } from "../../src/state/lease/lease-limit.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { createStores } from "../../src/state/stores/stores.ts";
 import { verifyCacheStoreContract } from "../../src/testing/verify-cache-store.ts";
@@ -118,5 +122,60 @@ it("a record that has ended is absent, whatever kept it and whatever asks", asyn
       expect(await client.exists(`sluice:${key}`), "still kept").toBe(1);
       expect(await ask(asked, key), `${asked.algorithm.name} after ${kept.algorithm.name}`).toMatchObject({ allowed: true });
     }
+  }
+});
+
+describe("one call with many keys", () => {
+  const fixed = compileLimit({ algorithm: "fixed-window", max: 3, windowMs: 60_000 });
+  const operation = (key: string, ...costs: number[]): Operation => ({ algorithm: fixed.algorithm as Algorithm, key, commands: costs.map((cost) => ({ cost, policy: fixed.policy })) });
+  const allowed = (replies: readonly (readonly unknown[])[]): unknown[] => replies.map((row) => row.map((reply) => (reply instanceof Error ? (reply as StoreError).code : (reply as LimitDecision).allowed)));
+  const connected = (): { client: Redis; driver: RedisStateDriver } => {
+    const client = new Redis(server.port, "127.0.0.1");
+    open.push(() => client.disconnect());
+    return { client, driver: redisDriver(client) };
+  };
+
+  it("answers a key that stands in it more than once in order", async () => {
+    const { driver } = connected();
+    const replies = await driver.run([operation("twice", 1), operation("other", 1), operation("twice", 2), operation("twice", 1)]);
+    expect(allowed(replies)).toEqual([[true], [true], [true], [false]]);
+  });
+
+  it("leaves a key of another type alone, and says so, also where nothing is charged", async () => {
+    const { client, driver } = connected();
+    for (const name of ["list", "list 2"]) await client.rpush(`sluice:${name}`, "mine");
+    expect(allowed(await driver.run([operation("list", 1), operation("beside", 1), operation("list 2", 0)]))).toEqual([["STORE_WRONG_TYPE"], [true], ["STORE_WRONG_TYPE"]]);
+    expect(await client.lrange("sluice:list", 0, -1)).toEqual(["mine"]);
+  });
+
+  it("takes more keys than one script may have", async () => {
+    const { driver } = connected();
+    const batch = Array.from({ length: 700 }, (_, i) => operation(`many:${i}`, i % 5));
+    expect(allowed(await driver.run(batch))).toEqual(batch.map((_, i) => [i % 5 <= 3]));
+    expect(allowed(await driver.run(batch))).toEqual(batch.map((_, i) => [i % 5 <= 1]));
+  });
+});
+
+it.each<[string, LimitPolicy]>([
+  ["fixed window", { algorithm: "fixed-window", max: 100, windowMs: 60_000 }],
+  ["token bucket", { algorithm: "token-bucket", max: 100, windowMs: 60_000, capacity: 100 }],
+  ["sliding window", { algorithm: "sliding-window", max: 100, windowMs: 60_000 }],
+])("a lease of a %s, and what is given back of it, are one call each, whatever else is in the batch", async (name, user) => {
+  const client = new Redis(server.port, "127.0.0.1");
+  open.push(() => client.disconnect());
+  const whole = fromIoredis(client);
+  for (const connection of [whole, { ...whole, evaluateBytes: undefined } as unknown as RedisConnection]) {
+    let calls = 0;
+    const counted = <A extends readonly unknown[], R>(call: ((...args: A) => R) | undefined) => call === undefined ? undefined : (...args: A): R => (calls++, call(...args));
+    const { evaluate, evaluateBytes } = connection;
+    const driver = redisDriver({ ...connection, evaluate: counted(evaluate) as typeof evaluate, evaluateBytes: counted(evaluateBytes) } as RedisConnection);
+    const { algorithm, policy } = leaseTerms(driver, user);
+    const key = `lease:${name}:${connection === whole}`;
+    const [granted] = (await driver.run([{ algorithm: algorithm as Algorithm, key, commands: [{ lease: 40, waiting: 40, divisor: 2, ttlMs: 80, policy }, { cost: 3, policy }] }]))[0] as [LimitLeaseGrant];
+    expect(granted).toMatchObject({ granted: 40 });
+    const [, peek] = (await driver.run([{ algorithm: algorithm as Algorithm, key, commands: [{ refund: granted.ticket, cost: 25, policy }, { cost: 0, policy }] }]))[0] as [unknown, LimitDecision];
+    // A bucket is smaller by what refills in the life of a lease, and has refilled a little.
+    expect(Math.abs(peek.remaining - (100 - 40 - 3 + 25))).toBeLessThan(3);
+    expect(calls).toBe(2);
   }
 });

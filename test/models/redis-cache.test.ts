@@ -41,6 +41,7 @@ const back = fc.constantFrom(-0.5, -1, -30, -100_000);
 const pick = fc.integer({ min: 0, max: 9 });
 const entryCommand: fc.Arbitrary<(tokens: readonly number[]) => CacheEntryCommand> = fc.oneof(
   fc.constant(() => ({ type: "view" }) as const),
+  fc.integer({ min: 1, max: 200 }).map((lockMs) => () => ({ type: "view", lockMs }) as const),
   fc.integer({ min: 1, max: 200 }).map((lockMs) => () => ({ type: "open", lockMs }) as const),
   fc.constantFrom("check", "close").chain((type) => pick.map((at) => (tokens: readonly number[]) => ({ type, token: tokens.at(-1 - at) ?? 7 }) as CacheEntryCommand)),
   fc.record({ ttlMs: fc.integer({ min: -5, max: 300 }), write: fc.integer({ min: 1, max: 3 }), chunks: fc.integer({ min: 0, max: 2 }), status: fc.constantFrom(0, 200), tags: fc.constantFrom("", ":a:", ":ab:", ":a:b%3a:"), text: fc.constantFrom("", "x\ny 1", "é\u0000"), at: fc.option(pick) })

@@ -7,10 +7,10 @@ import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nativeLimits } from "../../src/drivers/redis/native/limits.ts";
-import type { NativeAlgorithm } from "../../src/drivers/redis/native/native.ts";
 import type { Script } from "../../src/drivers/redis/client.ts";
 import { compileLimit } from "../../src/state/limit-policy.ts";
 import type { LimitPolicy } from "../../src/state/contracts.ts";
+import { move, textOf } from "./native-history.ts";
 import { timed } from "./timed-script.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 
@@ -33,16 +33,7 @@ const policyOf: Record<string, fc.Arbitrary<LimitPolicy>> = {
   "token-bucket": fc.record({ capacity: fc.constantFrom(1, 1.5, 5, 1000), max: fc.integer({ min: 1, max: 50 }), windowMs: fc.constantFrom(1, 7, 1000, 60_000) }).map((p) => ({ algorithm: "token-bucket", ...p })),
 };
 
-/** How far the clock moves before a batch: mostly on, sometimes far, sometimes back. */
-const move = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 40 }) }, { weight: 2, arbitrary: fc.constantFrom(0.25, 63, 1000, 61_000, 10 ** 7) }, { weight: 1, arbitrary: fc.constantFrom(-0.5, -1, -20, -1000, -86_400_000) });
 const cost = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constantFrom(1, 1, 1, 2 ** 31 - 1));
-
-/** A record as text, whatever way it is kept. */
-function textOf({ rows, head }: NativeAlgorithm, stored: Buffer | null): string | null {
-  if (stored === null || rows === undefined) return stored === null ? null : stored.toString();
-  if (stored.readUInt16BE() !== rows.tag) return "another tag";
-  return head + Array.from({ length: (stored.length - 2) / 8 }, (_, i) => stored.readDoubleBE(2 + 8 * i)).join(" ");
-}
 
 let turn = 0;
 /** Both forms of a reply in turn: what is kept must not depend on it. */

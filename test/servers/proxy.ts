@@ -1,4 +1,4 @@
-/** A TCP proxy on loopback that can lose replies. */
+/** A TCP proxy on loopback that can lose replies, be far away, and count round trips. */
 
 import { type Server, type Socket, connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -8,10 +8,17 @@ export interface TcpProxy {
   /** The next `count` replies are not delivered: the connection is reset instead, after the server has answered. */
   loseReplies(count: number): void;
   readonly lost: number;
+  /**
+   * Times the clients had to wait for the server, over all connections: what is sent before a reply has come back is one
+   * round trip, however many commands it is. Exact where `delayMs` is longer than a client takes to send.
+   */
+  readonly roundTrips: number;
   close(): Promise<void>;
 }
 
-export async function startProxy(targetPort: number): Promise<TcpProxy> {
+export async function startProxy(targetPort: number, { delayMs = 0 }: { delayMs?: number } = {}): Promise<TcpProxy> {
+  let roundTrips = 0;
+  let answered = true;
   let toLose = 0;
   let lost = 0;
   const sockets = new Set<Socket>();
@@ -26,10 +33,19 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
         far.destroy();
       });
     }
-    near.on("data", (chunk) => far.write(chunk));
+    const answer = (chunk: Buffer): void => {
+      answered = true;
+      near.write(chunk);
+    };
+    near.on("data", (chunk) => {
+      if (answered) roundTrips++;
+      answered = false;
+      far.write(chunk);
+    });
     far.on("data", (chunk) => {
       if (toLose === 0) {
-        near.write(chunk);
+        if (delayMs === 0) answer(chunk);
+        else setTimeout(answer, delayMs, chunk);
         return;
       }
       toLose--;
@@ -41,6 +57,9 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     loseReplies: (count) => void (toLose = count),
+    get roundTrips() {
+      return roundTrips;
+    },
     get lost() {
       return lost;
     },

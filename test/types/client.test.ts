@@ -4,7 +4,7 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { seam, stitch } from "../../src/client.ts";
+import { cookieSession, seam, stitch } from "../../src/client.ts";
 import { mockAdapter } from "../../src/testing.ts";
 
 const adapter = mockAdapter([{ respond: { body: { id: "7", tags: ["a"] } } }]);
@@ -65,5 +65,24 @@ describe("types of a stitch", () => {
     const view = seam({ baseUrl: "https://api.test", adapter }).as("anna");
     expectTypeOf(view).not.toHaveProperty("close");
     expect(view).not.toHaveProperty("close");
+  });
+
+  it("a login is any stitch, and its input is what credentials give", () => {
+    const login = stitch({ method: "POST", url: "https://api.test/login", adapter, input: { body: z.object({ user: z.string() }) } });
+    void cookieSession({ login, credentials: (principal) => ({ body: { user: principal } }) });
+    void cookieSession({ login, tenancy: "app", credentials: () => ({ body: { user: "app" } }) });
+    void cookieSession({ login, credentials: async (principal: string) => ({ body: { user: principal } }) });
+    void cookieSession({ login: seam({ baseUrl: "https://api.test", adapter }).stitch("POST /login"), credentials: (principal) => ({ body: { user: principal } }) });
+    void cookieSession({ login: stitch({ url: "https://api.test/login", output: z.object({ ok: z.boolean() }) }), credentials: () => ({}) });
+    // @ts-expect-error the login takes a user
+    void cookieSession({ login, credentials: () => ({ body: { name: "x" } }) });
+    // @ts-expect-error without a tenancy of "app" there is a principal, and with it there may be none
+    void cookieSession({ login, tenancy: "app", credentials: (principal: string) => ({ body: { user: principal } }) });
+  });
+
+  it("a seam forgets any of its stitches", async () => {
+    const api = seam({ baseUrl: "https://api.test", adapter });
+    await api.invalidate(api.stitch({ path: "/{id}", output: z.object({ id: z.string() }) }));
+    await api.as("anna").invalidate();
   });
 });

@@ -9,7 +9,7 @@ import { seam } from "../seam.ts";
 import { stitch } from "../stitch.ts";
 import { cookieSession } from "./cookie-session.ts";
 import { authorizationCode, oauth2 } from "./oauth2.ts";
-import { sign } from "./sigv4.ts";
+import { awsSigV4, sign } from "./sigv4.ts";
 import { apiKey, basic, bearer } from "./simple.ts";
 import { env, optionalEnv, secretFrom } from "./strategy.ts";
 import { aesGcm } from "./vault.ts";
@@ -76,6 +76,28 @@ describe("credentials that are a text", () => {
   });
 });
 
+test("a token or session that another stitch began is as secret in the next", async () => {
+  const sink: string[] = [];
+  const adapter = mockAdapter([
+    { match: "/token", respond: { body: { access_token: "canary-token", token_type: "Bearer", expires_in: 3600 } } },
+    { match: "/login", respond: { body: 1, headers: { "set-cookie": "sid=canary-cookie; Path=/" } } },
+    { match: "/fail", respond: (request) => ({ error: new Error(`refused ${JSON.stringify(request.headers)}`) }) },
+    { respond: { body: 1 } },
+  ]);
+  const store = memoryStore();
+  for (const make of [() => oauth2({ tokenUrl: "https://id.test/token", clientId: "c" }), () => cookieSession({ login: seam({ baseUrl: "https://api.test", adapter }).stitch("POST /login"), credentials: () => ({}) })]) {
+    const shared = make();
+    for (const auth of [shared, shared, make()]) {
+      const api = seam({ baseUrl: "https://api.test", adapter, store, auth, trace: { handle: (event, context) => void sink.push(JSON.stringify([event, context])) } }).as("anna");
+      await api.stitch("/ok")();
+      const error = await caught(api.stitch("/fail")());
+      sink.push(JSON.stringify(error), String((error.cause as Error).message));
+    }
+  }
+  expect(sink.length).toBeGreaterThan(12);
+  expect(sink.join("\n")).not.toContain("canary");
+});
+
 describe("oauth2", () => {
   const token = (n: number, more: object = {}) => ({ body: { access_token: `token-${n}`, token_type: "Bearer", expires_in: 3600, ...more } });
   const setup = (routes: MockRoute[], options: Partial<Parameters<typeof oauth2>[0]> = {}) => {
@@ -117,6 +139,29 @@ describe("oauth2", () => {
     expect(good.tokens()).toBe(2);
     const bad = setup([{ match: "/token", respond: token(1) }, { match: "/x", respond: { status: 401 } }]);
     expect(await caught(bad.call())).toMatchObject({ code: "AUTH_FAILED", step: "refresh", status: 401, attempts: 1 });
+  });
+
+  test("a lock that a slow store gives late is still one lock", async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    let slow = 2;
+    // What a process sees of a store whose first replies take longer than its deadline.
+    const far = new Proxy(store, { get: (target, name) => {
+      if (name === "capabilities") return { ...target.capabilities, shared: true };
+      if (name === "lease") return async (...given: Parameters<NonNullable<typeof target.lease>>) => {
+        const reply = await target.lease(...given);
+        if (slow-- > 0) await new Promise<void>((resolve) => clock.setTimeout(resolve, 1500, true));
+        return reply;
+      };
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    } });
+    const adapter = mockAdapter([{ match: "/token", respond: { ...token(1), delayMs: 50 } }, { respond: { body: "data" } }], { clock });
+    const member = () => seam({ baseUrl: "https://api.test", adapter, clock, store: far, auth: oauth2({ tokenUrl: "https://id.test/token", clientId: "c" }) }).stitch("/x");
+    const done = Promise.all([member()(), member()()]);
+    await clock.advanceAsync(5000);
+    expect(await done).toEqual(["data", "data"]);
+    expect(adapter.calls.filter((call) => call.url.includes("token"))).toHaveLength(1);
   });
 
   test("failures have a category", async () => {
@@ -204,7 +249,7 @@ test("a cookie session: one login per principal, cookies learned from every answ
     { match: "/data", respond: (request) => (request.headers["cookie"]?.includes("sid=s1") === true && logins === 1 ? { body: 1, headers: { "set-cookie": "seen=yes; Path=/" } } : request.headers["cookie"]?.includes("sid=s3") === true ? { body: 3 } : { status: 401 }) },
   ]);
   const plain = seam({ baseUrl: "https://api.test", adapter });
-  const auth = cookieSession({ login: plain.stitch("POST /login") as never, credentials: (principal) => ({ body: { user: principal } }) });
+  const auth = cookieSession({ login: plain.stitch("POST /login"), credentials: (principal) => ({ body: { user: principal } }) });
   const api = seam({ baseUrl: "https://api.test", adapter, auth });
   const anna = api.as("anna").stitch("/data");
   expect(await Promise.all([anna(), anna()])).toEqual([1, 1]);
@@ -216,6 +261,29 @@ test("a cookie session: one login per principal, cookies learned from every answ
   expect(logins).toBe(3);
   expect(adapter.calls.some((call) => call.headers["cookie"]?.includes("other"))).toBe(false);
   expect(await caught(api.stitch("/data")())).toMatchObject({ code: "AUTH_FAILED" });
+});
+
+test.each([["the seam's own store", undefined], ["a memory store passed in", memoryStore()]] as const)("a cookie session, sealed, on %s: a login that belongs to the seam, and one of its own", async (_, store) => {
+  for (const inside of [true, false]) {
+    let logins = 0;
+    let valid = "a";
+    const adapter = mockAdapter([
+      { match: "/login", respond: () => ({ body: 1, headers: { "set-cookie": `sid=${valid}${++logins}; Path=/` } }) },
+      { match: "/data", respond: (request) => (request.headers["cookie"]?.includes(`sid=${valid}`) === true ? { body: 1, headers: { "set-cookie": "seen=yes; Path=/" } } : { status: 401 }) },
+    ]);
+    const api = seam({ baseUrl: "https://api.test", adapter, ...(store === undefined ? {} : { store }), encryption: aesGcm("a secret of some length"), throttle: { concurrency: 1 }, name: `sealed-${inside}` });
+    const login = inside ? api.stitch("POST /login") : stitch({ url: "https://api.test/login", method: "POST", adapter });
+    const auth = cookieSession({ login, key: String(inside), credentials: async (principal) => ({ body: { user: principal } }) });
+    const call = api.as("anna").stitch({ path: "/data", auth });
+    expect(await Promise.all([call(), call(), call()])).toEqual([1, 1, 1]);
+    expect(logins).toBe(1);
+    await call();
+    expect(adapter.lastRequest?.headers["cookie"]).toContain("seen=yes");
+    valid = "b";
+    expect(await Promise.all([call(), call(), call()])).toEqual([1, 1, 1]);
+    expect(logins).toBe(2);
+    await api.close();
+  }
 });
 
 /**
@@ -234,5 +302,39 @@ describe("awsSigV4", () => {
     const request = { method, url, headers: { ...headers } as Record<string, string>, body, attempt: 1 };
     await sign(request, keys, options);
     expect(request.headers["authorization"]).toMatch(new RegExp(`Signature=${signature}$`));
+  });
+
+  describe("a clock that is off", () => {
+    /** A service whose clock is `offMs` ahead, and which takes signatures of the last five minutes. */
+    const service = (offMs: number, type: string | undefined = "RequestTimeTooSkewed") => {
+      const clock = manualClock();
+      const signedAt = (request: { headers: Readonly<Record<string, string>> }): number => Date.parse((request.headers["x-amz-date"] as string).replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z"));
+      const adapter = mockAdapter([{ respond: (request) => {
+        const now = clock.now() + offMs;
+        if (Math.abs(now - signedAt(request)) <= 300_000) return { body: "ok" };
+        return { status: 403, headers: { date: new Date(now).toUTCString(), ...(type === undefined ? {} : { "x-amzn-errortype": type }) } };
+      } }], { clock });
+      return { adapter, call: stitch({ url: "https://queue.test/", adapter, clock, auth: awsSigV4({ region: "r", service: "sqs", credentials: keys }) }) };
+    };
+
+    test("is learned from the answer that says so, once and for all calls", async () => {
+      for (const [offMs, type] of [[3_600_000, "RequestTimeTooSkewed"], [-7_200_000, "InvalidSignatureException:http://x"], [3_600_000, undefined]] as const) {
+        const { adapter, call } = service(offMs, type);
+        expect(await Promise.all([call(), call(), call()])).toEqual(["ok", "ok", "ok"]);
+        const asked = adapter.callCount;
+        expect(asked).toBeLessThanOrEqual(6);
+        expect(await call()).toBe("ok");
+        expect(adapter.callCount).toBe(asked + 1);
+      }
+    });
+
+    test("is no excuse for what was refused for another reason", async () => {
+      const { adapter, call } = service(3_600_000, "AccessDeniedException");
+      expect(await caught(call())).toMatchObject({ code: "HTTP_STATUS", status: 403 });
+      expect(adapter.callCount).toBe(1);
+      const inTime = mockAdapter([{ respond: { status: 403, headers: { date: new Date(1_700_000_000_000).toUTCString() } } }]);
+      expect(await caught(stitch({ url: "https://queue.test/", adapter: inTime, clock: manualClock(), auth: awsSigV4({ region: "r", service: "sqs", credentials: keys }) })())).toMatchObject({ code: "HTTP_STATUS", status: 403 });
+      expect(inTime.callCount).toBe(1);
+    });
   });
 });

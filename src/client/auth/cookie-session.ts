@@ -3,16 +3,31 @@
 import { CookieJar, type SerializedCookieJar } from "tough-cookie";
 import { createSingleFlight, type SingleFlight } from "../../resilience/single-flight.ts";
 import { checkOneOf, checkPositive } from "../../core/check.ts";
+import type { CallInput } from "../config.ts";
 import { StitchError, checked, configError } from "../errors.ts";
 import { statuses } from "../options.ts";
 import { INVOKE, isStitch, type Stitch } from "../stitch.ts";
 import type { AuthContext, AuthResponse, AuthStrategy } from "./strategy.ts";
 
-export interface CookieSessionOptions {
+/** `In` is the input of the login. */
+export type CookieSessionOptions<In = CallInput> = CookieSessionBase<In> & (
+  | {
+    /** Whose the sessions are. @default "principal" */
+    readonly tenancy?: "principal" | undefined;
+    /** Input of the login for a principal. */
+    readonly credentials: (principal: string) => NoInfer<In> | Promise<NoInfer<In>>;
+  }
+  | {
+    /** One session for everybody. */
+    readonly tenancy: "app";
+    /** Input of the login. The principal is that of whoever called first, if any. */
+    readonly credentials: (principal: string | undefined) => NoInfer<In> | Promise<NoInfer<In>>;
+  }
+);
+
+export interface CookieSessionBase<In> {
   /** The stitch that logs in. */
-  readonly login: Stitch<never, never>;
-  /** Input of the login for a principal. */
-  readonly credentials: (principal: string | undefined) => unknown;
+  readonly login: Stitch<unknown, In>;
   /** Names to keep. @default all */
   readonly cookies?: readonly string[];
   /** Statuses that mean: log in again. @default 401 */
@@ -21,9 +36,8 @@ export interface CookieSessionOptions {
   readonly refreshWhen?: (response: AuthResponse) => boolean;
   /** A session is not used longer than this, ms. @default as long as its cookies last */
   readonly ttlMs?: number;
+  /** Part of the key in the vault: sessions of the same key are one. @default "default" */
   readonly key?: string;
-  /** @default "principal" */
-  readonly tenancy?: "app" | "principal";
 }
 
 const MAX_COOKIES_PER_DOMAIN = 50;
@@ -36,8 +50,9 @@ interface Stored {
 }
 
 /** @throws StitchError `CONFIG_INVALID` */
-export function cookieSession(options: CookieSessionOptions): AuthStrategy {
-  const { login, credentials, cookies, refreshWhen, ttlMs, key = "default", tenancy = "principal" } = options ?? {};
+export function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrategy {
+  const { login, cookies, refreshWhen, ttlMs, key = "default", tenancy = "principal" } = options ?? {};
+  const credentials = options?.credentials as (principal: string | undefined) => CallInput | Promise<CallInput>;
   if (!isStitch(login)) throw configError("cookieSession.login", login, "a stitch");
   if (typeof credentials !== "function") throw configError("cookieSession.credentials", credentials, "a function");
   checked("cookieSession", () => checkOneOf("tenancy", tenancy, ["app", "principal"]));
@@ -73,7 +88,7 @@ export function cookieSession(options: CookieSessionOptions): AuthStrategy {
       const seen: Promise<unknown>[] = [];
       const learn = (response: AuthResponse): void => void seen.push(put(jar, response));
       try {
-        await (login as unknown as Stitch)[INVOKE](credentials(context.principal) as never, { onAnswer: learn });
+        await login[INVOKE](await credentials(context.principal), { onAnswer: learn });
       } catch (cause) {
         throw new StitchError("AUTH_FAILED", "the login failed", { cause, category: (cause as { status?: number }).status === undefined ? "network" : "invalid-credentials", step: "refresh" });
       }
@@ -89,12 +104,15 @@ export function cookieSession(options: CookieSessionOptions): AuthStrategy {
   return {
     name: "cookieSession",
     marks: { header: "cookie" },
-   
+    scheme: { type: "apiKey", in: "cookie", name: cookies?.[0] ?? "session" },
     async apply(request, context) {
       const stored = (await read(context)) ?? (await signIn(context, undefined));
       context.memo = stored.id;
-      const header = await (await CookieJar.deserialize(stored.jar)).getCookieString(request.url);
-      if (header === "") return;
+      const sent = await (await CookieJar.deserialize(stored.jar)).getCookies(request.url);
+      if (sent.length === 0) return;
+      // A session that another stitch or process began is as secret here.
+      for (const { value } of sent) context.hide(value);
+      const header = sent.map((cookie) => cookie.cookieString()).join("; ");
       const own = request.headers["cookie"];
       request.headers["cookie"] = own === undefined ? header : `${own}; ${header}`;
     },

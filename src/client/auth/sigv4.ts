@@ -5,7 +5,7 @@ import { parseHttpDate } from "../../core/http-date.ts";
 import { StitchError, checked, configError } from "../errors.ts";
 import { checkString } from "../../core/check.ts";
 import type { HookRequest } from "../config.ts";
-import type { AuthContext, AuthStrategy } from "./strategy.ts";
+import type { AuthStrategy } from "./strategy.ts";
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -25,8 +25,10 @@ export interface AwsSigV4Options {
 }
 
 const UNSIGNED = "UNSIGNED-PAYLOAD";
-/** A clock that is off by more than this is told by the server; it is learned once. */
+/** What a service calls a signature made at the wrong time. S3 says it in the body alone: there the date decides. */
 const SKEW_CODES = /RequestTimeTooSkewed|InvalidSignatureException|RequestExpired|SignatureDoesNotMatch/;
+/** Signatures are good for this long on either side; a clock that is off by less is not why one was refused. */
+const TOLERANCE_MS = 300_000;
 
 /** @throws StitchError `CONFIG_INVALID` */
 export function awsSigV4(options: AwsSigV4Options): AuthStrategy {
@@ -35,44 +37,34 @@ export function awsSigV4(options: AwsSigV4Options): AuthStrategy {
   const { credentials, signBody = true, sessionToken, signedHeaders = ["content-type"] } = options;
   if (typeof credentials !== "function" && (typeof credentials?.accessKeyId !== "string" || typeof credentials.secretAccessKey !== "string")) throw configError("awsSigV4.credentials", undefined, "an object with accessKeyId and secretAccessKey, or a function that gives one");
   if (!signBody && service !== "s3") throw configError("awsSigV4.signBody", signBody, "true unless the service is s3");
-  let offsetMs = 0;
-  let learned = false;
+  // How far the servers' clock is ahead: learned once, from an answer that refuses the time of a signature.
+  let offsetMs: number | undefined;
   return {
     name: `awsSigV4(${service})`,
     marks: { header: "authorization" },
+    scheme: { type: "apiKey", in: "header", name: "Authorization", "x-amazon-apigateway-authtype": "awsSigv4" },
     async apply(request, context) {
       const keys = typeof credentials === "function" ? await credentials({ signal: context.signal, principal: context.principal }) : credentials;
       context.hide(keys.secretAccessKey);
       if (keys.sessionToken !== undefined) context.hide(keys.sessionToken);
-      await sign(request, { ...keys, sessionToken: keys.sessionToken ?? sessionToken }, { region, service, signBody, signedHeaders, now: context.clock.now() + offsetMs });
+      context.memo = offsetMs;
+      await sign(request, { ...keys, sessionToken: keys.sessionToken ?? sessionToken }, { region, service, signBody, signedHeaders, now: context.clock.now() + (offsetMs ?? 0) });
     },
-    learn({ status, headers }, context) {
-      if (learned || (status !== 403 && status !== 400)) return;
+    learn({ status, headers }, { clock }) {
+      if (offsetMs !== undefined || !mayBeSkew(status)) return;
       const type = headers["x-amzn-errortype"];
-      if (typeof type !== "string" || !SKEW_CODES.test(type)) return;
-      learnOffset(headers["date"], context);
+      if (typeof type === "string" && !SKEW_CODES.test(type)) return;
+      const date = typeof headers["date"] === "string" ? parseHttpDate(headers["date"], clock.now()) : undefined;
+      if (date !== undefined && Math.abs(date - clock.now()) > TOLERANCE_MS) offsetMs = date - clock.now();
     },
-    shouldRefresh({ status, headers }, context) {
-      return !learned && (status === 403 || status === 400) && Math.abs(offsetOf(headers["date"], context)) > 300_000;
-    },
-    refresh(context) {
-      // The date of the answer was learned when it was seen.
-      learned = true;
-      void context;
-    },
+    // Signed before the offset was known, by this call or by another one: signed again.
+    shouldRefresh: ({ status }, { memo }) => mayBeSkew(status) && memo !== offsetMs,
+    refresh: () => undefined,
   };
+}
 
-  function offsetOf(date: unknown, context: AuthContext): number {
-    const at = typeof date === "string" ? parseHttpDate(date, context.clock.now()) : undefined;
-    if (at === undefined) return 0;
-    const offset = at - context.clock.now();
-    if (!learned && Math.abs(offset) > 300_000) offsetMs = offset;
-    return offset;
-  }
-
-  function learnOffset(date: unknown, context: AuthContext): void {
-    offsetOf(date, context);
-  }
+function mayBeSkew(status: number): boolean {
+  return status === 403 || status === 400;
 }
 
 interface SignOptions {

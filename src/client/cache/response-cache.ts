@@ -4,7 +4,7 @@ import { NO_REQUEST_DIRECTIVES, parseRequestDirectives, type RequestDirectives }
 import { variantKey } from "../../core/cache-vary.ts";
 import { sha256Hex } from "../../core/digest.ts";
 import { joinKey } from "../../core/keys.ts";
-import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import { Answer, isJson } from "../answer.ts";
 import type { AuthContext } from "../auth/strategy.ts";
 import { Call } from "../call.ts";
@@ -18,6 +18,7 @@ import { outgoing } from "../transmit.ts";
 import { conditions, entryOf, refreshed, standsIn, verdict, type Entry } from "./entry.ts";
 import { Flights } from "./flights.ts";
 import { LocalIndex } from "./local-index.ts";
+import { ParsedBody } from "./parsed-body.ts";
 import { SharedEntries } from "./shared-entries.ts";
 
 /** What the cache gives: an answer, and for one that is new what stores it. */
@@ -76,23 +77,23 @@ export class ResponseCache {
     plan.runtime.caches.add(this);
   }
 
-  async answer(call: Call, prepared: Prepared, fetch: Fetch): Promise<Answered> {
-    const making = this.#subject(call, prepared);
-    const subject = isPromise(making) ? await making : making;
-    if (subject === undefined) return { answer: await fetch(prepared) };
-    const reading = this.#read(subject, call.principal);
-    const entry = isPromise(reading) ? await reading : reading;
-    const { clock } = call.runtime;
-    const now = clock.now();
-    if (entry !== undefined) {
-      const use = verdict(entry, subject.directives, now);
-      if (use !== "ask") {
+  /** An answer: at once where this process has it. */
+  answer(call: Call, prepared: Prepared, fetch: Fetch): MaybePromise<Answered> {
+    return chain(this.#subject(call, prepared), (subject) => {
+      if (subject === undefined) return fetch(prepared).then((answer) => ({ answer }));
+      return chain(this.#read(subject, call.principal), (entry) => {
+        const use = entry === undefined ? "ask" : verdict(entry, subject.directives, call.runtime.clock.now());
+        if (entry === undefined || use === "ask") return this.#wanted(call, subject, entry, fetch);
         call.source = use === "fresh" ? "cache" : "stale";
-        call.emit({ type: "progress", phase: "cache", detail: call.source });
+        if (call.watched) call.emit({ type: "progress", phase: "cache", detail: call.source });
         if (use === "stale") this.#refresh(call, subject, entry);
-        return { answer: answerOf(entry) };
-      }
-    }
+        return { answer: this.#shared === undefined ? localAnswerOf(entry) : answerOf(entry) };
+      });
+    });
+  }
+
+  /** One call of those that overlap asks. */
+  async #wanted(call: Call, subject: Subject, entry: Entry | undefined, fetch: Fetch): Promise<Answered> {
     if (this.rules.coalesce === false) return this.#ask(call, subject, entry, fetch);
     let own: Answered | undefined;
     const { value, joined } = await this.#flights.run(this.#flightKey(subject), call.scope, async () => {
@@ -298,8 +299,21 @@ export class ResponseCache {
 }
 
 function answerOf(entry: Entry): Answer {
-  return new Answer({ status: entry.status, headers: entry.headers, body: copyFor(entry.headers, entry.body) }, entry.url, entry.storedAt, entry.storedAt);
+  return new Answer({ status: entry.status, body: copyFor(entry.headers, entry.body) }, entry.url, entry.storedAt, entry.storedAt, entry.headers);
 }
+
+/** The same for an entry of this process, whose JSON is parsed once. */
+function localAnswerOf(entry: Entry): Answer {
+  const answer = answerOf(entry);
+  const type = entry.headers["content-type"];
+  if (entry.body.byteLength === 0 || typeof type !== "string" || !isJson(type)) return answer;
+  let parsed = PARSED.get(entry);
+  if (parsed === undefined) PARSED.set(entry, (parsed = new ParsedBody(entry.body)));
+  answer.parsed = parsed;
+  return answer;
+}
+
+const PARSED: WeakMap<Entry, ParsedBody> = /* @__PURE__ */ new WeakMap();
 
 /** What is parsed is copied by parsing; bytes that reach the caller are copied here. */
 function copyFor(headers: Answer["fields"], body: Uint8Array): Uint8Array {

@@ -125,7 +125,9 @@ export class Lanes {
     try {
       const reply = await access.lease(this.#key, token, this.#settings.limit, this.#settings.leaseMs);
       return reply.held ? { token, local: false, retryInMs: 0 } : { local: false, retryInMs: reply.retryInMs };
-    } catch {
+    } catch (error) {
+      // A reply that is late may have taken the place all the same.
+      if ((error as { code?: unknown }).code === "STORE_TIMEOUT") access.release(this.#key, token).catch(() => false);
       // Closed: nobody goes while the store is away, and each waiter ends by its own time.
       return { local: access.modes.throttle !== "closed", retryInMs: POLL_MS[1] };
     }

@@ -5,6 +5,7 @@ import { steadyNow } from "../../core/clock.ts";
 import { joinKey } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { Random } from "../../core/random.ts";
+import type { CursorPolicy } from "../../state/algorithms/cursor.ts";
 import { compilePace } from "../../state/pace.ts";
 import type { CallInput } from "../config.ts";
 import { configError } from "../errors.ts";
@@ -18,7 +19,9 @@ import { PaceLine, type Turn } from "./pace-line.ts";
 /** Keys of one throttle remembered in this process; idle ones go first. */
 const MAX_KEYS = 10_000;
 
-const NO_TURN: Turn = Object.freeze({ waitedMs: 0, refund: () => undefined });
+/** The pace of a throttle without a rate: it stands in nobody's way, and can be paused. */
+const FREE = { spacingMs: 0.001, burst: 1_000_000 } as const;
+
 const NO_PLACE: Place = Object.freeze({ release: () => undefined });
 
 export class Throttle {
@@ -28,11 +31,10 @@ export class Throttle {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #now: () => number;
-  readonly #policy: ReturnType<typeof compilePace>["policy"] | undefined;
+  readonly #pace: { readonly spacingMs: number; readonly burst: number; readonly policy: CursorPolicy };
+  readonly #paceAccess: StoreAccess | undefined;
   readonly #lines = new Map<string, PaceLine>();
   readonly #lanes = new Map<string, Lanes>();
-  /** Of keys without a pace: until when nobody goes. */
-  readonly #pauses = new Map<string, number>();
 
   /** `access` only where the fleet shares the store. */
   constructor(name: string, rules: ThrottleRules, access: StoreAccess | undefined, clock: Clock, random: Random) {
@@ -42,7 +44,10 @@ export class Throttle {
     this.#clock = clock;
     this.#random = random;
     this.#now = steadyNow(clock);
-    this.#policy = rules.spacingMs === undefined ? undefined : compilePace({ spacingMs: rules.spacingMs, burst: rules.burst }).policy;
+    const pace = rules.spacingMs === undefined ? FREE : { spacingMs: rules.spacingMs, burst: rules.burst };
+    this.#pace = { ...pace, policy: compilePace(pace).policy };
+    // Without a rate the store is asked for pauses alone: where nobody can make one, there is nothing to ask for.
+    this.#paceAccess = rules.spacingMs === undefined && (rules.feedback === undefined || access?.paces !== true) ? undefined : access;
   }
 
   /** The partition of a call: the same key is one budget. */
@@ -62,18 +67,12 @@ export class Throttle {
 
   /** Waits for a turn of the pace. */
   turn(key: string, cost: number, scope: Scope, onWait: (waitMs: number) => void): MaybePromise<Turn> {
-    const line = this.#line(key);
-    if (line !== undefined) return line.take(cost, scope, onWait);
-    const until = this.#pauses.get(key);
-    const waitMs = until === undefined ? 0 : until - this.#clock.monotonic();
-    if (waitMs <= 0) return NO_TURN;
-    onWait(waitMs);
-    return scope.sleep(waitMs).then(() => ({ waitedMs: waitMs, refund: () => undefined }));
+    return this.#line(key).take(cost, scope, onWait);
   }
 
   /** A turn only if one is free now, for hedges. */
   tryTurn(key: string, cost: number): MaybePromise<boolean> {
-    return this.#line(key)?.tryTake(cost) ?? true;
+    return this.#line(key).tryTake(cost);
   }
 
   /** Waits for a place on the wire. */
@@ -96,23 +95,16 @@ export class Throttle {
     if (asked <= 0) return 0;
     // A tenth more by chance: those who were told the same do not come back together.
     const pauseMs = Math.min(feedback.maxPauseMs, asked) * (1 + this.#random.next() / 10);
-    const line = this.#line(key);
-    if (line !== undefined) line.pause(pauseMs);
-    else {
-      if (this.#pauses.size >= MAX_KEYS) this.#pauses.clear();
-      this.#pauses.set(key, Math.max(this.#pauses.get(key) ?? 0, this.#clock.monotonic() + pauseMs));
-    }
+    this.#line(key).pause(pauseMs);
     return pauseMs;
   }
 
-  #line(key: string): PaceLine | undefined {
-    if (this.#policy === undefined) return undefined;
+  #line(key: string): PaceLine {
     let line = this.#lines.get(key);
     if (line === undefined) {
       trim(this.#lines);
-      const { spacingMs, burst, maxQueue, maxWaitMs, mode } = this.rules;
-      const settings = { spacingMs: spacingMs as number, burst, policy: this.#policy, maxQueue, maxWaitMs, wait: mode === "wait" };
-      this.#lines.set(key, (line = new PaceLine(`throttle:${key}`, settings, this.#access, this.#clock, this.#now)));
+      const { maxQueue, maxWaitMs, mode } = this.rules;
+      this.#lines.set(key, (line = new PaceLine(`throttle:${key}`, { ...this.#pace, maxQueue, maxWaitMs, wait: mode === "wait" }, this.#paceAccess, this.#clock, this.#now)));
     }
     return line;
   }

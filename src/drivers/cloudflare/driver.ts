@@ -3,13 +3,14 @@
 import { checkInteger, checkPositive, checkTtlMs } from "../../core/check.ts";
 import type { Clock } from "../../core/clock.ts";
 import { decodeValue, encodeValue } from "../../core/codec.ts";
-import { OptionError, StoreError, isSluiceError } from "../../core/errors.ts";
+import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import { rawBytesOf } from "../../state/algorithms/raw-bytes.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import { failedReplies } from "../../state/replay.ts";
 import { checkNamespace } from "./bindings.ts";
 import { ObjectLine } from "./line.ts";
+import { isNoRpc, objectFailure } from "./object-failure.ts";
 import { MAX_BYTES } from "./object/registry.ts";
 import { DELETE } from "./object/records.ts";
 import { OBJECT_ORIGIN, RUN_PATH } from "./object/paths.ts";
@@ -204,7 +205,7 @@ class Driver implements ObjectDriver {
       // Called as a method: anything else of a stub's property, `call` too, would be a name to ask the object for.
       if (this.#rpc && typeof stub.run === "function") return await stub.run(batch);
     } catch (error) {
-      if (!isNoRpc(error)) throw this.#failure(error);
+      if (!isNoRpc(error)) throw objectFailure(error, this.#objects.className);
     }
     this.#rpc = false;
     const ask = (path: string, part?: readonly WireOperation[]): Promise<unknown> => this.#fetch(stub, path, part);
@@ -219,7 +220,7 @@ class Driver implements ObjectDriver {
       status = response.status;
       text = await response.text();
     } catch (error) {
-      throw this.#failure(error);
+      throw objectFailure(error, this.#objects.className);
     }
     const answer = decodeValue(text);
     if (typeof answer !== "object" || answer === null) throw new StoreError("STORE_CORRUPT", `an object of the class ${this.#objects.className} gave an answer that is no JSON (status ${status})`, { outcome: "unknown" });
@@ -232,31 +233,13 @@ class Driver implements ObjectDriver {
     try {
       return this.#namespace.get(this.#namespace.idFromName(name));
     } catch (error) {
-      throw this.#failure(error);
+      throw objectFailure(error, this.#objects.className);
     }
-  }
-
-  /** What the platform threw, in the words of the package. Its own properties say what kind it is. */
-  #failure(error: unknown): Error {
-    if (isSluiceError(error)) return error;
-    const { overloaded, durableObjectReset } = error as { overloaded?: unknown; durableObjectReset?: unknown };
-    const message = error instanceof Error ? error.message : String(error);
-    if (overloaded === true) return new StoreError("STORE_OVERLOADED", `the object is overloaded (raise "shards"): ${message}`, { cause: error, outcome: "unknown" });
-    if (durableObjectReset === true) return new StoreError("STORE_UNAVAILABLE", `the object was reset while it was asked: ${message}`, { cause: error, outcome: "unknown" });
-    if (/does not implement the method/.test(message)) {
-      return new StoreError("STORE_CAPABILITY", `the class behind the binding is not ${this.#objects.className} of sluice/cloudflare, or does not extend it: ${message}`, { cause: error, outcome: "not-applied" });
-    }
-    return new StoreError("STORE_UNAVAILABLE", `the object could not be asked: ${message}`, { cause: error, outcome: "unknown" });
   }
 
   #open(): void {
     if (this.#closed) throw new StoreError("STORE_CLOSED", "the durable object driver is closed", { outcome: "not-applied" });
   }
-}
-
-/** The class was bundled without the platform's base class: it has `fetch` alone. */
-function isNoRpc(error: unknown): boolean {
-  return error instanceof TypeError && /does not support RPC/.test(error.message);
 }
 
 /** FNV-1a over UTF-16 units: the same on every isolate, and for ever, since it says where a key lives. */

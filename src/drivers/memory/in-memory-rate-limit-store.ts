@@ -1,7 +1,7 @@
 /** The in-memory rate limit store as a class. */
 
 import type { DriverCapabilities, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../../state/contracts.ts";
-import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
+import { DriverLimits } from "../../state/stores/driver-limits.ts";
 import { type MemoryDriver, type MemoryDriverOptions, memoryDriver } from "./memory-driver.ts";
 
 /**
@@ -18,11 +18,11 @@ export class InMemoryRateLimitStore implements RateLimitStore {
   readonly name = "memory";
   readonly capabilities: DriverCapabilities;
   readonly #driver: MemoryDriver;
-  readonly #store: DriverRateLimitStore;
+  readonly #store: DriverLimits;
 
   constructor(options: MemoryDriverOptions = {}) {
     this.#driver = memoryDriver(options);
-    this.#store = rateLimitStoreOn(this.#driver);
+    this.#store = new DriverLimits(this.#driver);
     this.capabilities = this.#driver.capabilities;
   }
 

@@ -1,6 +1,6 @@
 /** The response cache on Postgres as a class. */
 
-import type { CacheFill, CachePurge, CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
+import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
 import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-store.ts";
 import type { PostgresClient } from "./client.ts";
 import { Line, type LineOptions } from "./line.ts";
@@ -55,6 +55,10 @@ export class PostgresCacheStore implements CacheStore {
 
   unlock(key: string, token: string): Promise<void> {
     return this.#store.unlock(key, token);
+  }
+
+  open(key: string, lockMs: number): Promise<CacheOpening> {
+    return this.#store.open(key, lockMs);
   }
 
   purge(target: CachePurge): Promise<number> {

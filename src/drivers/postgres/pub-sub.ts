@@ -12,6 +12,7 @@ import { type PostgresClient, type PostgresClientOptions, type PostgresConnectio
 import { postgresError } from "./failure.ts";
 import { INLINE_BYTES, Outbox } from "./outbox.ts";
 import { DEFAULT_TABLE_PREFIX, checkTablePrefix } from "./schema.ts";
+import { PostgresTopicHistory } from "./topic-history.ts";
 
 export interface PostgresPubSubOptions extends BackendPubSubOptions, PostgresClientOptions {
   /** In front of every channel, and of the table for long messages. @default "sluice_" */
@@ -64,6 +65,7 @@ class PostgresWire implements PubSubWire {
   readonly name: string = "postgres";
   readonly maxMessageBytes: number;
   readonly bus: string;
+  readonly history: PostgresTopicHistory;
   readonly #listen: () => Promise<PostgresListener>;
   readonly #outbox: Outbox;
   readonly #prefix: string;
@@ -90,6 +92,7 @@ class PostgresWire implements PubSubWire {
     this.#random = options.random ?? systemRandom;
     this.#outbox = new Outbox(connection, this.#prefix);
     this.#tag = this.#random.uuid().slice(0, 8);
+    this.history = new PostgresTopicHistory(connection, this.#prefix, () => this.#nextTag());
   }
 
   physical(channel: string): string {
@@ -103,10 +106,14 @@ class PostgresWire implements PubSubWire {
     // A UTF-16 unit takes at most three bytes, so short texts need no measuring.
     const long = text.length * 3 > INLINE_BYTES && encodeText(text).length > INLINE_BYTES;
     try {
-      await this.#outbox.send({ channel: physical, tag: `${this.#tag}${(this.#sent++).toString(36)}`, text, long });
+      await this.#outbox.send({ channel: physical, tag: this.#nextTag(), text, long });
     } catch (error) {
       throw postgresError(error, "write");
     }
+  }
+
+  #nextTag(): string {
+    return `${this.#tag}${(this.#sent++).toString(36)}`;
   }
 
   async subscribe(physical: string, receive: (text: string) => void): Promise<void> {

@@ -59,6 +59,23 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
   payload text NOT NULL,
   sent_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );`,
+    // The history of topics: the newest number of each, and what it still has. A crash takes both, and so the epoch.
+    `CREATE UNLOGGED TABLE IF NOT EXISTS ${prefix}topics (
+  topic text COLLATE "C" PRIMARY KEY,
+  epoch bigint NOT NULL,
+  last bigint NOT NULL,
+  total bigint NOT NULL,
+  sent_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);`,
+    `CREATE UNLOGGED TABLE IF NOT EXISTS ${prefix}topic_entries (
+  topic text COLLATE "C" NOT NULL,
+  epoch bigint NOT NULL,
+  n bigint NOT NULL,
+  body text NOT NULL,
+  total bigint NOT NULL,
+  sent_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (topic, epoch, n)
+);`,
   ].join("\n");
 }
 

@@ -4,11 +4,12 @@ import { checkInteger, checkString, checkTtlMs } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { StoreError } from "../../core/errors.ts";
-import { MAX_KEY_BYTES, boundKey, utf8Key } from "../../core/keys.ts";
+import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
+import type { LimitLeaseCommand, LimitLeaseGrant } from "../../state/lease/lease-command.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -17,13 +18,14 @@ import type { Entry } from "./entry.ts";
 import { cacheScripts } from "./native/cache.ts";
 import { groupsOf } from "./native/charges.ts";
 import { nativeCircuit } from "./native/circuit.ts";
+import { nativeLeases } from "./native/leases.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
-import { failIfAllFailed, failedWrites, parseNative, readAnswer, unknownShape } from "./records.ts";
+import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { cellsOf, rowCall, runRows, stepRow } from "./rows.ts";
+import { type Sentinel, cellsOf, runRows, stepRow } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
@@ -38,14 +40,22 @@ export interface RedisDriverOptions {
 export interface RedisStateDriver extends StateDriver {
   readonly connection: RedisConnection;
   readonly prefix: string;
+  /** Names this life of the data: another one once the server has lost its records. Known from the first lease on; never on a cluster. */
+  readonly runId: string | undefined;
   /** The key in Redis of a key of the driver. */
   physical(key: string): string;
 }
 
-/** Keys whose name in Redis is remembered. */
-const NAMES_KEPT = 16_384;
+/** How long a lease waits for its replicas, in ms. What is sent on the same connection waits as well. */
+const REPLICAS_MS = 100;
+
+/** Most keys of one script: with it the server is busy for about a millisecond, and `unpack` in Lua is far from its bound. */
+const SCRIPT_KEYS = 256;
 
 const native: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map([...nativeLimits, nativeCircuit].map((entry) => [entry.algorithm.name, entry]));
+
+/** The same limits for batches in which units are leased or given back. */
+const leasing: ReadonlyMap<string, NativeAlgorithm> = /* @__PURE__ */ new Map(nativeLeases.map((entry) => [entry.algorithm.name, entry]));
 
 const scripted: ReadonlyMap<string, ScriptedAlgorithm> = /* @__PURE__ */ new Map(
   [...cacheScripts, { algorithm: value as Algorithm, script: VALUE, toArgs: valueArgs, toReply: valueReply }].map((entry) => [entry.algorithm.name, entry]),
@@ -87,7 +97,9 @@ class RedisDriver implements RedisStateDriver {
   readonly prefix: string;
   readonly clock: Clock;
   readonly random: Random;
-  private readonly names = new Map<string, string>();
+  /** Another one once the server has lost its records. Known from the first lease on; not on a cluster, whose keys have no common place. */
+  runId: string | undefined = undefined;
+  private readonly sentinel: Sentinel | undefined;
   private closed = false;
 
   constructor(connection: RedisConnection, options: RedisDriverOptions) {
@@ -95,6 +107,12 @@ class RedisDriver implements RedisStateDriver {
     this.prefix = checkString("prefix", options.prefix ?? "sluice:");
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
+    this.sentinel = connection.cluster ? undefined : {
+      key: `${this.prefix}epoch`,
+      heard: (life) => {
+        if (life !== undefined) this.runId = life;
+      },
+    };
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -103,8 +121,10 @@ class RedisDriver implements RedisStateDriver {
       shared: true,
       durability: "async",
       native: [...native.keys(), ...scripted.keys()],
+      maxBatchKeys: SCRIPT_KEYS,
       lanes: 2,
-      spreadKeys: 24,
+      spreadKeys: 96,
+      replicas: connection.replicas !== undefined,
     });
   }
 
@@ -112,16 +132,50 @@ class RedisDriver implements RedisStateDriver {
     try {
       this.open();
       if (isAborted(options)) throw options?.signal?.reason;
-      const replies: Reply[][] = new Array(batch.length);
-      const calls = this.calls(batch, replies, options);
-      return (calls.length === 1 ? (calls[0] as Call).done : allOf(calls, replies)).then(() => replies);
+      const keys: string[] = new Array(batch.length);
+      for (let at = 0; at < keys.length; at++) keys[at] = this.physical((batch[at] as Operation).key);
+      if (keys.length > 1 && new Set(keys).size < keys.length) return this.inTurn(batch, keys, options);
+      return this.plainRows(batch, keys) ?? this.mixed(batch, keys, options);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  /** What most batches are: plain charges of one kind of limit, for one call. */
+  private plainRows(batch: readonly Operation[], keys: readonly string[]): Promise<Reply[][]> | undefined {
+    const algorithm = batch[0]?.algorithm;
+    const found = algorithm === undefined ? undefined : native.get(algorithm.name);
+    if (found?.rows === undefined || found.algorithm.version !== algorithm?.version || this.connection.cluster || keys.length > SCRIPT_KEYS) return undefined;
+    for (let at = 1; at < batch.length; at++) if ((batch[at] as Operation).algorithm !== algorithm) return undefined;
+    const leased = leasing.get(found.algorithm.name);
+    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : this.acknowledged(batch, runRows(this.connection, leased, batch, keys, this.sentinel)));
+  }
+
+  private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
+    const replies: Reply[][] = new Array(batch.length);
+    await allOf(this.calls(batch, keys, replies, options), replies);
+    return replies;
+  }
+
+  /** A key stands in the batch more than once: a call reads all of its keys before it writes one, so they go one after the other. */
+  private async inTurn(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
+    const replies: Reply[][] = new Array(batch.length);
+    const met = new Set<string>();
+    const [now, later]: [number[], number[]] = [[], []];
+    keys.forEach((key, at) => {
+      (met.has(key) ? later : now).push(at);
+      met.add(key);
+    });
+    const first = await this.run(now.map((at) => batch[at] as Operation), options);
+    now.forEach((at, i) => (replies[at] = first[i] as Reply[]));
+    // What has been applied has its replies, whatever comes after it.
+    const rest = await this.run(later.map((at) => batch[at] as Operation), options).catch((error: unknown) => later.map((at) => failedReplies(batch[at] as Operation, error)));
+    later.forEach((at, i) => (replies[at] = rest[i] as Reply[]));
+    return replies;
+  }
+
   /** One call per kind of work, and on a cluster per slot. A batch is mostly of one kind. */
-  private calls(batch: readonly Operation[], replies: Reply[][], options: RunOptions | undefined): Call[] {
+  private calls(batch: readonly Operation[], keys: readonly string[], replies: Reply[][], options: RunOptions | undefined): Call[] {
     const byAlgorithm = new Map<Algorithm, Entry[]>();
     let last: Entry[] | undefined;
     let lastAlgorithm: Algorithm | undefined;
@@ -133,7 +187,7 @@ class RedisDriver implements RedisStateDriver {
         last = byAlgorithm.get(algorithm);
         if (last === undefined) byAlgorithm.set(algorithm, (last = []));
       }
-      (last as Entry[]).push({ at, operation, key: this.physical(operation.key) });
+      (last as Entry[]).push({ at, operation, key: keys[at] as string });
     }
     const calls: Call[] = [];
     const others: Entry[] = [];
@@ -144,11 +198,11 @@ class RedisDriver implements RedisStateDriver {
           calls.push({ list, done: call });
           continue;
         }
-        // A lease or a refund among plain charges: those go on beside the data.
-        const plain = list.filter(({ operation }) => isPlain(operation));
-        const rest = plain.length === 0 ? undefined : this.native(algorithm, plain, replies);
-        if (rest !== undefined) calls.push({ list: plain, done: rest });
-        others.push(...(rest === undefined ? list : list.filter((entry) => !plain.includes(entry))));
+        // A settlement or a reset among them: all others go on beside the data.
+        const beside = list.filter(({ operation }) => isBeside(operation));
+        const rest = beside.length === 0 ? undefined : this.native(algorithm, beside, replies);
+        if (rest !== undefined) calls.push({ list: beside, done: rest });
+        others.push(...(rest === undefined ? list : list.filter((entry) => !beside.includes(entry))));
       }
     }
     for (const list of this.split(others)) calls.push({ list, done: runSwaps(this, list, replies, options) });
@@ -160,15 +214,25 @@ class RedisDriver implements RedisStateDriver {
     const { name, version } = algorithm;
     const found = native.get(name);
     if (found !== undefined && found.algorithm.version === version) {
-      if (found.rows === undefined) {
-        const texts = groupsOf(found, list);
-        return texts === undefined ? undefined : this.runList(found, list, texts, replies);
-      }
-      const call = rowCall(found, list, this.connection.evaluateBytes !== undefined);
-      return call === undefined ? undefined : runRows(this.connection, found, call, list, replies);
+      const leased = leasing.get(name);
+      return this.charges(found, list, replies) ?? (leased === undefined ? undefined : this.charges(leased, list, replies));
     }
     const own = scripted.get(name);
     return own !== undefined && own.algorithm.version === version ? this.runScripted(own, list, replies) : undefined;
+  }
+
+  private charges(found: NativeAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> | undefined {
+    const operations = list.map(({ operation }) => operation);
+    if (found.rows === undefined) {
+      const texts = groupsOf(found, operations);
+      if (texts === undefined) return undefined;
+      return this.acknowledged(operations, this.runList(found, list, texts))?.then((rows) => {
+        list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
+      });
+    }
+    return this.acknowledged(operations, runRows(this.connection, found, operations, list.map(({ key }) => key), this.sentinel))?.then((rows) => {
+      list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
+    });
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -201,13 +265,7 @@ class RedisDriver implements RedisStateDriver {
   }
 
   physical(key: string): string {
-    const known = this.names.get(key);
-    if (known !== undefined) return known;
-    const name = this.prefix + utf8Key(boundKey(key));
-    if (key.length > MAX_KEY_BYTES) return name;
-    if (this.names.size >= NAMES_KEPT) this.names.clear();
-    this.names.set(key, name);
-    return name;
+    return this.prefix + utf8Key(boundKey(key));
   }
 
   private open(): void {
@@ -222,10 +280,10 @@ class RedisDriver implements RedisStateDriver {
     return native.get(name);
   }
 
-  /** On a cluster one call holds keys of one slot; else one call holds all. */
+  /** On a cluster one call holds keys of one slot; else as many as a script may have. */
   private split(list: Entry[]): Entry[][] {
     if (list.length === 0) return [];
-    if (!this.connection.cluster) return [list];
+    if (!this.connection.cluster) return chunks(list);
     const slots = new Map<number, Entry[]>();
     for (const entry of list) {
       const slot = slotOf(entry.key);
@@ -233,24 +291,46 @@ class RedisDriver implements RedisStateDriver {
       if (found === undefined) slots.set(slot, [entry]);
       else found.push(entry);
     }
-    return [...slots.values()];
+    return [...slots.values()].flatMap(chunks);
   }
 
-  private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[], replies: Reply[][]): Promise<void> {
-    const answer = await this.evaluate(algorithm.script as Script, list.map(({ key }) => key), texts);
+  private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[]): Promise<Reply[][]> {
+    const sentinel = algorithm.epoch === true ? this.sentinel : undefined;
+    const keys = list.map(({ key }) => key);
+    const answer = await (sentinel === undefined ? this.evaluate(algorithm.script as Script, keys, texts) : this.evaluate(algorithm.script as Script, [...keys, sentinel.key], [...texts, "e"]));
+    sentinel?.heard(lifeOf(answer, list.length + 1));
     const { now, stored, failed } = readAnswer(answer, list.length);
     const machine = algorithm.algorithm.row;
-    list.forEach(({ at, operation }, i) => {
+    const replies = list.map(({ operation }, i) => {
       try {
         const state = parseNative(algorithm, stored[i]);
         const failure = failed?.get(i);
-        if (failure !== undefined) replies[at] = unwrittenReplies(operation, state, now, failure);
-        else replies[at] = machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
+        if (failure !== undefined) return unwrittenReplies(operation, state, now, failure);
+        return machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
       } catch (error) {
-        replies[at] = failedReplies(operation, error);
+        return failedReplies(operation, error);
       }
     });
-    failIfAllFailed(list, replies, failed);
+    failIfAllFailed(replies, failed);
+    return replies;
+  }
+
+  /** Where commands ask for it, nothing is granted that too few replicas have: its units stay charged, and are nobody's. */
+  private acknowledged(operations: readonly Operation[], sent: Promise<Reply[][]> | undefined): Promise<Reply[][]> | undefined {
+    const { replicas } = this.connection;
+    if (sent === undefined || replicas === undefined) return sent;
+    let wanted = 0;
+    for (const { commands } of operations) for (const command of commands) wanted = Math.max(wanted, (command as Partial<LimitLeaseCommand>).waitForReplicas ?? 0);
+    if (wanted === 0) return sent;
+    return sent.then(async (replies) => {
+      if (!replies.some((row) => row.some(isGranted))) return replies;
+      const have = Number(await replicas(wanted, REPLICAS_MS).catch(refuse));
+      if (have >= wanted) return replies;
+      return replies.map((row, at) => row.map((reply, i) => {
+        const { waitForReplicas = 0 } = (operations[at] as Operation).commands[i] as Partial<LimitLeaseCommand>;
+        return have >= waitForReplicas || !isGranted(reply) ? reply : new StoreError("STORE_UNAVAILABLE", `a lease is with ${have} of ${waitForReplicas} replicas`, { outcome: "unknown" });
+      }));
+    });
   }
 
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
@@ -272,7 +352,7 @@ class RedisDriver implements RedisStateDriver {
         return failed?.get(place) ?? algorithm.toReply(command as never, answer[place]);
       });
     }
-    failIfAllFailed(list, replies, failed);
+    failIfAllFailed(list.map(({ at }) => replies[at]), failed);
   }
 }
 
@@ -286,8 +366,17 @@ async function allOf(calls: readonly Call[], replies: Reply[][]): Promise<void> 
   });
 }
 
+function isGranted(reply: Reply): boolean {
+  return ((reply as Partial<LimitLeaseGrant> | undefined)?.granted ?? 0) > 0;
+}
+
+function chunks(list: Entry[]): Entry[][] {
+  if (list.length <= SCRIPT_KEYS) return [list];
+  return Array.from({ length: Math.ceil(list.length / SCRIPT_KEYS) }, (_, i) => list.slice(i * SCRIPT_KEYS, (i + 1) * SCRIPT_KEYS));
+}
+
 /** Whether scripts can run all commands of a limit. */
-function isPlain({ algorithm, commands }: Operation): boolean {
-  const found = native.get(algorithm.name);
-  return found !== undefined && commands.every((command) => found.toArgs(command) !== undefined);
+function isBeside({ algorithm: { name }, commands }: Operation): boolean {
+  const [plain, leased] = [native.get(name), leasing.get(name)];
+  return commands.every((command) => (leased ?? plain)?.toArgs(command) !== undefined);
 }

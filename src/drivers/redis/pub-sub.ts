@@ -6,6 +6,7 @@ import { utf8Key } from "../../core/keys.ts";
 import { type BackendPubSub, type BackendPubSubOptions, type PubSubWire, backendPubSub } from "../../state/pubsub/backend-pub-sub.ts";
 import { type RedisClient, type RedisConnection, recogniseClient } from "./client.ts";
 import type { RedisSubscriber } from "./subscriber.ts";
+import { RedisTopicHistory } from "./topic-history.ts";
 
 export interface RedisPubSubOptions extends BackendPubSubOptions {
   /** In front of every channel. @default "sluice:" */
@@ -52,6 +53,7 @@ class RedisWire implements PubSubWire {
   readonly name: string = "redis";
   readonly maxMessageBytes: number;
   readonly bus: string;
+  readonly history: RedisTopicHistory;
   readonly #connection: RedisConnection;
   readonly #listen: () => Promise<RedisSubscriber>;
   readonly #prefix: string;
@@ -65,6 +67,7 @@ class RedisWire implements PubSubWire {
     this.#prefix = checkString("prefix", options.prefix ?? "sluice:");
     this.maxMessageBytes = checkInteger("maxMessageBytes", options.maxMessageBytes ?? 8 * 2 ** 20, 1);
     this.bus = `${this.#prefix}routers`;
+    this.history = new RedisTopicHistory(connection, this.#prefix);
   }
 
   physical(channel: string): string {

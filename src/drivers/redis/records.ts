@@ -4,7 +4,6 @@ import { decodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm, Reply } from "../../state/contracts.ts";
 import { decodeRecord, recordHead } from "../../state/record.ts";
-import type { Entry } from "./entry.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { refusedBy } from "./refusal.ts";
 
@@ -39,10 +38,17 @@ export function failedWrites(answer: readonly unknown[], regular: number): Reado
   return failed;
 }
 
+/** The name of this life of the data, where it stands behind an answer: its pairs of failed writes leave one word over. */
+export function lifeOf(answer: unknown, regular: number): string | undefined {
+  if (!Array.isArray(answer) || answer.length <= regular || (answer.length - regular) % 2 === 0) return undefined;
+  const last: unknown = answer.at(-1);
+  return last instanceof Uint8Array ? decodeText(last) : String(last);
+}
+
 /** A call of which no part worked has failed as a whole, which is what its guard counts. */
-export function failIfAllFailed(list: readonly Entry[], replies: readonly (readonly Reply[])[], failed: ReadonlyMap<number, Error> | undefined): void {
+export function failIfAllFailed(replies: Iterable<readonly Reply[] | undefined>, failed: ReadonlyMap<number, Error> | undefined): void {
   if (failed === undefined || failed.size === 0) return;
-  for (const { at } of list) if (replies[at]?.some((reply) => !(reply instanceof Error)) !== false) return;
+  for (const row of replies) if (row?.some((reply) => !(reply instanceof Error)) !== false) return;
   throw failed.values().next().value;
 }
 

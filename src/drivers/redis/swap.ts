@@ -136,7 +136,7 @@ export async function runSwaps(driver: SwapEnd, list: readonly Entry[], replies:
     }
     await sleep(Math.min(250, 5 * tries) * driver.random.next(), driver.clock);
   }
-  failIfAllFailed(list, replies, failures);
+  failIfAllFailed(list.map(({ at }) => replies[at]), failures);
 }
 
 /** Looks without making a signal that nobody needs. */

@@ -9,12 +9,8 @@ import type { PolicyInput } from "./protocol.ts";
 type Skip = NonNullable<PolicyOptions["skip"]>;
 
 /** What `skip` throws is a failure of the policy, never a check that was left out. */
-export function askSkip(policyName: string, skip: Skip, c: Context): MaybePromise<boolean> {
-  return callback(policyName, () => skip(c));
-}
-
 export function skipOf(policyName: string, skip: Skip, input: PolicyInput): MaybePromise<boolean> {
-  return askSkip(policyName, skip, contextOf(input));
+  return callback(policyName, () => skip(contextOf(input)));
 }
 
 /** A Hono context of a request that looks like the message: method, path, header fields, attributes. */

@@ -4,7 +4,6 @@ import { systemClock } from "../../core/clock.ts";
 import { createEvents } from "../../core/events.ts";
 import { joinKey } from "../../core/keys.ts";
 import { systemRandom } from "../../core/random.ts";
-import { memoryAdapter } from "../../drivers/memory/adapter.ts";
 import type { GatewayAdapter } from "../../state/contracts.ts";
 import { createPrivateStores } from "../local-stores.ts";
 import { createProcessState } from "../process-state.ts";
@@ -26,7 +25,7 @@ export function standaloneSite(policyName: string, adapter: GatewayAdapter | und
     routePath: "*",
     upstream: "*",
     adapter,
-    local: createPrivateStores(() => memoryAdapter()),
+    local: createPrivateStores(undefined),
     stores: DEFAULT_STORE_OPTIONS,
     clock: systemClock,
     random: systemRandom,

@@ -1,14 +1,13 @@
 /** The admin pages: what the gateway is made of, how it does, and the few things that may be done to it. */
 
 import type { Context } from "hono";
+import { dashboardPage, streamStats } from "#dashboard";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import type { PurgeTarget } from "../types.ts";
 import { describeConfig } from "./describe-config.ts";
 import { upstreamsOf, type AdminHost } from "./admin-host.ts";
 import type { AdminSettings } from "./admin-options.ts";
-import { dashboardPage } from "./dashboard/page.ts";
-import { streamStats } from "./dashboard/stream.ts";
 import { healthOf } from "./health.ts";
 import { toPrometheusText } from "./metrics.ts";
 import { storesOf } from "./stores.ts";

@@ -20,7 +20,10 @@ export interface SocketsObjectState {
   readonly storage: {
     get(key: string): Promise<unknown>;
     put(key: string, value: unknown): Promise<void>;
+    put(entries: Record<string, unknown>): Promise<void>;
     delete(key: string): Promise<boolean>;
+    delete(keys: string[]): Promise<number>;
+    list(options: { prefix: string }): Promise<Map<string, unknown>>;
     getAlarm(): Promise<number | null>;
     setAlarm(at: number): Promise<void>;
     deleteAlarm(): Promise<void>;

@@ -1,6 +1,7 @@
 /** Spreading sockets over Durable Objects by name. */
 
 import { OptionError } from "../../core/errors.ts";
+import { topicToDoName } from "../../state/pubsub/topic-to-do-name.ts";
 
 interface Namespace<Id, Stub> {
   idFromName(name: string): Id;
@@ -12,14 +13,6 @@ export interface ShardOptions {
   readonly binding?: string;
   /** Of the objects' names. @default "ws-router" */
   readonly prefix?: string;
-}
-
-/** The name of the object that has a topic: the same for ever, and for everybody. Throws `RangeError` unless `shards` is a positive integer. */
-export function topicToDoName(topic: string, shards: number, prefix: string = "ws-router"): string {
-  if (!Number.isSafeInteger(shards) || shards < 1) throw new OptionError("shards", shards, "a positive integer");
-  let hash = 0;
-  for (let i = 0; i < topic.length; i++) hash = ((hash << 5) - hash + topic.charCodeAt(i)) | 0;
-  return `${prefix}-${(hash >>> 0) % shards}`;
 }
 
 function namespaceOf(env: object, binding: string): Namespace<object, { fetch(request: Request): Promise<Response> }> {

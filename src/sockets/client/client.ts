@@ -42,6 +42,8 @@ class Client {
   readonly #handlers = new Map<string, Set<{ readonly check: Validator | undefined; readonly run: (message: Incoming<never>) => void }>>();
   readonly #calls = new Map<string, Call>();
   readonly #offsets = new Map<string, string>();
+  /** The answer to what was asked for when the connection came back has not come. */
+  #resuming = false;
   #queue: Queued[] = [];
   #state: ClientState = "closed";
   #socket: WebSocketLike | undefined;
@@ -181,6 +183,7 @@ class Client {
   #opened(epoch: number, socket: WebSocketLike): void {
     this.#openedAt = this.#heardAt = this.#clock.monotonic();
     const resumed = this.#options.resume !== false && this.#offsets.size > 0;
+    this.#resuming = resumed;
     if (resumed) socket.send(JSON.stringify({ type: "$ws:resume", payload: { topics: Object.fromEntries(this.#offsets) } }));
     this.#become("open");
     this.#emit("connected", { resumed, attempt: this.#attempt });
@@ -310,18 +313,23 @@ class Client {
     if (epoch === lastEpoch) {
       if (Number(n) <= Number(last)) return false;
       if (Number(n) > Number(last) + 1) this.#emit("gap", { topic });
-    }
+    } else if (lastEpoch !== "") this.#emit("gap", { topic });
     this.#offsets.set(topic, offset);
     return true;
   }
 
   #resumed(payload: { topics?: Record<string, { status: string; offset?: string }> }): void {
-    for (const [topic, { status }] of Object.entries(payload?.topics ?? {})) {
-      if (status === "ok") continue;
+    for (const [topic, { status, offset }] of Object.entries(payload?.topics ?? {})) {
+      if (status === "ok") {
+        // Outside of an answer it is the number of a message of one's own that one did not want back.
+        if (!this.#resuming && typeof offset === "string") this.#offsets.set(topic, offset);
+        continue;
+      }
       // What follows is another history, or none: numbers of the old one say nothing.
       this.#offsets.delete(topic);
       if (status === "gap") this.#emit("gap", { topic });
     }
+    this.#resuming = false;
   }
 
   #answer(call: Call, type: string, payload: unknown): void {

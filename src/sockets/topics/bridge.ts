@@ -3,7 +3,7 @@
 import { OptionError, isSluiceError } from "../../core/errors.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../../state/contracts.ts";
-import type { TopicHistory } from "../../state/pubsub/topic-log.ts";
+import type { Announcement, TopicHistory } from "../../state/pubsub/topic-log.ts";
 
 /** What a hub uses of a broker. */
 export interface Bridge {
@@ -15,8 +15,11 @@ export interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  /** What a history tells the others about a message, where it does that itself. */
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  /** `offset` comes with messages that a history announced; one that is too long is told of by its topic and number only. */
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   /** Tells of connections to the broker that were lost and are back. */
   onGap(listener: (gap: { readonly channel: string; readonly since?: number; readonly dropped?: number }) => void): (() => void) | undefined;
 }
@@ -53,6 +56,7 @@ function adapterBridge(adapter: PubSubAdapter, common: Common): Bridge {
       return work.length > 0 ? Promise.all(work).then(() => undefined) : undefined;
     },
     publish: (topic, message) => adapter.publish(topic, message),
+    announcement: () => undefined,
     list: (clientId) => adapter.list(clientId),
     start: (onRemote) => (typeof adapter.start === "function" ? adapter.start(onRemote) : () => undefined),
   };
@@ -61,7 +65,7 @@ function adapterBridge(adapter: PubSubAdapter, common: Common): Bridge {
 /** A `PubSub` with only its three methods: a channel is listened to while somebody here wants the topic. */
 function channelBridge(pubsub: PubSub, common: Common): Bridge {
   const wanted = new Map<string, { readonly clients: Set<string>; readonly stop: Promise<() => Promise<void>> }>();
-  let receive: (message: SerializedMessage) => void = () => undefined;
+  const receivers = new Set<Parameters<Bridge["start"]>[0]>();
   const leave = (clientId: string, topic: string): MaybePromise<void> => {
     const entry = wanted.get(topic);
     if (entry === undefined || !entry.clients.delete(clientId) || entry.clients.size > 0) return undefined;
@@ -74,7 +78,10 @@ function channelBridge(pubsub: PubSub, common: Common): Bridge {
     async subscribe(clientId, topic) {
       let entry = wanted.get(topic);
       if (entry === undefined) {
-        const stop = pubsub.subscribe(CHANNEL + topic, (message) => receive((message as { readonly router: SerializedMessage }).router));
+        const stop = pubsub.subscribe(CHANNEL + topic, (message) => {
+          const { router, offset, topic: told } = message as { readonly router?: SerializedMessage; readonly offset?: string; readonly topic?: string };
+          for (const receive of receivers) receive(router, offset, told);
+        });
         entry = { clients: new Set(), stop };
         wanted.set(topic, entry);
       }
@@ -92,12 +99,11 @@ function channelBridge(pubsub: PubSub, common: Common): Bridge {
     },
     // Wrapped: for some brokers a bare message of a router means the other contract.
     publish: (topic, message) => pubsub.publish(CHANNEL + topic, { router: message }),
+    announcement: (topic, message) => (common.history?.announces === true ? { channel: CHANNEL + topic, message: (offset) => ({ offset, router: message }) } : undefined),
     list: (clientId) => [...wanted].filter(([, { clients }]) => clients.has(clientId)).map(([topic]) => topic),
     start(onRemote) {
-      receive = onRemote;
-      return () => {
-        receive = () => undefined;
-      };
+      receivers.add(onRemote);
+      return () => void receivers.delete(onRemote);
     },
   };
 }

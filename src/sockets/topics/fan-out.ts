@@ -6,6 +6,7 @@ import { type Frame, type OutMeta, encodeFrame, mergeMeta } from "../frame.ts";
 import type { Hub } from "../hub.ts";
 import type { SlowConsumerPolicy } from "../options.ts";
 import type { Slot } from "../outbox.ts";
+import { CONTROL } from "../names.ts";
 import { matcher } from "./policy.ts";
 
 export interface Message {
@@ -48,8 +49,8 @@ function ruleOf(hub: Hub, topic: string): Rule {
 /** The frame of a topic's message in a codec. Throws what the codec throws. */
 export function topicFrame(hub: Hub, codec: Codec, message: Message): Frame {
   const meta: OutMeta = { timestamp: hub.now(), topic: message.topic };
-  const offset = message.offset ?? message.meta["offset"];
-  if (typeof offset === "string") meta.offset = offset;
+  const offset = offsetOf(message);
+  if (offset !== undefined) meta.offset = offset;
   const frame = encodeFrame(codec, message.type, mergeMeta(meta, message.meta), message.payload);
   const { policy, key } = ruleOf(hub, message.topic);
   frame.droppable = true;
@@ -69,7 +70,11 @@ export function fanOut(hub: Hub, message: Message, publisher?: Connection, own?:
   let frame = message.frame;
   let others: Map<Codec, Frame> | undefined;
   for (const connection of connections) {
-    if (connection.isClosing || connection.clientId === message.exclude) continue;
+    if (connection.isClosing) continue;
+    if (connection.clientId === message.exclude) {
+      markExcluded(hub, connection, message);
+      continue;
+    }
     const { codec } = connection;
     let made: Frame;
     if (frame !== undefined && frame.codec === codec) made = frame;
@@ -78,17 +83,24 @@ export function fanOut(hub: Hub, message: Message, publisher?: Connection, own?:
       made = (others ??= new Map()).get(codec) ?? topicFrame(hub, codec, message);
       others.set(codec, made);
     }
-    if (own !== undefined && connection === publisher) {
-      connection.outbox.settle(own, made);
-      matched++;
+    const taken = connection.gate?.takes(message.topic, made, offsetOf(message)) === true;
+    if (own !== undefined && connection === publisher) connection.outbox.settle(own, taken ? undefined : made);
+    else if (!taken && connection.outbox.write(made, message.offset === undefined ? undefined : message.topic) !== "accepted") {
+      dropped++;
       continue;
     }
-    if (connection.holdBack(message.topic, made, message)) {
-      matched++;
-      continue;
-    }
-    if (connection.outbox.write(made) === "accepted") matched++;
-    else dropped++;
+    matched++;
   }
   return { matched, dropped, byPattern };
+}
+
+/** Who does not get a numbered message is told its number: else the next one looks as if something had been lost. */
+function markExcluded(hub: Hub, connection: Connection, message: Message): void {
+  const offset = offsetOf(message);
+  if (offset !== undefined && connection.gate === undefined) connection.control(CONTROL.resumed, { topics: { [message.topic]: { status: "ok", offset } } });
+}
+
+function offsetOf({ offset, meta }: Message): string | undefined {
+  const found = offset ?? meta["offset"];
+  return typeof found === "string" ? found : undefined;
 }

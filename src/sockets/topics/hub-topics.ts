@@ -50,7 +50,7 @@ export class HubTopics {
     this.hub = hub;
     this.policy = hub.options.topics;
     this.bridge = bridge;
-    if (this.policy.history !== undefined) this.history = bridge?.history ?? new MemoryTopicLog(() => hub.now(), () => hub.options.random.uuid().slice(0, 8), Math.min(this.policy.maxTopics, 100_000));
+    if (this.policy.history !== undefined) this.history = bridge?.history ?? hub.server.history ?? new MemoryTopicLog(() => hub.now(), () => hub.options.random.uuid().slice(0, 8), Math.min(this.policy.maxTopics, 100_000));
     if (this.history !== undefined && bridge?.history !== undefined) this.sequencer = new Sequencer(this);
     if (this.policy.presence !== undefined) this.presence = new Presence(this, this.policy.presence);
   }
@@ -112,7 +112,13 @@ export class HubTopics {
   attach(clientId: string, topic: string): MaybePromise<void> {
     const { bridge } = this;
     if (bridge === undefined) return undefined;
-    return chain(this.ready(), () => this.#adapter(() => bridge.subscribe(clientId, this.carrier(topic)), topic));
+    return chain(this.ready(), () => chain(this.#adapter(() => bridge.subscribe(clientId, this.carrier(topic)), topic), () => this.#follow(topic)));
+  }
+
+  #follow(topic: string): MaybePromise<void> {
+    const { sequencer } = this;
+    if (sequencer === undefined || !this.keepsHistory(topic) || (this.policy.wildcards && isPattern(topic))) return undefined;
+    return sequencer.open(topic);
   }
 
   detach(clientId: string, topic: string): MaybePromise<void> {
@@ -152,7 +158,6 @@ export class HubTopics {
     this.index.remove(topic, connection);
     this.hub.onTopics?.(connection);
     this.presence?.leave(topic, connection);
-    this.sequencer?.forget(topic);
     const { events } = this.hub;
     if (events.active) events.emit({ type: "topic.unsubscribe", clientId: connection.clientId, at: this.hub.now(), topic });
   }
@@ -191,7 +196,7 @@ export class HubTopics {
       return chain(bridge.shared ? bridge.subscribe(`hub:${this.hub.id}`, CONTROL_TOPIC) : undefined, () => this.#ready());
     };
     try {
-      const work = chain(bridge.start((message) => this.#onRemote(message)), begun);
+      const work = chain(bridge.start((message, offset, topic) => (message === undefined ? this.#onTold(topic, offset) : this.#onRemote(message, offset))), begun);
       if (!isPromise(work)) return work;
       this.#started = work.catch(failed);
       this.#started.catch(() => undefined);
@@ -209,21 +214,26 @@ export class HubTopics {
   #onGap({ channel, since, dropped }: { readonly channel: string; readonly since?: number; readonly dropped?: number }): void {
     const { events } = this.hub;
     if (events.active) events.emit({ type: "pubsub.gap", at: this.hub.now(), topic: channel, ...(since === undefined ? {} : { since }), ...(dropped === undefined ? {} : { dropped }) });
-    this.sequencer?.catchUp();
-    this.presence?.ask();
+    this.sequencer?.catchUp(channel === ANY_TOPIC ? undefined : channel);
+    if (channel === CONTROL_TOPIC || channel === "*") this.presence?.ask();
   }
 
-  #onRemote(message: SerializedMessage): void {
+  #onRemote(message: SerializedMessage, announced: string | undefined): void {
     if (message?.origin === this.hub.id || typeof message?.topic !== "string") return;
     try {
       if (message.topic === CONTROL_TOPIC) return this.#onControl(message);
       const body = JSON.parse(typeof message.frame === "string" ? message.frame : new TextDecoder().decode(message.frame)) as { type: string; meta?: Record<string, unknown>; payload?: unknown };
-      const offset = body.meta?.["offset"];
+      const offset = announced ?? body.meta?.["offset"];
       if (typeof offset === "string" && this.sequencer !== undefined && this.keepsHistory(message.topic)) this.sequencer.offer(message.topic, offset, body, message.exclude);
       else fanOut(this.hub, { topic: message.topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, exclude: message.exclude });
     } catch (error) {
       this.hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
     }
+  }
+
+  /** The number of a message that was too long to come along. */
+  #onTold(topic: string | undefined, offset: string | undefined): void {
+    if (topic !== undefined && offset !== undefined && this.keepsHistory(topic)) this.sequencer?.offer(topic, offset, undefined, undefined);
   }
 
   #onControl(message: SerializedMessage): void {

@@ -2,7 +2,7 @@
 
 import { isPromise } from "../../core/maybe-promise.ts";
 import type { PublishReport, SerializedMessage } from "../../state/contracts.ts";
-import { jsonCodec } from "../codec.ts";
+import { type Codec, jsonCodec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
 import type { Frame } from "../frame.ts";
@@ -27,6 +27,8 @@ export function publishFrom(connection: Connection, topic: string, descriptor: A
 /** Where a publish stands: what it holds in its publisher's order, and whether everybody here has it. */
 class Progress {
   own: Slot | undefined = undefined;
+  /** Set when its messages are numbered. */
+  topic: string | undefined = undefined;
   local: boolean = false;
   onLocal: (() => void) | undefined = undefined;
 }
@@ -67,7 +69,10 @@ function isLocal(progress: Progress): boolean {
 
 /** Keeps the place of a publish that has to wait: in the lane of its publisher, and among what the publisher itself is sent. */
 function queued(lane: Lane, publisher: Connection | undefined, progress: Progress, start: () => Promise<PublishResult>): Promise<PublishResult> {
-  if (publisher !== undefined && !publisher.isClosing) progress.own = publisher.outbox.hold();
+  if (publisher !== undefined && !publisher.isClosing) {
+    progress.own = publisher.outbox.hold();
+    if (progress.topic !== undefined) progress.own.topic = progress.topic;
+  }
   const tail = new Promise<void>((resolve) => {
     progress.onLocal = () => {
       if (progress.own?.ready === false) publisher?.outbox.settle(progress.own, undefined);
@@ -102,18 +107,29 @@ function* steps(
   const excludeSelf = publisher !== undefined && (options.excludeSelf ?? topics.policy.excludeSelfDefault);
   const exclude = excludeSelf ? publisher.clientId : undefined;
   const meta = options.meta ?? {};
+  const { bridge } = topics;
+  const kept = topics.keepsHistory(topic);
+  // Written before anybody gets it, and before it is kept: what cannot be written is refused whole.
+  const written = kept ? undefined : encodeOnce(hub, compiled.type, { topic, type: compiled.type, meta, payload, exclude });
   let offset: string | undefined;
-  if (topics.keepsHistory(topic)) {
+  let announced = false;
+  if (kept) {
+    progress.topic = topic;
+    if (progress.own !== undefined) progress.own.topic = topic;
     const body = encode(compiled.type, { type: compiled.type, meta, payload });
     try {
-      offset = (yield topics.history!.append(topic, body, topics.policy.history!)) as string;
+      yield topics.ready();
+      const announcement = bridge?.announcement(topics.carrier(topic), outgoing(hub, { topic, type: compiled.type, meta, payload, exclude }));
+      const appending = topics.history!.append(topic, body, topics.policy.history!, announcement);
+      offset = (yield topics.sequencer === undefined ? appending : topics.sequencer.append(topic, appending)) as string;
+      announced = announcement !== undefined;
     } catch (cause) {
-      return publishFailure(isTooLarge(cause) ? "PAYLOAD_TOO_LARGE" : "ADAPTER_ERROR", { cause, ...(topics.bridge === undefined ? {} : { adapter: topics.bridge.name }) });
+      if (cause instanceof OutboundError) throw cause;
+      return publishFailure(isTooLarge(cause) ? "PAYLOAD_TOO_LARGE" : "ADAPTER_ERROR", { cause, ...(bridge === undefined ? {} : { adapter: bridge.name }) });
     }
   }
   const message: Message = { topic, type: compiled.type, meta, payload, offset, exclude };
-  // Written before anybody gets it: what cannot be written is refused whole.
-  const frame = encodeOnce(hub, compiled.type, message);
+  const frame = written ?? encodeOnce(hub, compiled.type, message);
   const { own } = progress;
   const local = topics.sequencer !== undefined && offset !== undefined
     ? ((yield topics.sequencer.deliver({ ...message, offset, frame }, publisher, own)) as FannedOut)
@@ -122,18 +138,23 @@ function* steps(
   progress.onLocal?.();
   published(hub, publisher, message, local);
   const result: PublishResult = { ok: true, matched: local.matched, capability: local.byPattern ? "prefix" : "exact", reach: "local", dropped: local.dropped, ...(offset === undefined ? {} : { offset }) };
-  const { bridge } = topics;
-  if (bridge === undefined) return result;
+  if (bridge === undefined || announced) return result;
   try {
     yield topics.ready();
-    const outgoing: SerializedMessage = { id: hub.options.random.uuid(), origin: hub.id, topic, type: compiled.type, frame: frame.codec === jsonCodec ? (frame.data as string) : (topicFrame(hub, jsonCodec, message).data as string), ...(exclude === undefined ? {} : { exclude }) };
-    const report = (yield bridge.publish(topics.carrier(topic), outgoing)) as PublishReport | undefined;
+    const report = (yield bridge.publish(topics.carrier(topic), outgoing(hub, message, frame))) as PublishReport | undefined;
     if (report?.reach !== "cluster" || topics.policy.wildcards) return result;
     // Its own count is the truth about this hub; what the broker knows of others comes on top.
     return { ...result, reach: "cluster", matched: local.matched + Math.max(0, report.matched - topics.index.count(topic)) };
   } catch (cause) {
     return publishFailure(isTooLarge(cause) ? "PAYLOAD_TOO_LARGE" : "ADAPTER_ERROR", { cause, matched: local.matched, adapter: bridge.name });
   }
+}
+
+/** A message as other processes get it. */
+function outgoing(hub: Hub, message: Message, frame?: Frame): SerializedMessage {
+  const { topic, type, exclude } = message;
+  const text = (frame?.codec === jsonCodec ? frame : encodeIn(hub, jsonCodec, type, message)).data as string;
+  return { id: hub.options.random.uuid(), origin: hub.id, topic, type, frame: text, ...(exclude === undefined ? {} : { exclude }) };
 }
 
 function encode(type: string, value: unknown): string {
@@ -147,8 +168,12 @@ function encode(type: string, value: unknown): string {
 }
 
 function encodeOnce(hub: Hub, type: string, message: Message): Frame {
+  return encodeIn(hub, hub.options.codecs[0] ?? jsonCodec, type, message);
+}
+
+function encodeIn(hub: Hub, codec: Codec, type: string, message: Message): Frame {
   try {
-    return topicFrame(hub, hub.options.codecs[0] ?? jsonCodec, message);
+    return topicFrame(hub, codec, message);
   } catch (error) {
     throw new OutboundError(type, "SERIALIZATION", error);
   }

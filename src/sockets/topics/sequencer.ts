@@ -1,22 +1,46 @@
 /** Topics whose history is shared by the fleet: every process delivers them by number, once, in order, from whoever has the message first. */
 
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { type LogSlice, parseOffset } from "../../state/pubsub/topic-log.ts";
+import { type LogSlice, type Offset, parseOffset } from "../../state/pubsub/topic-log.ts";
 import type { Connection } from "../connection.ts";
+import { TopicError } from "../errors.ts";
 import type { Slot } from "../outbox.ts";
 import { type FannedOut, type Message, fanOut } from "./fan-out.ts";
 import type { HubTopics } from "./hub-topics.ts";
 
-interface Line {
-  epoch: string;
-  /** The newest number that was delivered here. */
-  last: number;
-  /** Messages are being fetched; what comes meanwhile is fetched, too. */
-  fetching: Promise<void> | undefined;
-  wanted: number;
+/** What a message is made of when it comes from another process. */
+export interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
 }
 
-const NOBODY: FannedOut = { matched: 0, dropped: 0, byPattern: false };
+/** A message of this process whose turn has not come. */
+interface Waiting {
+  readonly message: Message & { readonly offset: string };
+  readonly publisher: Connection | undefined;
+  readonly own: Slot | undefined;
+  readonly resolve: (result: FannedOut) => void;
+}
+
+/** Where this process is in a topic. */
+interface Line {
+  /** Undefined while the topic has never had a message. */
+  epoch: string | undefined;
+  /** The newest number that was delivered here. */
+  last: number;
+  /** The newest that somebody told of while messages are being fetched. */
+  wanted: Offset | undefined;
+  /** The first look at the history. */
+  opening: Promise<void> | undefined;
+  fetching: Promise<void> | undefined;
+  /** On their way into the history, from here: what number they get is not known yet. */
+  readonly appending: Set<Promise<string>>;
+  readonly own: Map<string, Waiting>;
+}
+
+/** Lines of topics nobody here wants any more that are kept before they are looked through. */
+const MAX_STALE = 256;
 
 export class Sequencer {
   readonly #topics: HubTopics;
@@ -26,82 +50,163 @@ export class Sequencer {
     this.#topics = topics;
   }
 
-  /** A message of this process; resolves when everybody here has it. */
+  /** Topics that are followed. */
+  get size(): number {
+    return this.#lines.size;
+  }
+
+  /** A subscription has begun: everything after what the history holds now is delivered. The broker listens already. */
+  open(topic: string): MaybePromise<void> {
+    const known = this.#lines.get(topic);
+    if (known !== undefined && (known.opening !== undefined || this.#topics.index.has(topic))) return known.opening;
+    if (this.#lines.size > this.#topics.index.size + MAX_STALE) this.#prune();
+    const line: Line = { ...newLine(), ...(known === undefined ? {} : { appending: known.appending, own: known.own }) };
+    this.#lines.set(topic, line);
+    line.opening = this.#begin(topic, line);
+    line.opening.catch(() => undefined);
+    return line.opening;
+  }
+
+  async #begin(topic: string, line: Line): Promise<void> {
+    const { history, policy } = this.#topics;
+    try {
+      const { last } = await history!.read(topic, undefined, policy.history!, 1);
+      const newest = parseOffset(last);
+      line.epoch = newest?.epoch;
+      line.last = newest?.n ?? 0;
+    } catch (error) {
+      if (this.#lines.get(topic) === line) this.#lines.delete(topic);
+      throw new TopicError("ADAPTER_ERROR", "the history of the topic cannot be read", { topic }, error);
+    } finally {
+      line.opening = undefined;
+    }
+    if (line.wanted !== undefined || line.own.size > 0) void this.#fetch(topic, line);
+  }
+
+  /** Notes that a message is on its way into the history: until it has its number, nobody takes it for somebody else's. */
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string> {
+    const line = this.#lines.get(topic);
+    if (line === undefined || !isPromise(work)) return work;
+    line.appending.add(work);
+    const done = (): void => void line.appending.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  /** A message of this process, which the history has; resolves when everybody here has it. */
   deliver(message: Message & { readonly offset: string }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut> {
+    const line = this.#lines.get(message.topic);
     const offset = parseOffset(message.offset);
-    if (offset === undefined) return fanOut(this.#topics.hub, message, publisher, own);
-    const line = this.#line(message.topic, offset.epoch, offset.n - 1);
-    if (line.fetching === undefined && offset.epoch === line.epoch && offset.n === line.last + 1) {
-      line.last = offset.n;
+    // Nobody here follows the topic: the publisher alone is not one of its subscribers.
+    if (offset === undefined || line === undefined) return fanOut(this.#topics.hub, message, publisher, own);
+    if (this.#isNext(line, offset)) {
+      advance(line, offset);
       return fanOut(this.#topics.hub, message, publisher, own);
     }
-    const count = this.#topics.index.count(message.topic);
-    const work = this.#fetch(message.topic, line, offset.n, message.exclude === undefined ? undefined : { n: offset.n, exclude: message.exclude });
-    return work.then(() => ({ ...NOBODY, matched: count }));
+    if (line.opening === undefined && line.epoch === offset.epoch && offset.n <= line.last) return { ...NOBODY, matched: this.#topics.index.count(message.topic) };
+    return new Promise((resolve) => {
+      line.own.set(message.offset, { message, publisher, own, resolve });
+      this.#want(message.topic, line, offset);
+    });
   }
 
-  /** A message of another process. */
-  offer(topic: string, offset: string, body: { readonly type: string; readonly meta?: Record<string, unknown>; readonly payload?: unknown }, exclude: string | undefined): void {
+  /** A message of another process; without its body it is fetched. */
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void {
     const parsed = parseOffset(offset);
-    if (parsed === undefined || !this.#topics.index.has(topic) && !this.#topics.policy.wildcards) return;
-    const line = this.#line(topic, parsed.epoch, parsed.n - 1);
-    if (line.epoch !== parsed.epoch) {
-      // The backend lost its history: what follows is another one.
-      line.epoch = parsed.epoch;
-      line.last = parsed.n - 1;
-    }
-    if (parsed.n <= line.last) return;
-    if (line.fetching === undefined && parsed.n === line.last + 1) {
-      line.last = parsed.n;
-      fanOut(this.#topics.hub, { topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, offset, exclude });
-      return;
-    }
-    void this.#fetch(topic, line, parsed.n);
-  }
-
-  /** The connection to the broker was lost for a while: asks for what may have been missed. */
-  catchUp(): void {
-    for (const [topic, line] of this.#lines) void this.#fetch(topic, line, line.last);
-  }
-
-  /** Nobody here wants the topic any more. */
-  forget(topic: string): void {
-    if (!this.#topics.index.has(topic) && !this.#topics.policy.wildcards) this.#lines.delete(topic);
-  }
-
-  #line(topic: string, epoch: string, last: number): Line {
+    if (parsed === undefined) return;
     let line = this.#lines.get(topic);
     if (line === undefined) {
-      line = { epoch, last, fetching: undefined, wanted: 0 };
-      if (this.#topics.index.has(topic) || this.#topics.policy.wildcards) this.#lines.set(topic, line);
+      if (!this.#topics.policy.wildcards) return;
+      // A pattern may want any topic; it is followed from the first message that is heard of it.
+      line = { ...newLine(), epoch: parsed.epoch, last: parsed.n - 1 };
+      this.#lines.set(topic, line);
     }
-    return line;
+    if (line.epoch === parsed.epoch && parsed.n <= line.last) return;
+    if (body === undefined || !this.#isNext(line, parsed)) return this.#want(topic, line, parsed);
+    advance(line, parsed);
+    fanOut(this.#topics.hub, { topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, offset, exclude });
   }
 
-  #fetch(topic: string, line: Line, wanted: number, skip?: { readonly n: number; readonly exclude: string }): Promise<void> {
-    line.wanted = Math.max(line.wanted, wanted);
-    return (line.fetching ??= this.#run(topic, line, skip).finally(() => void (line.fetching = undefined)));
+  /** The connection to the broker was lost for a while: asks for what may have been missed, of one topic or of all. */
+  catchUp(topic?: string): void {
+    const line = topic === undefined ? undefined : this.#lines.get(topic);
+    if (line !== undefined && topic !== undefined) void this.#fetch(topic, line);
+    else if (topic === undefined || topic === "*") for (const [name, other] of this.#lines) if (this.#topics.index.has(name) || this.#topics.policy.wildcards) void this.#fetch(name, other);
   }
 
-  async #run(topic: string, line: Line, skip: { readonly n: number; readonly exclude: string } | undefined): Promise<void> {
+  #isNext(line: Line, { epoch, n }: Offset): boolean {
+    return line.opening === undefined && line.fetching === undefined && n === line.last + 1 && (line.epoch === epoch || line.epoch === undefined);
+  }
+
+  #want(topic: string, line: Line, offset: Offset): void {
+    if (line.wanted === undefined || line.wanted.epoch !== offset.epoch || line.wanted.n < offset.n) line.wanted = offset;
+    if (line.opening === undefined) void this.#fetch(topic, line);
+  }
+
+  #fetch(topic: string, line: Line): Promise<void> {
+    return (line.fetching ??= this.#run(topic, line).finally(() => {
+      line.fetching = undefined;
+      if (line.wanted !== undefined || line.own.size > 0) void this.#fetch(topic, line);
+    }));
+  }
+
+  async #run(topic: string, line: Line): Promise<void> {
     const { hub, history, policy } = this.#topics;
+    const { wanted } = line;
+    line.wanted = undefined;
     try {
-      do {
-        const read = history!.read(topic, `${line.epoch}:${line.last}`, policy.history!);
-        const slice: LogSlice = isPromise(read) ? await read : read;
-        if (slice.gap && hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
-        for (const { offset, body } of slice.entries) {
-          const parsed = parseOffset(offset);
-          if (parsed === undefined || (parsed.epoch === line.epoch && parsed.n <= line.last)) continue;
-          line.epoch = parsed.epoch;
-          line.last = parsed.n;
-          const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
-          fanOut(hub, { topic, type, meta, payload, offset, exclude: skip?.n === parsed.n ? skip.exclude : undefined });
-        }
-        if (slice.entries.length === 0) break;
-      } while (line.last < line.wanted);
+      const read = history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!);
+      const slice: LogSlice = isPromise(read) ? await read : read;
+      if (line.appending.size > 0) await Promise.allSettled(line.appending);
+      if (slice.gap && hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
+      for (const { offset, body } of slice.entries) this.#arrived(topic, line, offset, body);
+      const newest = parseOffset(slice.last);
+      // What was too large to be kept, or is gone by age, is not waited for.
+      if (newest !== undefined && (newest.epoch !== line.epoch || newest.n > line.last)) advance(line, newest);
     } catch (error) {
       hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
+      if (hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
+      const told = wanted === undefined ? [] : [wanted];
+      for (const offset of [...told, ...[...line.own.keys()].map((own) => parseOffset(own) as Offset)]) if (offset.epoch !== line.epoch || offset.n > line.last) advance(line, offset);
+    }
+    // A message of this process has been promised to its subscribers, whatever the history still has.
+    for (const [offset, waiting] of line.own) {
+      const { epoch, n } = parseOffset(offset) as Offset;
+      if (epoch === line.epoch && n > line.last) continue;
+      line.own.delete(offset);
+      this.#give(waiting);
     }
   }
+
+  #arrived(topic: string, line: Line, offset: string, body: string): void {
+    const parsed = parseOffset(offset);
+    if (parsed === undefined || (parsed.epoch === line.epoch && parsed.n <= line.last)) return;
+    advance(line, parsed);
+    const waiting = line.own.get(offset);
+    if (waiting !== undefined) {
+      line.own.delete(offset);
+      return this.#give(waiting);
+    }
+    const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
+    fanOut(this.#topics.hub, { topic, type, meta, payload, offset });
+  }
+
+  #give({ message, publisher, own, resolve }: Waiting): void {
+    resolve(fanOut(this.#topics.hub, message, publisher, own));
+  }
+
+  #prune(): void {
+    for (const [topic, line] of this.#lines) if (line.opening === undefined && line.own.size === 0 && !this.#topics.index.has(topic)) this.#lines.delete(topic);
+  }
+}
+
+const NOBODY: FannedOut = { matched: 0, dropped: 0, byPattern: false };
+
+function newLine(): Line {
+  return { epoch: undefined, last: 0, wanted: undefined, opening: undefined, fetching: undefined, appending: new Set(), own: new Map() };
+}
+
+function advance(line: Line, { epoch, n }: Offset): void {
+  line.epoch = epoch;
+  line.last = n;
 }

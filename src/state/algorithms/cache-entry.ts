@@ -30,7 +30,8 @@ export interface CacheEntryState {
 }
 
 export type CacheEntryCommand =
-  | { readonly type: "view" }
+  /** With `lockMs`: where no entry is live it is also `open`, in the same step. */
+  | { readonly type: "view"; readonly lockMs?: number }
   | { readonly type: "open"; readonly lockMs: number }
   | { readonly type: "check"; readonly token: number }
   | { readonly type: "close"; readonly token: number }
@@ -42,7 +43,7 @@ export type CacheEntryCommand =
   | { readonly type: "undo"; readonly write: number };
 
 export interface CacheEntryReply {
-  /** `view`, `drop`: a live entry was there (and dropped). Else: done. */
+  /** `view`, `drop`: a live entry was there (and dropped). Else: done. A lock that came with a `view` shows in `token`. */
   readonly ok: boolean;
   readonly token: number;
   readonly waitMs: number;
@@ -82,14 +83,17 @@ function step(before: CacheEntryState | undefined, command: CacheEntryCommand, n
     const changed = { ...state, ...changes, seen: Math.floor(now) };
     return { state: changed, reply: { ...NO, ok: true, ...reply }, expiresAt: expiry(changed) };
   };
+  const open = (lockMs: number, reply: Partial<CacheEntryReply>): Result => {
+    if (locked) return same({ waitMs: Math.ceil(state.lockedUntil - now) });
+    const fence = Math.max(state.fence + 1, Math.floor(now) * FENCES_PER_MS);
+    return next({ fence, lockedUntil: Math.floor(now) + lockMs }, { token: fence, ...reply });
+  };
   switch (command.type) {
     case "view":
-      return same(live ? { ok: true, ...old, text: state.text } : {});
-    case "open": {
-      if (locked) return same({ waitMs: Math.ceil(state.lockedUntil - now) });
-      const fence = Math.max(state.fence + 1, Math.floor(now) * FENCES_PER_MS);
-      return next({ fence, lockedUntil: Math.floor(now) + command.lockMs }, { token: fence });
-    }
+      if (live) return same({ ok: true, ...old, text: state.text });
+      return command.lockMs === undefined ? same({}) : open(command.lockMs, { ok: false });
+    case "open":
+      return open(command.lockMs, {});
     case "check":
       return same({ ok: locked && command.token === state.fence });
     case "close":

@@ -20,7 +20,7 @@ export interface PurgeMarksState {
 
 export type PurgeMarksCommand =
   | { readonly type: "next" }
-  /** The number as it is now; what `next` would build on when there is no record. */
+  /** The number as it is now; one below what `next` would give when there is no record, so that a purge in this very millisecond is a later one. */
   | { readonly type: "current" }
   | { readonly type: "mark"; readonly purge: number; readonly prefix?: string }
   /** The newest mark that concerns `name`, 0 for none. */
@@ -46,7 +46,7 @@ function step(before: PurgeMarksState | undefined, command: PurgeMarksCommand, n
   const { last, prefixes } = before ?? { last: 0, prefixes: [] };
   switch (command.type) {
     case "current":
-      return same(before === undefined ? seen * 1024 : last);
+      return same(before === undefined ? seen * 1024 - 1 : last);
     case "next": {
       const purge = Math.max(last + 1, seen * 1024);
       return next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) + KEEP_MS }, purge);

@@ -49,13 +49,15 @@ export interface ValueReply {
 
 /** Longest text of one value, in UTF-8 bytes. Backends may allow less and say so in their capabilities. */
 export const MAX_VALUE_TEXT_BYTES = 1_048_576;
+/** The text and its envelope. Written out: a sum would keep bundlers from leaving the algorithm out. */
+const MAX_STATE_BYTES = 1_048_640;
 
 const REVS_PER_MS = 1024;
 
 export const value: Algorithm<ValueState, ValueCommand, ValueReply | StoreError> = /* @__PURE__ */ defineAlgorithm<ValueState, ValueCommand, ValueReply | StoreError>({
   name: "value",
   version: 1,
-  maxStateBytes: MAX_VALUE_TEXT_BYTES + 64,
+  maxStateBytes: MAX_STATE_BYTES,
   // A full store drops values that were not used for long, never a counter.
   limiting: (state) => state.count !== undefined,
   step,

@@ -9,6 +9,7 @@ import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "..
 import { timed } from "../timed.ts";
 import { ChannelHandlers, type ChannelHandlersOptions, type MessageHandler, type PubSubGap } from "./channel-handlers.ts";
 import { isSerialized } from "./message.ts";
+import type { Announcement, LogOptions, LogSlice, TopicHistory } from "./topic-log.ts";
 import { TopicInterest } from "./topic-interest.ts";
 
 /** What a backend does: carry texts under names of its own. Errors that are no `StoreError` become `STORE_UNAVAILABLE`. */
@@ -28,11 +29,26 @@ export interface PubSubWire {
   unsubscribe(physical: string): Promise<void>;
   /**
    * Called once: `lost` when the connection breaks, `back` when every name is listened to again. `back(name)` is for a name by itself:
-   * it was away, or a message of it was lost.
+   * it was away, or a message of it was lost; `since`, epoch ms, says when, and is now unless given.
    */
-  onChange(lost: () => void, back: (physical?: string) => void): void;
+  onChange(lost: () => void, back: (physical?: string, since?: number) => void): void;
   /** Frees what the wire opened itself. */
   close(): Promise<void>;
+  /** The history of topics, where the backend keeps one. */
+  readonly history?: WireHistory;
+}
+
+/** The text of an announcement in two halves: the offset goes between them. */
+export interface WireAnnouncement {
+  readonly physical: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** A history beside the channels of a wire. */
+export interface WireHistory {
+  append(topic: string, body: string, options: LogOptions, announcement: WireAnnouncement | undefined): Promise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit: number): Promise<LogSlice>;
 }
 
 export interface BackendPubSubOptions extends ChannelHandlersOptions {
@@ -59,9 +75,14 @@ export interface BackendPubSub extends PubSub, PubSubAdapter {
   readonly events: EventSource<PubSubGap>;
   /** A channel is listened to only while a handler here wants it: routers use one channel per topic. */
   readonly byChannel: true;
+  /** The history of topics, where the backend keeps one; routers use it for `topics.history`. */
+  readonly history: TopicHistory | undefined;
   /** What is held: channels listened to, clients with a topic, routers. All 0 when nobody is left. */
   readonly size: { readonly channels: number; readonly clients: number; readonly routers: number };
 }
+
+/** Stands for the offset in the text of an announcement. */
+const OFFSET_MARK = "%offset%";
 
 /** Pub/sub over `wire`: a name of the backend is listened to while a handler here wants it. */
 export function backendPubSub(wire: PubSubWire, options: BackendPubSubOptions = {}): BackendPubSub {
@@ -78,6 +99,7 @@ interface Line {
 
 class Broker implements BackendPubSub {
   readonly byChannel: true = true as const;
+  readonly history: TopicHistory | undefined;
   readonly #wire: PubSubWire;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
@@ -95,9 +117,15 @@ class Broker implements BackendPubSub {
     this.#timeoutMs = checkPositive("timeoutMs", options.timeoutMs ?? 5000);
     this.#clock = options.clock ?? systemClock;
     this.#handlers = new ChannelHandlers(options);
+    const { history } = wire;
+    this.history = history && {
+      announces: true,
+      append: (topic, body, log, announcement) => this.#asked("append", topic, () => history.append(topic, body, log, announcement && this.#announcement(announcement))),
+      read: (topic, after, log, limit = Infinity) => this.#asked("read", topic, () => history.read(topic, after, log, limit)),
+    };
     wire.onChange(
       () => void (this.#lostAt ||= this.#clock.now()),
-      (physical) => this.#back(physical),
+      (physical, since) => this.#back(physical, since),
     );
   }
 
@@ -115,11 +143,7 @@ class Broker implements BackendPubSub {
     try {
       this.#check("channel", channel);
       const text = encodeValue(message);
-      const { maxMessageBytes } = this.#wire;
-      // A UTF-16 unit takes at most three bytes, so short texts need no measuring.
-      if (text.length * 3 > maxMessageBytes && encodeText(text).length > maxMessageBytes) {
-        throw new StoreError("PAYLOAD_TOO_LARGE", `the message takes more than ${maxMessageBytes} bytes`, { outcome: "not-applied" });
-      }
+      this.#fits(text);
       if (!isSerialized(message)) return this.#publish(this.#wire.physical(channel), text);
       return this.#publish(this.#wire.bus, text).then((): PublishReport => ({ matched: this.#interest.count(channel), capability: "exact" }));
     } catch (error) {
@@ -227,10 +251,10 @@ class Broker implements BackendPubSub {
     }
   }
 
-  #back(physical: string | undefined): void {
+  #back(physical: string | undefined, at: number = this.#clock.now()): void {
     if (physical !== undefined) {
       const line = this.#lines.get(physical);
-      if (line !== undefined) this.#handlers.lost(this.#clock.now(), [line.channel ?? "*"]);
+      if (line !== undefined) this.#handlers.lost(at, [line.channel ?? "*"]);
       return;
     }
     const since = this.#lostAt || this.#clock.now();
@@ -257,6 +281,30 @@ class Broker implements BackendPubSub {
       this.#sentInTime = this.#timed("publish", sent.then(nothing));
     }
     return this.#sentInTime as Promise<void>;
+  }
+
+  #asked<T>(operation: string, topic: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      this.#check("topic", topic);
+      return this.#timed(`history ${operation}`, ask());
+    } catch (error) {
+      return Promise.reject(this.#failure(operation, error));
+    }
+  }
+
+  #announcement({ channel, message }: Announcement): WireAnnouncement {
+    const text = encodeValue(message(OFFSET_MARK));
+    this.#fits(text);
+    const at = text.indexOf(OFFSET_MARK);
+    return { physical: this.#wire.physical(channel), before: text.slice(0, at), after: text.slice(at + OFFSET_MARK.length) };
+  }
+
+  #fits(text: string): void {
+    const { maxMessageBytes } = this.#wire;
+    // A UTF-16 unit takes at most three bytes, so short texts need no measuring.
+    if (text.length * 3 > maxMessageBytes && encodeText(text).length > maxMessageBytes) {
+      throw new StoreError("PAYLOAD_TOO_LARGE", `the message takes more than ${maxMessageBytes} bytes`, { outcome: "not-applied" });
+    }
   }
 
   async #timed<T>(operation: string, work: Promise<T>): Promise<T> {

@@ -16,7 +16,8 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../algorithms/cache-entry.ts";
 import { keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
-import type { CacheFill, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
+import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
+import { KnownPurges } from "./known-purges.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 /** Where the chunks of large bodies go. A driver is one. */
@@ -48,6 +49,7 @@ export interface DriverCacheStore extends CacheStore {
   write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
   lock(key: string, lockMs: number): Promise<CacheFill>;
   unlock(key: string, token: string): Promise<void>;
+  open(key: string, lockMs: number): Promise<CacheOpening>;
   purge(target: CachePurge): Promise<number>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
@@ -79,6 +81,12 @@ const BODYLESS: ReadonlySet<number> = /* @__PURE__ */ new Set([101, 103, 204, 20
 
 type Head = Omit<CacheRecord, "body"> & { readonly length: number; readonly body?: Uint8Array };
 
+interface StoredHead {
+  readonly head: Head;
+  readonly write: number;
+  readonly chunks: number;
+}
+
 class DriverStore implements DriverCacheStore {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
@@ -92,6 +100,7 @@ class DriverStore implements DriverCacheStore {
   readonly #random: Random;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
+  readonly #purges: KnownPurges;
 
   constructor(driver: StateDriver, options: CacheStoreOptions) {
     if (!driver.capabilities.atomic) {
@@ -108,11 +117,26 @@ class DriverStore implements DriverCacheStore {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#onDestroy = options.onDestroy;
+    this.#purges = new KnownPurges(() => this.#run(purgeMarks, `${this.#prefix}purges`, { type: "current" }), this.#clock);
   }
 
   async read(key: string): Promise<CacheRecord | undefined> {
-    const found = await this.#head(key);
-    if (found === undefined) return undefined;
+    const found = headOf(await this.#entry(this.#key(key), { type: "view" }));
+    return found === undefined ? undefined : this.#whole(key, found);
+  }
+
+  async open(key: string, lockMs: number): Promise<CacheOpening> {
+    const physical = this.#key(key);
+    const purges = this.#purges.latest();
+    const reply = await this.#entry(physical, { type: "view", lockMs: Math.max(1, Math.ceil(lockMs)) });
+    const found = headOf(reply);
+    if (found !== undefined) return { record: await this.#whole(key, found) };
+    if (reply.token === 0) return reply.waitMs === 0 ? {} : { fill: { kind: "wait", waitMs: reply.waitMs } };
+    // Whoever fills begins after this: no purge that is counted here can concern what they bring.
+    return { fill: { kind: "fill", token: `${reply.token}.${await purges}` } };
+  }
+
+  async #whole(key: string, found: StoredHead): Promise<CacheRecord | undefined> {
     const { length, body, ...head } = found.head;
     if (body !== undefined) return { ...head, body };
     const whole = new Uint8Array(length);
@@ -129,7 +153,7 @@ class DriverStore implements DriverCacheStore {
   }
 
   async get(key: string): Promise<Response | undefined> {
-    const found = await this.#head(key);
+    const found = headOf(await this.#entry(this.#key(key), { type: "view" }));
     if (found === undefined || found.head.status === 0) return undefined;
     const { status, headers, body } = found.head;
     const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
@@ -231,6 +255,7 @@ class DriverStore implements DriverCacheStore {
   async purge(target: CachePurge): Promise<number> {
     this.#open();
     const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "next" });
+    this.#purges.saw(purge);
     if ("tags" in target) {
       let dropped = 0;
       for (const tag of new Set(target.tags)) {
@@ -257,15 +282,6 @@ class DriverStore implements DriverCacheStore {
     this.destroy();
   }
 
-  async #head(key: string): Promise<{ head: Head; write: number; chunks: number } | undefined> {
-    const { ok, text, write, chunks } = await this.#entry(this.#key(key), { type: "view" });
-    if (!ok || text === undefined) return undefined;
-    const head = decodeValue(text) as Partial<Head> | null;
-    if (typeof head !== "object" || head === null || typeof head.status !== "number" || !Array.isArray(head.headers) || typeof head.length !== "number") {
-      throw new StoreError("STORE_CORRUPT", "a cache entry is damaged");
-    }
-    return { head: head as Head, write, chunks };
-  }
 
   /** Puts the name into its sets. False when the fill is not wanted any more: its lock has ended or a purge came. */
   async #announce(key: string, physical: string, tags: readonly string[], ttlMs: number, locked: { physical: string; fence: number; purge: number } | undefined): Promise<boolean> {
@@ -380,6 +396,16 @@ class DriverStore implements DriverCacheStore {
   #tagMark(tag: string): string {
     return `${this.#prefix}tag-mark:${tag}`;
   }
+}
+
+/** What is stored, as a view gave it; `undefined` when nothing is. */
+function headOf({ ok, text, write, chunks }: CacheEntryReply): StoredHead | undefined {
+  if (!ok || text === undefined) return undefined;
+  const head = decodeValue(text) as Partial<Head> | null;
+  if (typeof head !== "object" || head === null || typeof head.status !== "number" || !Array.isArray(head.headers) || typeof head.length !== "number") {
+    throw new StoreError("STORE_CORRUPT", "a cache entry is damaged");
+  }
+  return { head: head as Head, write, chunks };
 }
 
 function parseToken(token: string): { fence: number; purge: number } {

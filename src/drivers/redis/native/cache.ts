@@ -43,9 +43,9 @@ for k = 1, #KEYS do
     local live, locked = ends > now, lock > now
     local old = live and (whole(status) .. ' ' .. whole(write) .. ' ' .. whole(chunks)) or '0 0 0'
     reply[k] = 0
-    if op == 'v' then
-      if live then reply[k] = old .. '\\n' .. string.sub(stored, from) end
-    elseif op == 'o' then
+    if op == 'v' and live then
+      reply[k] = old .. '\\n' .. string.sub(stored, from)
+    elseif op == 'o' or (op == 'v' and token > 0) then
       if locked then
         reply[k] = 'w' .. whole(ceil(lock - now))
       else
@@ -78,7 +78,7 @@ for k = 1, #KEYS do
       end
     end
     if changed then
-      if not (op == 'v' or op == 'k') then seen = floor(now) end
+      if not ((op == 'v' and token == 0) or op == 'k') then seen = floor(now) end
       local record = head .. whole(fence) .. ' ' .. whole(lock) .. ' ' .. whole(seen) .. ' ' .. whole(ends) .. ' ' .. whole(write) .. ' ' .. whole(chunks) .. ' ' .. whole(status) .. ' ' .. tags .. '\\n'
       if text then record = record .. text elseif from then record = record .. string.sub(stored, from) end
       note(k, redis.pcall('SET', KEYS[k], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000)))
@@ -91,7 +91,7 @@ return reply`;
 function entryArgs(command: CacheEntryCommand): readonly string[] {
   switch (command.type) {
     case "view":
-      return ["v", "0", "", "", "", "", "", ""];
+      return ["v", String(command.lockMs ?? 0), "", "", "", "", "", ""];
     case "open":
       return ["o", String(command.lockMs), "", "", "", "", "", ""];
     case "check":
@@ -113,7 +113,7 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
   if (command.type === "check" || command.type === "close") return { ...none, ok: Number(reply) === 1 };
   const text = String(reply);
   if (text === "wrong type") return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${cacheEntry.name}`, { outcome: "not-applied" });
-  if (text[0] === "t") return { ...none, ok: true, token: Number(text.slice(1)) };
+  if (text[0] === "t") return { ...none, ok: command.type === "open", token: Number(text.slice(1)) };
   if (text[0] === "w") return { ...none, waitMs: Number(text.slice(1)) };
   const end = text.indexOf("\n");
   const [status, write, chunks] = (end === -1 ? text : text.slice(0, end)).split(" ").map(Number) as [number, number, number];

@@ -1,6 +1,6 @@
 /** The commands of a key as a script gets them: equal charges next to each other travel once, with how many they are. */
 
-import type { Entry } from "../entry.ts";
+import type { Operation } from "../../../state/contracts.ts";
 import type { NativeAlgorithm } from "./native.ts";
 
 interface Charge {
@@ -31,10 +31,10 @@ function groupsText(groups: readonly Charge[]): string {
 }
 
 /** The text of each key's commands; `undefined` when one of them is no plain charge. */
-export function groupsOf(algorithm: NativeAlgorithm, list: readonly Entry[]): string[] | undefined {
+export function groupsOf(algorithm: NativeAlgorithm, operations: readonly Operation[]): string[] | undefined {
   const texts: string[] = [];
-  for (const { operation } of list) {
-    const charges = chargesOf(algorithm, operation.commands);
+  for (const { commands } of operations) {
+    const charges = chargesOf(algorithm, commands);
     if (charges === undefined) return undefined;
     texts.push(groupsText(charges));
   }

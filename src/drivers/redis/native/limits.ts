@@ -48,7 +48,8 @@ local live = s3 ~= 0 and now < s1 + a3
 local used = live and s2 or 0
 local charge = 0
 if a1 > 0 then
-  if a4 == 1 then charge = times * a1 else charge = max(0, min(times, floor((a2 - used) / a1))) * a1 end
+  charge = times * a1
+  if charge > a2 - used and a4 ~= 1 then charge = max(0, floor((a2 - used) / a1)) * a1 end
 end
 if charge > 0 then
   if not live then s1, s3 = floor(now), max(s3, floor(now), 1) end

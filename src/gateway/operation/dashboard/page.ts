@@ -1,5 +1,6 @@
 /** The dashboard: one page that needs nothing from elsewhere. */
 
+import { escapeHtml, pageResponse } from "./page-response.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 
@@ -21,17 +22,5 @@ ${list("cache", "Cache", "No request met a cache yet", "w4")}
 ${list("limits", "Limits", "No limit was asked yet", "w3")}${list("circuits", "Circuits", "No circuit has moved", "w3")}${list("stores", "Stores", "Everything is kept in this process", "w3")}${list("targets", "Upstream targets", "No balanced upstream", "w3")}
 <section class="card w12"><h2>Last errors</h2><div class="scroll"><table><tbody id="errors"></tbody></table></div></section>
 </main><script nonce="${nonce}">${SCRIPT}</script></body></html>`;
-  return new Response(html, {
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "cache-control": "no-store",
-      "content-security-policy": `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-      "x-content-type-options": "nosniff",
-      "referrer-policy": "no-referrer",
-    },
-  });
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+  return pageResponse(html, nonce);
 }

@@ -14,6 +14,7 @@ import { checkBoolean, checkFieldName, checkNames, checkRecord } from "../../opt
 import { queryOf } from "../../path.ts";
 import { clientHost, clientScheme } from "../../peer-trust.ts";
 import { Priority } from "../../priority.ts";
+import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeSource, storeUnavailable, type StoreSource } from "../../store-call.ts";
 import type { PolicyOptions, PolicySite } from "../../types.ts";
 import { applyDecision, type AuthDecision, unauthorized } from "./authorize.ts";
@@ -68,6 +69,7 @@ interface VerifyState {
  */
 export const verifyHttpSignature: PolicyFactory<VerifyHttpSignatureConfig> = /* @__PURE__ */ definePolicy<VerifyHttpSignatureConfig, VerifyState>({
   name: "verify-http-signature",
+  httpOnly: true,
   priority: Priority.AUTH,
   guard: true,
   validate,
@@ -75,7 +77,7 @@ export const verifyHttpSignature: PolicyFactory<VerifyHttpSignatureConfig> = /* 
     config,
     keys: keysOf(config),
     required: requiredOf(config),
-    nonces: config.replayProtection === true ? storeSource(site, "store", undefined, "closed") : undefined,
+    nonces: config.replayProtection === true ? storeSource(site, values, undefined, "closed") : undefined,
   }),
   async handler(c, next, { config, state, site, gateway }) {
     const { headers } = c.req.raw;

@@ -12,7 +12,8 @@ import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
 import { requestState, type RequestState } from "../../context.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { Priority } from "../../priority.ts";
-import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import { circuits } from "../../local-kinds.ts";
+import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
 import type { TargetPass } from "../../upstreams/target-gate.ts";
 import { atomicStore } from "./circuit-breaker/plain-store.ts";
@@ -38,7 +39,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly failureOn?: readonly number[];
   /** Where the circuits are kept. @default the adapter's `circuitBreakerStore`, else one in memory */
   readonly store?: CircuitBreakerStore;
-  /** Name of the circuit; equal names within one gateway share it. @default route and upstream, or the target `dynamicRouting` chooses */
+  /** Name of the circuit; equal names within one gateway share it, for each target that `dynamicRouting` chooses one. @default route and upstream, or the target `dynamicRouting` chooses */
   readonly key?: string | ((c: Context) => MaybePromise<string | null | undefined>);
   /**
    * `target`: a circuit for every target of a url or balanced upstream; one that is open is passed over for another
@@ -47,7 +48,7 @@ export interface CircuitBreakerConfig extends PolicyOptions {
   readonly scope?: "route" | "target";
   /** Status of a refusal. @default 503 */
   readonly openStatusCode?: number;
-  /** Called once per transition, with the name given by `key`, else the stored key. What it throws is ignored. */
+  /** Called once per transition, with the name given by `key`, else (and for a target that `dynamicRouting` chose) the stored key. What it throws is ignored. */
   readonly onStateChange?: (key: string, from: CircuitState, to: CircuitState) => unknown;
   /** When the store is away: call anyway, refuse with 503, or count in this process. @default "local" */
   readonly failMode?: FailMode;
@@ -69,10 +70,15 @@ export const circuitBreaker: PolicyFactory<CircuitBreakerConfig> = /* @__PURE__ 
     return new BreakerState(config, site);
   },
   resetCircuit: (state, key) => state.reset(key),
+  prepares: (config, site) => config.scope !== "target" && isRemote(config.store ?? site.adapter?.circuitBreakerStore),
+  prepare: (c, tools) => {
+    const asked = ask(c, tools);
+    return { value: asked, undo: async () => giveBack(tools, await asked) };
+  },
   handler: (c, next, tools) => {
     if (tools.config.scope === "target") return perTarget(c, next, tools);
-    const name = tools.state.nameOf(c);
-    return isPromise(name) ? name.then((found) => route(c, next, tools, found)) : route(c, next, tools, name);
+    const asked = tools.prepared === undefined ? ask(c, tools) : (tools.prepared as MaybePromise<Asked>);
+    return isPromise(asked) ? asked.then((known) => answer(c, next, tools, known)) : answer(c, next, tools, asked);
   },
 });
 
@@ -102,7 +108,7 @@ class BreakerState {
     this.policy = policyOf(config);
     this.failureOn = new Set(config.failureOn ?? [500, 502, 503, 504]);
     this.failMode = config.failMode ?? "local";
-    this.source = storeSource(site, "circuitBreakerStore", config.store, this.failMode);
+    this.source = storeSource(site, circuits, config.store, this.failMode);
   }
 
   /** The circuit's name if the options give one. */
@@ -120,10 +126,10 @@ class BreakerState {
 
   keyOf(name: string | undefined, gateway: PolicyContext, chosen = ""): string {
     const { site } = this;
-    const id = name === undefined ? `-${gateway.routePath}\n${gateway.upstream}\n${chosen}` : `=${name}`;
+    const id = name === undefined ? `-${gateway.routePath}\n${gateway.upstream}\n${chosen}` : `=${joinKey(name, chosen)}`;
     let key = this.keys.get(id);
     if (key === undefined) {
-      key = name === undefined ? boundKey(`${site.scopeKey}:${joinKey(gateway.routePath, chosen || gateway.upstream)}`) : namedKey(site, name);
+      key = name === undefined ? boundKey(`${site.scopeKey}:${joinKey(gateway.routePath, chosen || gateway.upstream)}`) : namedKey(site, name, chosen);
       if (this.keys.size >= REMEMBERED) this.keys.clear();
       this.keys.set(id, key);
     }
@@ -148,7 +154,7 @@ class BreakerState {
 
   /** While the store is away this process decides, and keeps what the store last refused. */
   standIn(key: string, outage: number): { store: Store; key: string; until: number } {
-    return { store: this.site.local.circuitBreakerStore as Store, key: `${key}:~${outage}`, until: this.openUntil.get(key) ?? 0 };
+    return { store: this.site.local.of(circuits) as Store, key: `${key}:~${outage}`, until: this.openUntil.get(key) ?? 0 };
   }
 
   noteRefusal(key: string, retryAfterMs: number): void {
@@ -183,25 +189,51 @@ class BreakerState {
   }
 }
 
-/** A circuit without a name of its own stands for one upstream, also where a policy such as `dynamicRouting` chooses it. */
-function route(c: Context, next: Next, tools: Tools, name: string | undefined): MaybePromise<Response | void> {
-  const choose = name === undefined ? (tools.gateway as RequestState).routedTarget : undefined;
-  return choose === undefined ? enter(c, next, tools, name, "") : choose().then((chosen) => enter(c, next, tools, name, chosen));
+/** What was asked of the store, and its word. */
+interface Asked {
+  readonly caller: StoreCaller<CircuitBreakerStore>;
+  readonly verbs: Store;
+  readonly key: string;
+  /** As events and observers know the circuit. */
+  readonly name: string;
+  readonly admission: MaybePromise<Admission | StoreFailure>;
 }
 
-function enter(c: Context, next: Next, tools: Tools, name: string | undefined, chosen: string): MaybePromise<Response | void> {
+function ask(c: Context, tools: Tools): MaybePromise<Asked> {
+  const name = tools.state.nameOf(c);
+  return isPromise(name) ? name.then((found) => askFor(tools, found)) : askFor(tools, name);
+}
+
+/** A circuit stands for one upstream, whatever its name, also where a policy such as `dynamicRouting` chooses it. */
+function askFor(tools: Tools, name: string | undefined): MaybePromise<Asked> {
+  const choose = (tools.gateway as RequestState).routedTarget;
+  return choose === undefined ? acquire(tools, name, "") : choose().then((chosen) => acquire(tools, name, chosen));
+}
+
+function acquire(tools: Tools, name: string | undefined, chosen: string): Asked {
   const { state, gateway } = tools;
   const caller = state.source.of(gateway.adapter);
   if (caller === undefined) throw storeUnavailable();
   const key = state.keyOf(name, gateway, chosen);
   const verbs = state.verbsOf(caller.store);
-  const admission = caller.call("acquire", () => verbs.acquire(key, state.policy), isAdmission);
-  return isPromise(admission)
-    ? admission.then((found) => decide(c, next, tools, caller, verbs, key, name ?? key, found))
-    : decide(c, next, tools, caller, verbs, key, name ?? key, admission);
+  return { caller, verbs, key, name: name === undefined || chosen !== "" ? key : name, admission: caller.call("acquire", () => verbs.acquire(key, state.policy), isAdmission) };
 }
 
-function decide(c: Context, next: Next, tools: Tools, caller: StoreCaller<CircuitBreakerStore>, verbs: Store, key: string, name: string, found: Admission | StoreFailure): MaybePromise<void> {
+/** The policy was not reached: what its permit has moved is told, and its place is free again. */
+async function giveBack({ state }: Tools, { caller, verbs, key, name, admission }: Asked): Promise<void> {
+  const found = await admission;
+  if (found instanceof StoreFailure || !found.allowed) return;
+  state.changed(name, found.transition);
+  // A closed circuit gave nothing that could be given back.
+  if (found.token !== undefined) await caller.call("report", () => verbs.report(key, state.policy, found, "unused"));
+}
+
+function answer(c: Context, next: Next, tools: Tools, asked: Asked): MaybePromise<void> {
+  const { admission } = asked;
+  return isPromise(admission) ? admission.then((found) => decide(c, next, tools, asked, found)) : decide(c, next, tools, asked, admission);
+}
+
+function decide(c: Context, next: Next, tools: Tools, { caller, verbs, key, name }: Asked, found: Admission | StoreFailure): MaybePromise<void> {
   const known = admitted(tools, caller, verbs, key, found);
   return known === undefined ? next() : admit(c, next, tools, name, known.admission, known.report);
 }
@@ -311,8 +343,8 @@ function refusal(statusCode: number, retryAfterMs: number): () => GatewayError {
 }
 
 /** A named circuit stands outside of route and policy: an empty part spells no route, and so no other key. */
-function namedKey({ gatewayName }: PolicySite, name: string): string {
-  return boundKey(joinKey(gatewayName, "", "circuit", name));
+function namedKey({ gatewayName }: PolicySite, name: string, chosen = ""): string {
+  return boundKey(chosen === "" ? joinKey(gatewayName, "", "circuit", name) : joinKey(gatewayName, "", "circuit", name, chosen));
 }
 
 function isAdmission(reply: unknown): boolean {

@@ -19,7 +19,7 @@ function setup(options: CacheConfig & { name?: string } = {}, upstream: Upstream
   const background: Promise<unknown>[] = [];
   let calls = 0;
   const requests: Request[] = [];
-  const harness = createPolicyTestHarness([cache(options), ...more], {
+  const harness = createPolicyTestHarness<GatewayAdapter>([cache(options), ...more], {
     clock,
     adapter: adapter ?? { cacheStore: store, waitUntil: (promise) => void background.push(promise) },
     methods: ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"],

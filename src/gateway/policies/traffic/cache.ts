@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
-import { storeUnavailable } from "../../store-call.ts";
+import { isRemote, storeUnavailable } from "../../store-call.ts";
 import type { Next, Policy, PolicyOptions } from "../../types.ts";
 import { Exchange } from "./cache/exchange.ts";
 import { invalidate, purgeSite } from "./cache/invalidate.ts";
@@ -21,6 +21,15 @@ const define: PolicyFactory<CacheConfig> = /* @__PURE__ */ definePolicy<CacheCon
   defaults: CACHE_DEFAULTS,
   validate: validateCacheConfig,
   setup: (config, site) => new SiteState(config as ResolvedCacheConfig, site),
+  prepares: (config, site) => isRemote(config.store ?? site.adapter?.cacheStore),
+  prepare: (c, tools) => {
+    const port = tools.state.port(tools.gateway.adapter);
+    if (port === undefined || !answersFromStore(c, tools.state)) return undefined;
+    const exchange = new Exchange(c, tools as PolicyTools<ResolvedCacheConfig, SiteState>, port);
+    const looked = exchange.look();
+    const begun: Begun = { exchange, looked };
+    return { value: begun, undo: () => exchange.letGo(looked) };
+  },
   handler: (c, next, tools) => serve(c, next, tools as PolicyTools<ResolvedCacheConfig, SiteState>),
   purge: (state, target) => purgeSite(state, target),
 });
@@ -47,16 +56,26 @@ export const cache: PolicyFactory<CacheConfig> = (options?: CacheConfig & Policy
 /** Methods that change nothing (RFC 9110 9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"]);
 
+interface Begun {
+  readonly exchange: Exchange;
+  readonly looked: ReturnType<Exchange["look"]>;
+}
+
+function answersFromStore(c: Context, state: SiteState): boolean {
+  const { method } = c.req;
+  // A connection that changes its protocol has no response to store.
+  return state.methods.has(method === "HEAD" ? "GET" : method) && !(method === "GET" && c.req.raw.headers.has("upgrade"));
+}
+
 function serve(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>): MaybePromise<Response | void> {
+  const begun = tools.prepared as Begun | undefined;
+  if (begun !== undefined) return begun.exchange.run(next, begun.looked);
   const { state } = tools;
   const { method } = c.req;
   const port = state.port(tools.gateway.adapter);
   if (port === undefined) throw storeUnavailable();
-  if (state.methods.has(method === "HEAD" ? "GET" : method)) {
-    // A connection that changes its protocol has no response to store.
-    if (method === "GET" && c.req.raw.headers.has("upgrade")) return next();
-    return new Exchange(c, next, tools, port).run();
-  }
+  if (answersFromStore(c, state)) return new Exchange(c, tools, port).run(next);
+  if (method === "GET" && state.methods.has("GET")) return next();
   return pass(c, next, tools, SAFE.has(method));
 }
 

@@ -10,6 +10,7 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
@@ -46,6 +47,7 @@ type Tools = PolicyTools<ConcurrencyLimitConfig, State>;
 /** Refuses with `concurrency_limited` and `retry-after` what finds no place. Places are leases in the store: renewed while a body streams. */
 export const concurrencyLimit: PolicyFactory<ConcurrencyLimitConfig> = /* @__PURE__ */ definePolicy<ConcurrencyLimitConfig, State>({
   name: "concurrency-limit",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1, 512);
@@ -59,8 +61,8 @@ export const concurrencyLimit: PolicyFactory<ConcurrencyLimitConfig> = /* @__PUR
   setup(config, site) {
     requireVerbs(site, "store", config.store ?? site.adapter?.store, ["lease", "release"]);
     return {
-      stores: storeSource(site, "store", config.store, config.failMode ?? "local"),
-      twin: storeCaller(site, "localStore", site.local.store, "open"),
+      stores: storeSource(site, values, config.store, config.failMode ?? "local"),
+      twin: storeCaller(site, "localStore", site.local.of(values), "open"),
       waiting: 0,
     };
   },

@@ -39,9 +39,9 @@ describe("dynamicRouting", () => {
     await gateway.close();
   });
 
-  it("has a circuit per target: one that fails leaves the others alone", async () => {
+  it.each([undefined, "shop"])("has a circuit per target, named %s: one that fails leaves the others alone", async (key) => {
     const { request, gateway } = createPolicyTestHarness(
-      [circuitBreaker({ failureThreshold: 1 }), dynamicRouting({ rules: [{ condition: (c) => c.req.header("x-beta") === "1", target: `${urls[1]}/down` }] })],
+      [circuitBreaker({ failureThreshold: 1, key }), dynamicRouting({ rules: [{ condition: (c) => c.req.header("x-beta") === "1", target: `${urls[1]}/down` }] })],
       { upstream: { type: "url", target: urls[0] as string } },
     );
     const keys: string[] = [];

@@ -13,6 +13,7 @@ import { GatewayError } from "../../errors.ts";
 import { checkBoolean, checkFailMode, checkFieldName, checkNames } from "../../option-checks.ts";
 import { queryOf } from "../../path.ts";
 import { bodyless } from "../../response.ts";
+import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
@@ -61,6 +62,7 @@ type Tools = PolicyTools<IdempotencyConfig, State>;
  */
 export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<IdempotencyConfig, State>({
   name: "idempotency",
+  httpOnly: true,
   priority: 25,
   validate(config) {
     checkFieldName("header", config.header ?? "idempotency-key");
@@ -74,8 +76,8 @@ export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ def
     checkFailMode(config.failMode ?? "closed");
   },
   setup: (config, site) => ({
-    stores: storeSource(site, "store", config.store, config.failMode ?? "closed"),
-    twin: storeCaller(site, "localStore", site.local.store, "open"),
+    stores: storeSource(site, values, config.store, config.failMode ?? "closed"),
+    twin: storeCaller(site, "localStore", site.local.of(values), "open"),
     methods: new Set((config.methods ?? ["POST", "PATCH"]).map((method) => method.toUpperCase())),
   }),
   async handler(c, next, tools) {

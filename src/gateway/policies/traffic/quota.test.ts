@@ -1,7 +1,21 @@
 import { describe, expect, it } from "vitest";
+import type { Clock } from "../../../core/clock.ts";
+import { memoryAdapter } from "../../../drivers/memory/adapter.ts";
+import type { GatewayAdapter } from "../../../state/contracts.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";
-import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { type PolicyTestHarness, createPolicyTestHarness } from "../../sdk/harness.ts";
 import { quota, quotaPeriod } from "./quota.ts";
+import { rateLimit } from "./rate-limit.ts";
+import { tokenLimit } from "./token-limit.ts";
+
+const stores = new WeakMap<Clock, GatewayAdapter>();
+/** One store on `clock`, for gateways whose own clocks are wrong. */
+function shared(clock: Clock): GatewayAdapter {
+  const known = stores.get(clock) ?? memoryAdapter({ clock });
+  stores.set(clock, known);
+  const { rateLimitStore: store } = known;
+  return { rateLimitStore: { increment: (key, seconds) => store!.increment(key, seconds), check: async (key, policy, cost) => store!.check!(key, policy, cost), capabilities: { shared: true } } };
+}
 
 const at = (text: string): number => Date.parse(text);
 
@@ -17,6 +31,33 @@ describe("quota", () => {
     expect((await send("b")).status).toBe(200);
     clock.advance(60_000);
     expect((await send("a")).headers.get("x-ratelimit-remaining")).toBe("1");
+  });
+
+  it("begins and ends its periods by the store's clock", async () => {
+    const clock = manualClock({ now: at("2026-01-31T23:30:00Z") });
+    const [behind, ahead] = [-3_600_000, 3_600_000].map((offMs) => {
+      const own: Clock = { ...clock, now: () => clock.now() + offMs };
+      return createPolicyTestHarness<GatewayAdapter>(quota({ max: 4, keyBy: () => "k" }), { clock: own, adapter: shared(clock) });
+    }) as [PolicyTestHarness<GatewayAdapter>, PolicyTestHarness<GatewayAdapter>];
+    const left = async (one: PolicyTestHarness<GatewayAdapter>): Promise<unknown[]> => {
+      const { headers } = await one.request("/");
+      return [headers.get("x-ratelimit-remaining"), headers.get("x-ratelimit-reset")];
+    };
+    expect(await left(behind)).toEqual(["3", "1800"]);
+    expect(await left(ahead), "its own clock is in February already").toEqual(["2", "1800"]);
+    clock.advance(1_800_000);
+    expect(await left(behind), "its own clock is in January still").toEqual(["3", String(28 * 86_400)]);
+    expect(await left(ahead)).toEqual(["2", String(28 * 86_400)]);
+  });
+
+  it("tells what is left together with other limits: the fewest are the caller's", async () => {
+    const { request } = createPolicyTestHarness([rateLimit({ name: "minute", max: 600 }), quota({ max: 2, keyBy: () => "k" }), tokenLimit({ max: 1000, windowSeconds: 60 })], { clock: manualClock({ now: at("2026-01-31T23:59:00Z") }) });
+    const { headers } = await request("/");
+    expect([headers.get("x-ratelimit-remaining"), headers.get("ratelimit")]).toEqual(["1", '"minute";r=599;t=61, "quota";r=1;t=60, "tokens";r=1000;t=1']);
+    await request("/");
+    const refused = await request("/");
+    expect([refused.status, refused.headers.get("x-ratelimit-remaining"), refused.headers.get("ratelimit")?.split(", ").length]).toEqual([429, "0", 2]);
+    expect(await refused.json()).toMatchObject({ "violated-policies": ["quota"] });
   });
 
   it("knows days of 23 and 25 hours", () => {

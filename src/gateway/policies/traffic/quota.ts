@@ -5,17 +5,19 @@ import { checkFunction, checkInteger, checkOneOf, checkString } from "../../../c
 import { OptionError, stackless } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { zoneBoundaries } from "../../../state/calendar-policy.ts";
-import type { LimitDecision, RateLimitStore } from "../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
 import { callback } from "../../callback.ts";
-import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
-import { StoreFailure, storeSource, storeUnavailable, type StoreSource } from "../../store-call.ts";
+import { rateLimits } from "../../local-kinds.ts";
+import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions, PolicySite } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
 import { areDecisions, decide } from "./rate-limit/decide.ts";
 import { limitLabel, writeRateLimitHeaders, type AppliedLimit } from "./rate-limit/headers.ts";
+import { addToReport, refusalFields } from "./rate-limit/report.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
@@ -43,16 +45,21 @@ export interface QuotaConfig extends PolicyOptions {
 interface QuotaState {
   readonly stores: StoreSource<RateLimitStore>;
   readonly twin: LimitTwin | undefined;
-  /** Start and end of the period it is now, and when that was computed last. */
+  /** Start and end of the period it is now, as far as was computed last. */
   period: readonly [start: number, end: number];
+  /** How far the store's clock is ahead of this process's, in ms; `undefined` while a store behind a wire has not said. */
+  aheadMs: number | undefined;
 }
 
+type Tools = PolicyTools<QuotaConfig, QuotaState>;
+
 /**
- * Refuses with 429 `quota_exceeded` until the next period. Periods are those of the calendar: a day with a change of the clocks has
- * 23 or 25 hours. Every answer carries what is left (`RateLimit`, `RateLimit-Policy`, `x-ratelimit-*`).
+ * Refuses with 429 `quota_exceeded` until the next period. Periods are those of the calendar by the store's clock, so processes whose
+ * clocks disagree count the same one: a day with a change of the clocks has 23 or 25 hours. Every answer carries what is left (`RateLimit`, `RateLimit-Policy`, `x-ratelimit-*`).
  */
 export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<QuotaConfig, QuotaState>({
   name: "quota",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1);
@@ -66,42 +73,96 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
     checkString("message", config.message ?? "");
   },
   setup: (config, site) => ({
-    stores: storeSource(site, "rateLimitStore", config.store, config.failMode ?? "closed"),
+    stores: storeSource(site, rateLimits, config.store, config.failMode ?? "closed"),
     twin: config.failMode === "local" ? new LimitTwin(site.local, () => site.clock.now()) : undefined,
     period: [0, 0],
+    aheadMs: isRemote(config.store ?? site.adapter?.rateLimitStore) ? undefined : 0,
   }),
-  async handler(c, next, { config, state, site, gateway }) {
-    const { cost = 1 } = config;
-    const amount = typeof cost === "number" ? cost : callbackAmount(site.policyName, "cost", await callback(site.policyName, () => cost(c)), true);
-    const caller = state.stores.of(gateway.adapter);
-    if (caller === undefined) throw storeUnavailable();
-    const [start, end] = periodNow(config, state, site);
-    // The period is part of the key, so counts of another one never matter, whenever the store drops them.
-    const key = await callerKey(c, gateway, site.policyName, `${site.scopeKey}:${config.period ?? "month"}-${start}`, config.keyBy);
-    const policy = { algorithm: "fixed-window", max: config.max, windowMs: end - start } as const;
-    const found = await caller.call("check", (store) => decide(store, key, [policy], amount, () => site.clock.now()), (reply) => areDecisions(reply, 1));
+  prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
+  // As in rateLimit: what is charged beforehand must be due.
+  prepare: (c, tools, first) => {
+    if (!first) return undefined;
+    const charged = charge(c, tools);
+    charged.catch(() => {});
+    return { value: charged };
+  },
+  async handler(c, next, tools) {
+    const { config, state } = tools;
+    const charged = await ((tools.prepared as Promise<Charge> | undefined) ?? charge(c, tools));
+    const { key, policy, amount, found } = charged;
     let decisions: LimitDecision[];
     if (found instanceof StoreFailure) {
       if (state.twin === undefined) {
         if (config.failMode === "open") return next();
         throw storeUnavailable(found.retryAfterMs);
       }
-      decisions = state.twin.decide(key, [policy], amount, caller.outages);
+      decisions = state.twin.decide(key, [policy], amount, charged.outages);
     } else {
       state.twin?.remember(key, found);
       decisions = found;
     }
-    const decision = untilEnd(decisions[0] as LimitDecision, end - site.clock.now());
-    const applied: AppliedLimit[] = [{ label: limitLabel(config.name ?? "quota", end - start, config.max), max: config.max, decision, headers: "both" }];
-    if (!decision.allowed) throw exceeded(config, applied, decision);
+    const decision = untilEnd(decisions[0] as LimitDecision, charged.leftMs);
+    const applied: AppliedLimit[] = [{ label: limitLabel(config.name ?? "quota", policy.windowMs, config.max), max: config.max, decision, headers: "both" }];
+    const { all, writes } = addToReport(tools.gateway, applied);
+    if (!decision.allowed) throw exceeded(config, all, decision);
     await next();
-    // A refusal of another limit inside has said what matters more.
-    if (c.res.status !== 429) writeRateLimitHeaders(c.res.headers, applied);
+    if (writes) writeRateLimitHeaders(c.res.headers, all);
   },
 });
 
+/** What was asked of the store, and its word. */
+interface Charge {
+  readonly key: string;
+  readonly policy: Extract<LimitPolicy, { readonly algorithm: "fixed-window" }>;
+  readonly amount: number;
+  readonly found: LimitDecision[] | StoreFailure;
+  readonly outages: number;
+  readonly leftMs: number;
+}
+
+async function charge(c: Context, tools: Tools): Promise<Charge> {
+  const { config, state, site, gateway } = tools;
+  const { cost = 1 } = config;
+  const amount = typeof cost === "number" ? cost : callbackAmount(site.policyName, "cost", await callback(site.policyName, () => cost(c)), true);
+  const caller = state.stores.of(gateway.adapter);
+  if (caller === undefined) throw storeUnavailable();
+  if (state.aheadMs === undefined && caller.store.check !== undefined) await askTime(c, tools, caller);
+  for (let again = false; ; again = true) {
+    const [start, end] = periodNow(config, state, site);
+    // The period is part of the key, so counts of another one never matter, whenever the store drops them.
+    const key = await callerKey(c, gateway, site.policyName, `${site.scopeKey}:${config.period ?? "month"}-${start}`, config.keyBy);
+    const policy = { algorithm: "fixed-window", max: config.max, windowMs: end - start } as const;
+    const sentAt = site.clock.now();
+    const found = await caller.call("check", (store) => decide(store, key, [policy], amount, () => site.clock.now()), (reply) => areDecisions(reply, 1));
+    const storeNow = found instanceof StoreFailure ? undefined : instantOf(found[0] as LimitDecision);
+    learn(tools, storeNow, sentAt);
+    // This process's clock had another period than the store's: the store's counts.
+    if (storeNow !== undefined && (storeNow < start || storeNow >= end) && !again) continue;
+    return { key, policy, amount, found, outages: caller.outages, leftMs: Math.max(0, end - (site.clock.now() + (state.aheadMs ?? 0))) };
+  }
+}
+
+/** Reads without charging, once per process: a wrong clock would charge a period that has not begun. */
+async function askTime(c: Context, tools: Tools, caller: StoreCaller<RateLimitStore>): Promise<void> {
+  const { config, site, gateway } = tools;
+  const sentAt = site.clock.now();
+  const [start, end] = periodNow(config, tools.state, site);
+  const key = await callerKey(c, gateway, site.policyName, `${site.scopeKey}:${config.period ?? "month"}-${start}`, config.keyBy);
+  const found = await caller.call("check", (store) => decide(store, key, [{ algorithm: "fixed-window", max: config.max, windowMs: end - start }], 0, () => site.clock.now()), (reply) => areDecisions(reply, 1));
+  if (!(found instanceof StoreFailure)) learn(tools, instantOf(found[0] as LimitDecision), sentAt);
+}
+
+function learn({ state, site }: Tools, storeNow: number | undefined, sentAt: number): void {
+  state.aheadMs = storeNow === undefined ? (state.aheadMs ?? 0) : storeNow - (sentAt + site.clock.now()) / 2;
+}
+
+/** The store's clock when it decided, if the store tells when the window ends. */
+function instantOf({ resetAfterMs, ...rest }: LimitDecision & { readonly resetAt?: unknown }): number | undefined {
+  return typeof rest.resetAt === "number" && rest.resetAt > 0 ? rest.resetAt - resetAfterMs : undefined;
+}
+
 function periodNow(config: QuotaConfig, state: QuotaState, site: PolicySite): readonly [number, number] {
-  const now = site.clock.now();
+  const now = site.clock.now() + (state.aheadMs ?? 0);
   const [start, end] = state.period;
   if (now >= start && now < end) return state.period;
   return (state.period = quotaPeriod(config.period ?? "month", config.timeZone ?? "UTC", now));
@@ -129,10 +190,9 @@ function untilEnd(decision: LimitDecision, leftMs: number): LimitDecision {
   return { ...decision, resetAfterMs: leftMs, retryAfterMs: decision.allowed || decision.retryAfterMs === null ? decision.retryAfterMs : leftMs };
 }
 
-function exceeded(config: QuotaConfig, applied: readonly AppliedLimit[], decision: LimitDecision): GatewayError {
-  const headers: Record<string, string> = {};
-  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, applied);
+function exceeded(config: QuotaConfig, all: readonly AppliedLimit[], decision: LimitDecision): GatewayError {
+  const headers = refusalFields(all);
   if (decision.retryAfterMs !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
-  const members = { "violated-policies": applied.map((one) => one.label.name) };
+  const members = { "violated-policies": [config.name ?? "quota"] };
   return stackless(() => new GatewayError(429, "quota_exceeded", config.message ?? "Quota exceeded", headers, { type: "https://iana.org/assignments/http-problem-types#quota-exceeded", members }));
 }

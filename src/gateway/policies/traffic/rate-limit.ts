@@ -11,11 +11,13 @@ import { GatewayError, policyError } from "../../errors.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";
 import { callerNetwork } from "../../ip-address.ts";
 import { Priority } from "../../priority.ts";
-import { StoreFailure, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import { rateLimits } from "../../local-kinds.ts";
+import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
 import { areDecisions, decide } from "./rate-limit/decide.ts";
 import { retryAfterSeconds, writeRateLimitHeaders, type AppliedLimit, type RateLimitHeaders } from "./rate-limit/headers.ts";
 import { dynamicPolicy, limitsOf, type Limit, type RateLimitAlgorithm, type RateLimitWindow } from "./rate-limit/limits.ts";
+import { addToReport, refusalFields } from "./rate-limit/report.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 
 export type { RateLimitAlgorithm, RateLimitHeaders, RateLimitWindow };
@@ -84,14 +86,12 @@ export const rateLimit: PolicyFactory<RateLimitConfig> = /* @__PURE__ */ defineP
   priority: Priority.RATE_LIMIT,
   validate,
   setup: (config, site) => new RateLimitState(config, site),
+  prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
+  // A charge that turns out not to be due would count until it is refunded: only the first limit is charged beforehand.
+  prepare: (c, tools, first) => (first ? { value: charge(c, tools) } : undefined),
   handler: (c, next, tools) => {
-    const { limits, cost } = tools.state;
-    const fixed = tools.state.fixedPolicies;
-    if (fixed !== undefined && typeof cost === "number") {
-      const key = tools.state.keyOf(c, tools.gateway);
-      return isPromise(key) ? key.then((found) => limit(c, next, tools, found, fixed, cost)) : limit(c, next, tools, key, fixed, cost);
-    }
-    return withCallbacks(c, next, tools, limits);
+    const charged = tools.prepared === undefined ? charge(c, tools) : (tools.prepared as MaybePromise<Charge>);
+    return isPromise(charged) ? charged.then((known) => answer(c, next, tools, known)) : answer(c, next, tools, charged);
   },
 });
 
@@ -132,7 +132,7 @@ class RateLimitState {
     this.now = () => site.clock.now();
     const known = config.store ?? site.adapter?.rateLimitStore;
     if (known !== undefined) requireCost(known, this.cost, site);
-    this.stores = storeSource(site, "rateLimitStore", config.store, this.failMode);
+    this.stores = storeSource(site, rateLimits, config.store, this.failMode);
     this.twin = this.failMode === "local" ? site.keep("twin", () => new LimitTwin(site.local, this.now)) : undefined;
   }
 
@@ -193,9 +193,26 @@ class RateLimitState {
 
 type Tools = PolicyTools<RateLimitConfig, RateLimitState>;
 
+/** What was asked of the store, and its word. */
+interface Charge {
+  readonly caller: StoreCaller<RateLimitStore>;
+  readonly key: string;
+  readonly policies: readonly LimitPolicy[];
+  readonly cost: number;
+  readonly decisions: MaybePromise<LimitDecision[] | StoreFailure>;
+}
+
+function charge(c: Context, tools: Tools): MaybePromise<Charge> {
+  const { fixedPolicies: fixed, cost } = tools.state;
+  if (fixed === undefined || typeof cost !== "number") return chargeByCallbacks(c, tools);
+  const key = tools.state.keyOf(c, tools.gateway);
+  return isPromise(key) ? key.then((found) => ask(tools, found, fixed, cost)) : ask(tools, key, fixed, cost);
+}
+
 /** `max` or `cost` is a function of the request. */
-async function withCallbacks(c: Context, next: Next, tools: Tools, limits: readonly Limit[]): Promise<Response | void> {
+async function chargeByCallbacks(c: Context, tools: Tools): Promise<Charge> {
   const { state, site } = tools;
+  const { limits } = state;
   const key = await state.keyOf(c, tools.gateway);
   let policies: LimitPolicy[];
   let cost: number;
@@ -206,10 +223,10 @@ async function withCallbacks(c: Context, next: Next, tools: Tools, limits: reado
   } catch (error) {
     throw policyError(site.policyName, error);
   }
-  return await limit(c, next, tools, key, policies, cost);
+  return ask(tools, key, policies, cost);
 }
 
-function limit(c: Context, next: Next, tools: Tools, key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<Response | void> {
+function ask(tools: Tools, key: string, policies: readonly LimitPolicy[], cost: number): Charge {
   const { state, gateway } = tools;
   const caller = state.stores.of(gateway.adapter);
   if (caller === undefined) throw storeUnavailable();
@@ -219,22 +236,15 @@ function limit(c: Context, next: Next, tools: Tools, key: string, policies: read
     (store) => decide(store, key, policies, cost, state.now),
     (reply) => areDecisions(reply, policies.length),
   );
-  return isPromise(decisions)
-    ? decisions.then((found) => act(c, next, tools, caller, key, policies, cost, found, true))
-    : act(c, next, tools, caller, key, policies, cost, decisions, false);
+  return { caller, key, policies, cost, decisions };
 }
 
-function act(
-  c: Context,
-  next: Next,
-  tools: Tools,
-  caller: StoreCaller<RateLimitStore>,
-  key: string,
-  policies: readonly LimitPolicy[],
-  cost: number,
-  found: LimitDecision[] | StoreFailure,
-  remote: boolean,
-): MaybePromise<Response | void> {
+function answer(c: Context, next: Next, tools: Tools, charged: Charge): MaybePromise<Response | void> {
+  const { decisions } = charged;
+  return isPromise(decisions) ? decisions.then((found) => act(c, next, tools, charged, found, true)) : act(c, next, tools, charged, decisions, false);
+}
+
+function act(c: Context, next: Next, tools: Tools, { caller, key, policies, cost }: Charge, found: LimitDecision[] | StoreFailure, remote: boolean): MaybePromise<Response | void> {
   const { state, config, gateway, debug, site } = tools;
   let decisions: LimitDecision[];
   if (found instanceof StoreFailure) {
@@ -256,15 +266,12 @@ function act(
   const shown = config.headers ?? "both";
   const own = decisions.map((decision, i): AppliedLimit => ({ label: (state.limits[i] as Limit).label, max: (policies[i] as LimitPolicy).max, decision, headers: shown }));
   // The outermost policy of the kind writes for all of them, so that one list holds every member.
-  const outer = reports.get(gateway);
-  const all = outer ?? own;
-  if (outer === undefined) reports.set(gateway, own);
-  else outer.push(...own);
+  const { all, writes } = addToReport(gateway, own);
   if (!decisions.every((decision) => decision.allowed)) {
     debug("refused%s", config.dryRun === true ? " (dry run)" : "");
     if (config.dryRun !== true) throw refusal(config, all, own);
   }
-  return outer === undefined ? next().then(() => writeRateLimitHeaders(c.res.headers, all)) : next();
+  return writes ? next().then(() => writeRateLimitHeaders(c.res.headers, all)) : next();
 }
 
 function explain(c: Context, key: string, policies: readonly LimitPolicy[]): void {
@@ -272,12 +279,8 @@ function explain(c: Context, key: string, policies: readonly LimitPolicy[]): voi
   setDebugHeader(c, "x-sluice-ratelimit-window", policies.map((policy) => policy.windowMs / 1000).join(","));
 }
 
-/** What the `rateLimit` policies of a request have decided. */
-const reports: WeakMap<PolicyContext, AppliedLimit[]> = /* @__PURE__ */ new WeakMap();
-
 function refusal(config: RateLimitConfig, all: readonly AppliedLimit[], own: readonly AppliedLimit[]): GatewayError {
-  const headers: Record<string, string> = {};
-  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, all);
+  const headers = refusalFields(all);
   const wait = retryAfterSeconds(own);
   if (wait !== undefined) headers["retry-after"] = String(wait);
   const members = { "violated-policies": own.filter((one) => !one.decision.allowed).map((one) => one.label.name) };

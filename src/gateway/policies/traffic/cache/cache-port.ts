@@ -2,7 +2,7 @@
 
 import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
 import { StoreError } from "../../../../core/errors.ts";
-import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts.ts";
+import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts.ts";
 import { StoreFailure, storeCaller, storeSubject, type StoreCaller } from "../../../store-call.ts";
 import type { FailMode, PolicySite } from "../../../types.ts";
 import { metaOf } from "./entry.ts";
@@ -15,6 +15,7 @@ export class CachePort {
   /** Concurrent fills of this store in this process. */
   readonly flights: Flights;
   readonly canLock: boolean;
+  readonly canOpen: boolean;
   readonly canPurge: boolean;
   /** Reads of a store in this process cost no deadline and no closure. */
   readonly #local: boolean;
@@ -28,6 +29,7 @@ export class CachePort {
     this.store = caller.store;
     this.flights = Flights.of(storeSubject(site, "cacheStore", caller.store));
     this.canLock = caller.store.lock !== undefined && caller.store.unlock !== undefined && caller.store.write !== undefined;
+    this.canOpen = this.canLock && caller.store.open !== undefined;
     this.canPurge = caller.store.purge !== undefined;
     this.#local = caller.store.capabilities?.shared === false && caller.store.read !== undefined;
     this.#site = site;
@@ -51,6 +53,12 @@ export class CachePort {
       if (record === undefined || record === null || record instanceof StoreFailure) return record ?? undefined;
       return record === FOREIGN ? this.#corrupt() : this.#sound(record, now);
     });
+  }
+
+  /** `read`, and a key that has nothing is locked in the same round trip. Only where `canOpen`. */
+  open(key: string, now: number, lockMs: number): MaybePromise<CacheOpening | StoreFailure> {
+    const reply = this.#reads.call("open", (store) => (store as Required<CacheStore>).open(key, lockMs), isOpening);
+    return chain(reply, (opening) => (opening instanceof StoreFailure || opening.record === undefined ? opening : { record: this.#sound(opening.record, now) }));
   }
 
   write(key: string, record: CacheRecord, now: number, fillToken?: string, lockedKey?: string): MaybePromise<void | StoreFailure> {
@@ -92,6 +100,11 @@ export class CachePort {
     }
     return undefined;
   }
+}
+
+function isOpening(reply: unknown): boolean {
+  const { record, fill } = (reply ?? {}) as { record?: unknown; fill?: unknown };
+  return typeof reply === "object" && reply !== null && (record === undefined || fill === undefined) && (fill === undefined || isFill(fill));
 }
 
 function isFill(reply: unknown): boolean {

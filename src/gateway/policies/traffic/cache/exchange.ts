@@ -8,7 +8,8 @@ import type { CacheRecord } from "../../../../state/contracts.ts";
 import type { PolicyTools } from "../../../define-policy.ts";
 import { GatewayError } from "../../../errors.ts";
 import { provenCallers } from "../../../identity.ts";
-import { bodyInMemory, bodyless, discard } from "../../../response.ts";
+import { bodyInMemory } from "../../../light-response.ts";
+import { bodyless, discard } from "../../../response.ts";
 import { StoreFailure, storeUnavailable } from "../../../store-call.ts";
 import type { Next, PolicyContext } from "../../../types.ts";
 import { isDebugRequested, setDebugHeader } from "../../../operation/debug-headers.ts";
@@ -30,6 +31,8 @@ import type { SiteState } from "./site-state.ts";
 import { conditionalRequest, declaredLength } from "./upstream-request.ts";
 
 type Answer = MaybePromise<Response | void>;
+/** What the store holds for a request; `undefined` when the request has no key there. */
+type Looked = MaybePromise<Found | StoreFailure | undefined>;
 
 /** How long nobody waits for a key whose response could not be shared. */
 const PASS_MS = 10_000;
@@ -44,7 +47,7 @@ export class Exchange {
   readonly config: ResolvedCacheConfig;
   readonly gateway: PolicyContext;
   readonly request: RequestFacts;
-  readonly #next: Next;
+  #next: Next = notRunning;
   readonly #debug: PolicyTools<ResolvedCacheConfig, SiteState>["debug"];
   /** The key tells callers apart, and there is one to tell apart. */
   readonly personal: boolean;
@@ -57,10 +60,9 @@ export class Exchange {
   /** Answered by somebody else's fill. */
   #collapsed: FlightEnd | undefined;
 
-  constructor(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>, port: CachePort) {
+  constructor(c: Context, tools: PolicyTools<ResolvedCacheConfig, SiteState>, port: CachePort) {
     const { state, gateway } = tools;
     this.c = c;
-    this.#next = next;
     this.state = state;
     this.config = state.config;
     this.gateway = gateway;
@@ -71,16 +73,34 @@ export class Exchange {
     this.personal = request.authenticated && (state.config.cacheKeyFn !== undefined || (state.varyHeaders.length > 0 && request.toldApartBy(state.varyHeaders)));
   }
 
-  run(): Answer {
-    const { request } = this;
-    if (request.directives.noStore || request.forOriginOnly) return this.#bypass("request");
+  /** `looked`: what {@link look} gave, when it was called before the policy's turn. */
+  run(next: Next, looked: Looked = this.#bypasses ? undefined : this.look()): Answer {
+    this.#next = next;
+    if (this.#bypasses) return this.#bypass("request");
+    return isPromise(looked) ? looked.then((found) => this.#found(found)) : this.#found(looked);
+  }
+
+  get #bypasses(): boolean {
+    return this.request.directives.noStore || this.request.forOriginOnly;
+  }
+
+  /** Asks the store; `undefined` when this request has nothing to ask it. */
+  look(): Looked {
+    if (this.#bypasses) return undefined;
     const { chooseTarget } = this.gateway;
     if (chooseTarget === undefined) return this.#keyFor("");
     const chosen = chooseTarget();
     return isPromise(chosen) ? chosen.then((target) => this.#keyFor(target)) : this.#keyFor(chosen);
   }
 
-  #keyFor(chosen: string): Answer {
+  /** Takes back what {@link look} has locked. */
+  async letGo(looked: Looked): Promise<void> {
+    const found = await looked;
+    if (found === undefined || found instanceof StoreFailure || found.fill?.kind !== "fill") return;
+    await this.port.unlock(found.key, found.fill.token);
+  }
+
+  #keyFor(chosen: string): Looked {
     this.#chosen = chosen;
     const key = this.state.key(this.c, this.gateway, this.request, chosen);
     return isPromise(key) ? key.then((found) => this.#keyed(found)) : this.#keyed(key);
@@ -90,17 +110,32 @@ export class Exchange {
     return this.state.site.clock.now();
   }
 
-  #keyed(key: string | undefined): Answer {
-    if (key === undefined) return this.#bypass("bypass");
+  #keyed(key: string | undefined): Looked {
+    if (key === undefined) return undefined;
     this.#key = key;
     setDebugHeader(this.c, "x-sluice-cache-key", key);
-    return this.#lookUp();
+    return this.#find();
+  }
+
+  #find(): MaybePromise<Found | StoreFailure> {
+    const { request, personal, now } = this;
+    return lookUp(this.port, this.#key, { request, personal, now, lockMs: this.#locksAlong(now) ? LOCK_MS : undefined });
+  }
+
+  /** Whether this request would ask for the lock of what it does not find, as far as that is known before. */
+  #locksAlong(now: number): boolean {
+    const { request, port } = this;
+    if (!port.canOpen || !this.config.coalesce || !request.plain || request.directives.onlyIfCached || (request.authenticated && !this.personal)) return false;
+    return this.#waits < MAX_WAITS && port.flights.get(this.#key) === undefined && !port.flights.passes(this.#key, now);
   }
 
   #lookUp(): Answer {
-    const { now } = this;
-    const found = lookUp(this.port, this.#key, this.request, this.personal, now);
-    return isPromise(found) ? found.then((result) => this.#decide(result, this.now)) : this.#decide(found, now);
+    const found = this.#find();
+    return isPromise(found) ? found.then((result) => this.#decide(result, this.now)) : this.#decide(found, this.now);
+  }
+
+  #found(found: Found | StoreFailure | undefined): Answer {
+    return found === undefined ? this.#bypass("bypass") : this.#decide(found, this.now);
   }
 
   #decide(found: Found | StoreFailure, now: number): Answer {
@@ -159,8 +194,10 @@ export class Exchange {
     const { request, port, config } = this;
     // Whoever may not see others' answers waits only for fills of the same caller.
     const flightKey = request.authenticated && !this.personal ? `${found.key}\n${request.caller}` : found.key;
+    const held = found.fill?.kind === "fill";
     const joins = config.coalesce && fwd !== "bypass" && fwd !== "request" && !found.pass && this.#waits < MAX_WAITS && !port.flights.passes(flightKey, this.now);
-    if (joins) {
+    // Whoever holds the lock is waited for by others, and so waits for nobody.
+    if (joins && !held) {
       const flight = port.flights.get(flightKey);
       if (flight !== undefined) {
         // Once it is known that the response is going to be stored, waiting for its end is part of a look-up.
@@ -169,6 +206,7 @@ export class Exchange {
       }
     }
     const fill = new Fill(this, found, flightKey, joins && request.plain);
+    if (found.fill !== undefined && (held || joins)) return this.#locked(found.fill, found, fwd, fill);
     if (!joins || !request.plain || !port.canLock || (request.authenticated && !this.personal)) return this.#fetch(found, fwd, fill);
     const lock = port.lock(found.key, LOCK_MS);
     if (isPromise(lock)) return lock.then((answer) => this.#locked(answer, found, fwd, fill));
@@ -191,15 +229,19 @@ export class Exchange {
       while (this.now < until) {
         await sleep(Math.min(pauseMs * (0.75 + random.next() / 2), Math.max(1, until - this.now)), clock);
         pauseMs = Math.min(250, pauseMs * 1.5);
-        const again = await lookUp(this.port, this.#key, this.request, this.personal, this.now);
+        const { request, personal, now } = this;
+        const again = await lookUp(this.port, this.#key, { request, personal, now, lockMs: LOCK_MS });
         if (again instanceof StoreFailure || again.pass) break;
         if (again.record !== undefined && again.record.storedAt !== found.record?.storedAt) {
           fill.end("stored");
           this.#collapsed = "stored";
           return await this.#decide(again, this.now);
         }
-        if (again.key !== found.key) continue;
-        const lock = await this.port.lock(found.key, LOCK_MS);
+        if (again.key !== found.key) {
+          await this.letGo(again);
+          continue;
+        }
+        const lock = again.fill ?? (await this.port.lock(found.key, LOCK_MS));
         if (lock instanceof StoreFailure) break;
         if (lock.kind === "fill") {
           fill.token = { key: found.key, token: lock.token, until: this.now + LOCK_MS };
@@ -379,6 +421,10 @@ function drop(c: Context): void {
   discard(c.res);
   c.res = undefined;
   c.finalized = false;
+}
+
+function notRunning(): never {
+  throw new TypeError("the exchange has not begun");
 }
 
 function notCached(): GatewayError {

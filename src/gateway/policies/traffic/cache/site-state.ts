@@ -6,6 +6,7 @@ import { escapeKeyPart, joinKey } from "../../../../core/keys.ts";
 import type { CacheStore, GatewayAdapter } from "../../../../state/contracts.ts";
 import { GatewayError, policyError } from "../../../errors.ts";
 import { queryOf } from "../../../path.ts";
+import { responses } from "../../../local-kinds.ts";
 import { type StoreSource, storeCaller, storeSource } from "../../../store-call.ts";
 import type { PolicyContext, PolicySite } from "../../../types.ts";
 import { bodyKey } from "./body-key.ts";
@@ -40,7 +41,7 @@ export class SiteState {
     this.name = cacheName(site.gatewayName);
     this.resultField = config.cacheStatusHeader.toLowerCase();
     this.ownFields = [this.resultField];
-    this.#source = storeSource(site, "cacheStore", config.store, config.failMode);
+    this.#source = storeSource(site, responses, config.store, config.failMode);
   }
 
   /** The store of this request; `undefined` when there is none and the policy must not do without. */
@@ -53,7 +54,7 @@ export class SiteState {
 
   /** The in-process store that stands in for one that is away. */
   get twin(): CachePort {
-    return (this.#twin ??= new CachePort(this.site, storeCaller(this.site, "localCacheStore", this.site.local.cacheStore, "open"), "open"));
+    return (this.#twin ??= new CachePort(this.site, storeCaller(this.site, "localCacheStore", this.site.local.of(responses), "open"), "open"));
   }
 
   /** The same, if it was ever needed. */

@@ -2,6 +2,7 @@
 
 import { isPromise } from "../../../../core/maybe-promise.ts";
 import type { LimitDecision, LimitPolicy } from "../../../../state/contracts.ts";
+import { rateLimits } from "../../../local-kinds.ts";
 import type { LocalStores } from "../../../types.ts";
 
 /** Callers whose latest decision is remembered. One that is forgotten starts from a full limit. */
@@ -17,11 +18,11 @@ interface Known {
  * store last said it had left, where that is at most a window old.
  */
 export class LimitTwin {
-  private readonly local: Pick<LocalStores, "rateLimitStore">;
+  private readonly local: LocalStores;
   private readonly now: () => number;
   private readonly known = new Map<string, Known>();
 
-  constructor(local: Pick<LocalStores, "rateLimitStore">, now: () => number) {
+  constructor(local: LocalStores, now: () => number) {
     this.local = local;
     this.now = now;
   }
@@ -58,7 +59,7 @@ export class LimitTwin {
   }
 
   private check(key: string, limit: LimitPolicy, cost: number): LimitDecision {
-    const decision = this.local.rateLimitStore.check?.(key, limit, cost);
+    const decision = this.local.of(rateLimits).check?.(key, limit, cost);
     if (decision === undefined || isPromise(decision)) throw new TypeError("the stand-in of a limit must answer at once");
     return decision;
   }
