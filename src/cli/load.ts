@@ -47,7 +47,7 @@ export async function load(file: string): Promise<Loaded> {
     const exported = module.default;
     return recognise(typeof exported === "function" ? await (exported as () => unknown)() : exported);
   } catch (error) {
-    throw error instanceof LoadError ? new LoadError(`${file}: ${error.message}`) : new LoadError(describe(error, file), { cause: error });
+    throw error instanceof LoadError ? new LoadError(`${file}: ${error.message}`) : new LoadError(describeError(error, file), { cause: error });
   }
 }
 
@@ -61,7 +61,7 @@ function recognise(exported: unknown): Loaded {
 }
 
 /** Place, message, the line itself, and a hint where there is one. */
-function describe(error: unknown, file: string): string {
+export function describeError(error: unknown, file: string): string {
   const message = error instanceof Error ? error.message : String(error);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const syntax = /^\s*ParseError: ([\s\S]*?)\s+(\/?[^\n]*?):(\d+):(\d+)/.exec(message);
