@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { cac } from "cac";
 import { checkFile, listRoutes } from "./check-file.ts";
+import { addClientCommands } from "./client-commands.ts";
 import { initFile } from "./init-file.ts";
 import { fetchFile, isRemote } from "./remote-file.ts";
 import { serveFile } from "./serve-file.ts";
@@ -55,6 +56,8 @@ cli
 cli
   .command("init [file]", "Write a small gateway file that works (default: gateway.ts)")
   .action((file: string | undefined) => initFile(file ?? "gateway.ts"));
+
+addClientCommands(cli);
 
 cli.help();
 // `-v` is verbose here.

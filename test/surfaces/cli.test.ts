@@ -1,7 +1,8 @@
 /** The command line as a user has it: built, in a process of its own, on a file in a folder where nothing is installed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:http";
+import { type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -169,10 +170,10 @@ describe("sluice check, routes and init", () => {
 });
 
 describe("run with an address", () => {
-  const remote = async (answer: (response: import("node:http").ServerResponse) => void): Promise<{ url: string; stop: () => void }> => {
+  const remote = async (answer: (response: ServerResponse) => void): Promise<{ url: string; stop: () => void }> => {
     const server = createServer((_request, response) => answer(response));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return { url: `http://127.0.0.1:${(server.address() as import("node:net").AddressInfo).port}/shop.ts`, stop: () => server.close() };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/shop.ts`, stop: () => server.close() };
   };
 
   it("is refused without --trust-remote, and then nothing is fetched", async () => {
@@ -193,7 +194,7 @@ describe("run with an address", () => {
     stop();
   });
 
-  it.each<[string, (response: import("node:http").ServerResponse) => void, RegExp]>([
+  it.each<[string, (response: ServerResponse) => void, RegExp]>([
     ["an error", (response) => response.writeHead(404).end(), /answered 404\n$/],
     ["a way to elsewhere", (response) => response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(), /cannot be fetched/],
     ["too much", (response) => response.end("x".repeat(2 ** 21)), /longer than 1048576 bytes\n$/],
