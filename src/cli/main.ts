@@ -6,6 +6,7 @@ import { cac } from "cac";
 import { checkFile, listRoutes } from "./check-file.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { initFile } from "./init-file.ts";
+import { fetchFile, isRemote } from "./remote-file.ts";
 import { serveFile } from "./serve-file.ts";
 
 interface ServeFlags {
@@ -13,18 +14,26 @@ interface ServeFlags {
   readonly host?: unknown;
   readonly debug?: boolean;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly trustRemote?: boolean;
 }
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 const cli = cac("sluice");
 
 cli
-  .command("run <file>", "Serve a gateway file")
+  .command("run <file>", "Serve a gateway file, or one at an address")
   .option("-p, --port <port>", "Port to listen on, 0 for a free one (default: 8787)")
   .option("-H, --host <host>", "Address to listen on (default: localhost)")
   .option("-d, --debug", "Print what the pipeline does")
   .option("-q, --quiet", "No line per request")
-  .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), ...printing(flags), watch: false }));
+  .option("-v, --verbose", "Print what happens inside: stores, circuits, targets, errors")
+  .option("--trust-remote", "Run a file from an http or https address")
+  .action(async (file: string, flags: ServeFlags) => {
+    const copy = isRemote(file) ? await fetchFile(file, flags.trustRemote === true) : undefined;
+    // It is loaded once, so the copy can go at once.
+    await serveFile(copy?.path ?? file, { ...address(flags), ...printing(flags), watch: false, ...(copy === undefined ? undefined : { shown: file, loaded: copy.remove }) });
+  });
 
 cli
   .command("dev <file>", "Serve a gateway file and load it again on every save")
@@ -32,6 +41,7 @@ cli
   .option("-H, --host <host>", "Address to listen on (default: localhost)")
   .option("-d, --debug", "Print what the pipeline does")
   .option("-q, --quiet", "No line per request")
+  .option("-v, --verbose", "Print what happens inside: stores, circuits, targets, errors")
   .action((file: string, flags: ServeFlags) => serveFile(file, { ...address(flags), ...printing(flags), watch: true }));
 
 cli
@@ -50,7 +60,8 @@ cli
 addClientCommands(cli);
 
 cli.help();
-cli.version(version);
+// `-v` is verbose here.
+cli.version(version, "--version");
 
 try {
   cli.parse(process.argv, { run: false });
@@ -71,6 +82,6 @@ function address({ port = 8787, host = "localhost" }: ServeFlags): { port: numbe
   return { port: number, hostname: String(host) };
 }
 
-function printing({ debug, quiet }: ServeFlags): { debug: boolean; lines: boolean } {
-  return { debug: debug === true, lines: quiet !== true };
+function printing({ debug, quiet, verbose }: ServeFlags): { debug: boolean; lines: boolean; events: boolean } {
+  return { debug: debug === true, lines: quiet !== true, events: verbose === true };
 }
