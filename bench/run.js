@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT]`
+ * `npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT | --extra]`; `--extra` prints what is no cell, and nothing else.
  *
  * Each cell runs in a process of its own, several rounds, in shuffled order; what is compared are medians of one run.
  * CPU time per operation is the steadier figure on a shared machine, so it stands beside every rate. The first cell of
@@ -11,11 +11,11 @@ import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" }, only: { type: "string" } } });
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" }, only: { type: "string" }, extra: { type: "boolean", default: false } } });
 const suites = readdirSync(new URL("suites/", import.meta.url)).map((file) => file.replace(/\.js$/, ""));
 const [wanted] = positionals;
 if (!suites.includes(wanted)) {
-  console.error(`usage: npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT]\nsuites: ${suites.join(", ")}`);
+  console.error(`usage: npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT | --extra]\nsuites: ${suites.join(", ")}`);
   process.exit(2);
 }
 if (!existsSync(new URL("../dist/state.js", import.meta.url))) {
@@ -26,6 +26,11 @@ if (!existsSync(new URL("../dist/state.js", import.meta.url))) {
 const { default: suite } = await import(`./suites/${wanted}.js`);
 const rounds = flags.quick ? 3 : 7;
 const budgetMs = suite.budgetMs ?? (flags.quick ? 300 : 1000);
+if (flags.extra) {
+  const figures = (await suite.extra?.({ quick: flags.quick })) ?? [];
+  table(["figure", "measured", "required", ""], figures.map((r) => [r.name, r.text, r.required ?? "", verdict(r)]));
+  process.exit(figures.some((r) => (flags.quick ? r.far : r.ok === false)) ? 1 : 0);
+}
 const cells = suite.cells.filter((cell) => flags.only === undefined || cell.name.includes(flags.only));
 const names = [...cells.map((cell) => cell.name), `${cells[0].name} (again)`];
 const samples = new Map(names.map((name) => [name, []]));
@@ -58,7 +63,7 @@ if (ratios.length > 0) table(["figure", "measured", "required", ""], ratios.map(
 const extra = suite.extra === undefined || flags.only !== undefined ? [] : await suite.extra({ quick: flags.quick });
 if (extra.length > 0) {
   console.log("");
-  table(["figure", "measured", "required", ""], extra.map((r) => [r.name, r.text, r.required ?? "", r.ok === undefined ? "" : r.ok ? "ok" : r.far ? "FAR OFF" : "below"]));
+  table(["figure", "measured", "required", ""], extra.map((r) => [r.name, r.text, r.required ?? "", verdict(r)]));
 }
 if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ suite: suite.name, node: process.version, load: loadavg(), results, ratios, extra }, null, 2));
 
@@ -101,6 +106,10 @@ function shuffled(list) {
 function median(list) {
   const sorted = list.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+function verdict({ ok, far }) {
+  return ok === undefined ? "" : ok ? "ok" : far ? "FAR OFF" : "below";
 }
 
 function table(head, rows) {

@@ -2,6 +2,8 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createJiti } from "jiti";
+import * as bun from "../bun.ts";
+import * as deno from "../deno.ts";
 import * as gatewayConfig from "../gateway-config.ts";
 import * as gatewaySdk from "../gateway-sdk.ts";
 import * as gateway from "../gateway.ts";
@@ -30,6 +32,8 @@ const own: Record<string, unknown> = {
   "sluice/gateway/config": gatewayConfig,
   "sluice/gateway/sdk": gatewaySdk,
   "sluice/memory": memory,
+  "sluice/bun": bun,
+  "sluice/deno": deno,
   "sluice/node": node,
   "sluice/state": state,
 };

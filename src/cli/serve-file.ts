@@ -2,8 +2,10 @@
 
 import { dirname, resolve } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
+import { serve as serveOnBun } from "../bun.ts";
+import { serve as serveOnDeno } from "../deno.ts";
 import { type GatewayConfig, type GatewayInstance, createGateway } from "../gateway.ts";
-import { serve } from "../node.ts";
+import { type Listening, serve as serveOnNode } from "../node.ts";
 import { LoadError, type Loaded, type Served, load } from "./load.ts";
 import { withRequestLine } from "./request-line.ts";
 
@@ -33,6 +35,8 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
     fail(error);
   }
   const watcher = options.watch ? await watching(dirname(file)) : undefined;
+  // Each runtime's own server is its fastest, and the only one whose addresses and limits are its own.
+  const serve: (app: Served, at: { port: number; hostname: string }) => Promise<Listening> = "Bun" in globalThis ? serveOnBun : "Deno" in globalThis ? serveOnDeno : serveOnNode;
   const server = await serve(options.lines === false ? current : withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
   print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}${options.watch && current.hasGateway ? `\ndashboard on ${server.url.replace("127.0.0.1", "localhost")}/___gateway/` : ""}`);
 

@@ -122,6 +122,8 @@ export interface DriverCapabilities {
   readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** A lease can wait until replicas of the backend have it. @default false */
+  readonly replicas?: boolean;
   /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */
   readonly combining?: boolean;
 }

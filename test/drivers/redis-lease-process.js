@@ -1,48 +1,62 @@
-/** One process of a fleet that leases: callers come at a rate of their own, and what was admitted is sent at the end. Needs `dist/`. */
+/**
+ * One process of a fleet that leases (`redis-lease-process.js <port> <file>`): callers come at a rate of their own, whether or not those
+ * before have their answer. The instants before and after each admission go to `file` with every turn, so that they are there when this
+ * process is killed. Needs `dist/`.
+ */
+import { openSync, writeSync } from "node:fs";
 import { Redis } from "ioredis";
-import { createCombiner, rateLimitStoreOn } from "../../dist/state.js";
-import { redisDriver } from "../../dist/redis.js";
+import { redisAdapter } from "../../dist/redis.js";
 
-const client = new Redis(Number(process.argv[2]), "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: 0, enableOfflineQueue: false, autoResendUnfulfilledCommands: false });
+const [port, file] = process.argv.slice(2);
+const client = new Redis(Number(port), "127.0.0.1", { retryStrategy: () => 100, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false });
 client.on("error", () => undefined);
-const driver = redisDriver(client);
-const combiner = createCombiner(driver, { timeoutMs: 250 });
-const store = rateLimitStoreOn(driver, { run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call), lease: true });
+// A process that does not reach its server has nothing to say: this throws, and the test sees it end.
+if ((await client.ping()) !== "PONG") throw new Error("no PONG");
+const { rateLimitStore } = redisAdapter({ client, lease: true, combiner: { timeoutMs: 250 } });
 
-process.on("message", ({ key, policy, perSecond, untilAt }) => {
-  /** Admissions per ms of the clock that this machine's server has, too; and per end of their window. */
-  const [byMs, byEnd, micros] = [new Map(), new Map(), []];
-  const [began, sent] = [Date.now(), combiner.stats().commands];
-  let asked = 0;
-  let failed = 0;
+/** Epoch ms, with a fraction: the clock that the server on this machine has. */
+const wall = () => performance.timeOrigin + performance.now();
+
+process.on("message", async ({ key, policy, perSecond, forMs }) => {
+  const fd = openSync(file, "a");
+  /** Pairs of instants of this turn. */
+  let admitted = [];
+  const micros = [];
+  const failures = {};
+  const counts = { asked: 0, admitted: 0, refused: 0, failed: 0 };
   let waiting = 0;
-  const admit = (decision) => {
-    if (!decision.allowed) return;
-    const now = Date.now();
-    byMs.set(now, (byMs.get(now) ?? 0) + 1);
-    const end = Math.round(now + decision.resetAfterMs);
-    byEnd.set(end, (byEnd.get(end) ?? 0) + 1);
+  const note = (before, { allowed }) => {
+    if (!allowed) return void counts.refused++;
+    counts.admitted++;
+    admitted.push(before, wall());
   };
-  const tick = setInterval(async () => {
-    if (Date.now() >= untilAt) {
-      clearInterval(tick);
-      while (waiting > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-      micros.sort((a, b) => a - b);
-      process.send({ byMs: [...byMs], byEnd: [...byEnd], asked, failed, roundTrips: combiner.stats().commands - sent, medianUs: micros[micros.length >> 1] });
-      return;
-    }
-    for (const due = ((Date.now() - began) * perSecond) / 1000; asked < due; asked++) {
-      const from = performance.now();
-      const decided = store.check(key, policy, 1);
+  const flush = () => {
+    if (admitted.length > 0) writeSync(fd, new Uint8Array(Float64Array.from(admitted).buffer));
+    admitted = [];
+  };
+  const began = performance.now();
+  while (performance.now() - began < forMs) {
+    for (const due = ((performance.now() - began) * perSecond) / 1000; counts.asked < due; counts.asked++) {
+      const before = wall();
+      const decided = rateLimitStore.check(key, policy, 1);
       if (decided instanceof Promise) {
         waiting++;
-        decided.then(admit, () => failed++).finally(() => waiting--);
+        decided.then((decision) => note(before, decision), ({ code, message }) => {
+          counts.failed++;
+          const text = `${code}: ${message}`;
+          failures[text] = (failures[text] ?? 0) + 1;
+        }).finally(() => waiting--);
       } else {
-        micros.push((performance.now() - from) * 1000);
-        admit(decided);
+        micros.push(wall() - before);
+        note(before, decided);
       }
     }
-  }, 2);
+    flush();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  while (waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  flush();
+  micros.sort((a, b) => a - b);
+  process.send({ ...counts, failures, stats: rateLimitStore.leaseStats(), medianUs: micros[micros.length >> 1] * 1000 });
 });
-await client.ping().catch(() => undefined);
 process.send("ready");

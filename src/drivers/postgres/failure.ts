@@ -24,6 +24,13 @@ export function postgresError(error: unknown, phase: Phase): SluiceError {
   return new StoreError("STORE_UNAVAILABLE", `postgres: ${message}`, { cause: error, outcome });
 }
 
+/** Whether the server ended the statement, or it was not sent: nothing of it holds, and another one may go better. */
+export function isRefused(error: unknown): boolean {
+  if (error instanceof StoreError) return error.code === "STORE_OVERLOADED";
+  const { code } = describe(error);
+  return SCHEMA.has(code) || ROLLED_BACK.test(code);
+}
+
 /** Whether nothing was written only because another writer was there. */
 export function isLostRace(error: unknown): boolean {
   return LOST.has(describe(error).code);

@@ -9,7 +9,8 @@ import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-st
 import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
-import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { Run } from "../../state/stores/runner.ts";
 import { encodeBlob } from "./blob.ts";
 import { type RedisClient, recogniseClient } from "./client.ts";
@@ -33,6 +34,11 @@ export interface RedisAdapterOptions {
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /** Largest body the cache keeps. @default 16 MiB */
   readonly maxEntryBytes?: number;
+  /**
+   * Limits spend units that were debited beforehand, so a key in use needs a round trip only now and then, and the fleet still never
+   * passes a limit: see `lease` of `createStores`. Every process that shares the limits must lease, or none. @default not leased
+   */
+  readonly lease?: true | StoreLeaseOptions;
   /** Bounds and deadline of the batches. */
   readonly combiner?: Omit<CombinerOptions, "clock">;
   readonly clock?: Clock;
@@ -65,6 +71,9 @@ export interface RedisAdapter extends GatewayAdapter {
  */
 export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const { clock, random, stores = {} } = options;
+  const lease = options.lease === undefined ? undefined : { clock, ...(options.lease === true ? {} : options.lease) };
+  /** Limiters that hold leases. */
+  const leased = new Set<DriverRateLimiter>();
   const connection = recogniseClient(options.client);
   const driver = redisDriver(connection, { prefix: options.prefix, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
@@ -78,7 +87,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
       await setWithTTL(normal, driver.physical(key), encodeBlob(value), Math.ceil((ttlMs as number) / 1000));
     },
   };
-  const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run });
+  const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run, lease });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : circuitBreakerStoreOn(driver, { prefix: "circuit:", run, random });
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, {
     prefix: "cache:", run, blobs, clock, random, maxEntryBytes: options.maxEntryBytes, ...(setWithTTL === undefined ? {} : { inlineBytes: 0 }),
@@ -90,7 +99,8 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   let closed: Promise<void> | undefined;
 
   async function close(): Promise<void> {
-    rateLimitStore?.destroy();
+    // What is leased goes back through the combiner.
+    await Promise.all([rateLimitStore, ...leased].map((limits) => limits?.[Symbol.asyncDispose]()));
     cacheStore?.destroy();
     await Promise.all([store?.close(), pubsub?.close(), combiner.close()]);
     await driver.close();
@@ -103,7 +113,11 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter: (policy) => rateLimiterOn(driver, policy, { prefix: "limiter", run }),
+    rateLimiter(policy) {
+      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run, lease, onDispose: () => leased.delete(limiter) });
+      if (lease !== undefined) leased.add(limiter);
+      return limiter;
+    },
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),
   };

@@ -27,6 +27,8 @@ export interface RedisConnection {
   evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   /** The same with bytes in both directions, where the client can. */
   evaluateBytes?(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[]): Promise<unknown>;
+  /** Waits until so many replicas have everything this client wrote, for `timeoutMs` at most; says how many have. Absent where calls have no connection of their own. */
+  replicas?(count: number, timeoutMs: number): Promise<unknown>;
   /** Listens: on a connection of its own, or (`own: false`) on this client, which then can do nothing else. */
   readonly subscriber?: (own: boolean) => Promise<RedisSubscriber>;
   publish?(channel: string, message: string): Promise<unknown>;
@@ -46,6 +48,7 @@ export interface NodeRedisLike {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   publish?(channel: string, message: string): Promise<unknown>;
+  sendCommand?(words: never): Promise<unknown>;
   /** Version 5 or later. */
   withTypeMapping?(mapping: never): unknown;
   duplicate?(): unknown;
@@ -78,7 +81,8 @@ export type RedisClient = RedisConnection | IoredisLike | NodeRedisLike | Upstas
 export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
   const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
-  return { ...connection("ioredis", client.isCluster === true, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client) };
+  const cluster = client.isCluster === true;
+  return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client), ...(cluster ? {} : waiting(call)) };
 }
 
 export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
@@ -89,7 +93,9 @@ export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
       () => client.eval(script.source, { keys: keys as string[], arguments: args as string[] }),
     );
   // A cluster has `nodeClient`, a client has not.
-  return { ...connection("node-redis", "nodeClient" in client, evaluate, client, (own) => nodeRedisSubscriber(client, own)), ...nodeRedisBytes(client) };
+  const cluster = "nodeClient" in client;
+  const one = !cluster && client.sendCommand !== undefined ? waiting((words) => client.sendCommand!(words as never)) : {};
+  return { ...connection("node-redis", cluster, evaluate, client, (own) => nodeRedisSubscriber(client, own)), ...nodeRedisBytes(client), ...one };
 }
 
 export function fromUpstash(client: UpstashLike): RedisConnection {
@@ -105,7 +111,7 @@ export function fromUpstash(client: UpstashLike): RedisConnection {
 export function fromBunRedis(client: BunRedisLike): RedisConnection {
   requireMethods("fromBunRedis", client, ["send"]);
   const send = (words: readonly string[]): Promise<unknown> => client.send(words[0] as string, words.slice(1));
-  return connection("Bun.RedisClient", false, byWords(send), client, (own) => bunSubscriber(client, own));
+  return { ...connection("Bun.RedisClient", false, byWords(send), client, (own) => bunSubscriber(client, own)), ...waiting(send) };
 }
 
 /** A client with `get`, `set`, `del` and an ioredis-style `eval`. Scripts travel whole with each call. */
@@ -152,6 +158,10 @@ function byWords(send: (words: readonly string[]) => Promise<unknown>): Evaluate
       () => send(["EVALSHA", script.sha, String(keys.length), ...keys, ...args]),
       () => send(["EVAL", script.source, String(keys.length), ...keys, ...args]),
     );
+}
+
+function waiting(send: (words: readonly string[]) => Promise<unknown>): Pick<RedisConnection, "replicas"> {
+  return { replicas: (count, timeoutMs) => send(["WAIT", String(count), String(timeoutMs)]) };
 }
 
 function requireMethods(option: string, client: unknown, names: readonly string[]): void {

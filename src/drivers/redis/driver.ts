@@ -9,6 +9,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
+import type { LimitLeaseCommand, LimitLeaseGrant } from "../../state/lease/lease-command.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -22,9 +23,9 @@ import { nativeLimits } from "./native/limits.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
-import { failIfAllFailed, failedWrites, parseNative, readAnswer, unknownShape } from "./records.ts";
+import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { cellsOf, runRows, stepRow } from "./rows.ts";
+import { type Sentinel, cellsOf, runRows, stepRow } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
@@ -39,9 +40,14 @@ export interface RedisDriverOptions {
 export interface RedisStateDriver extends StateDriver {
   readonly connection: RedisConnection;
   readonly prefix: string;
+  /** Names this life of the data: another one once the server has lost its records. Known from the first lease on; never on a cluster. */
+  readonly runId: string | undefined;
   /** The key in Redis of a key of the driver. */
   physical(key: string): string;
 }
+
+/** How long a lease waits for its replicas, in ms. What is sent on the same connection waits as well. */
+const REPLICAS_MS = 100;
 
 /** Most keys of one script: with it the server is busy for about a millisecond, and `unpack` in Lua is far from its bound. */
 const SCRIPT_KEYS = 256;
@@ -91,6 +97,9 @@ class RedisDriver implements RedisStateDriver {
   readonly prefix: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Another one once the server has lost its records. Known from the first lease on; not on a cluster, whose keys have no common place. */
+  runId: string | undefined = undefined;
+  private readonly sentinel: Sentinel | undefined;
   private closed = false;
 
   constructor(connection: RedisConnection, options: RedisDriverOptions) {
@@ -98,6 +107,12 @@ class RedisDriver implements RedisStateDriver {
     this.prefix = checkString("prefix", options.prefix ?? "sluice:");
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
+    this.sentinel = connection.cluster ? undefined : {
+      key: `${this.prefix}epoch`,
+      heard: (life) => {
+        if (life !== undefined) this.runId = life;
+      },
+    };
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -109,6 +124,7 @@ class RedisDriver implements RedisStateDriver {
       maxBatchKeys: SCRIPT_KEYS,
       lanes: 2,
       spreadKeys: 96,
+      replicas: connection.replicas !== undefined,
     });
   }
 
@@ -132,7 +148,7 @@ class RedisDriver implements RedisStateDriver {
     if (found?.rows === undefined || found.algorithm.version !== algorithm?.version || this.connection.cluster || keys.length > SCRIPT_KEYS) return undefined;
     for (let at = 1; at < batch.length; at++) if ((batch[at] as Operation).algorithm !== algorithm) return undefined;
     const leased = leasing.get(found.algorithm.name);
-    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : runRows(this.connection, leased, batch, keys));
+    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : this.acknowledged(batch, runRows(this.connection, leased, batch, keys, this.sentinel)));
   }
 
   private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
@@ -209,9 +225,12 @@ class RedisDriver implements RedisStateDriver {
     const operations = list.map(({ operation }) => operation);
     if (found.rows === undefined) {
       const texts = groupsOf(found, operations);
-      return texts === undefined ? undefined : this.runList(found, list, texts, replies);
+      if (texts === undefined) return undefined;
+      return this.acknowledged(operations, this.runList(found, list, texts))?.then((rows) => {
+        list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
+      });
     }
-    return runRows(this.connection, found, operations, list.map(({ key }) => key))?.then((rows) => {
+    return this.acknowledged(operations, runRows(this.connection, found, operations, list.map(({ key }) => key), this.sentinel))?.then((rows) => {
       list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
     });
   }
@@ -275,21 +294,43 @@ class RedisDriver implements RedisStateDriver {
     return [...slots.values()].flatMap(chunks);
   }
 
-  private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[], replies: Reply[][]): Promise<void> {
-    const answer = await this.evaluate(algorithm.script as Script, list.map(({ key }) => key), texts);
+  private async runList(algorithm: NativeAlgorithm, list: readonly Entry[], texts: readonly string[]): Promise<Reply[][]> {
+    const sentinel = algorithm.epoch === true ? this.sentinel : undefined;
+    const keys = list.map(({ key }) => key);
+    const answer = await (sentinel === undefined ? this.evaluate(algorithm.script as Script, keys, texts) : this.evaluate(algorithm.script as Script, [...keys, sentinel.key], [...texts, "e"]));
+    sentinel?.heard(lifeOf(answer, list.length + 1));
     const { now, stored, failed } = readAnswer(answer, list.length);
     const machine = algorithm.algorithm.row;
-    list.forEach(({ at, operation }, i) => {
+    const replies = list.map(({ operation }, i) => {
       try {
         const state = parseNative(algorithm, stored[i]);
         const failure = failed?.get(i);
-        if (failure !== undefined) replies[at] = unwrittenReplies(operation, state, now, failure);
-        else replies[at] = machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
+        if (failure !== undefined) return unwrittenReplies(operation, state, now, failure);
+        return machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
       } catch (error) {
-        replies[at] = failedReplies(operation, error);
+        return failedReplies(operation, error);
       }
     });
-    failIfAllFailed(list.map(({ at }) => replies[at]), failed);
+    failIfAllFailed(replies, failed);
+    return replies;
+  }
+
+  /** Where commands ask for it, nothing is granted that too few replicas have: its units stay charged, and are nobody's. */
+  private acknowledged(operations: readonly Operation[], sent: Promise<Reply[][]> | undefined): Promise<Reply[][]> | undefined {
+    const { replicas } = this.connection;
+    if (sent === undefined || replicas === undefined) return sent;
+    let wanted = 0;
+    for (const { commands } of operations) for (const command of commands) wanted = Math.max(wanted, (command as Partial<LimitLeaseCommand>).waitForReplicas ?? 0);
+    if (wanted === 0) return sent;
+    return sent.then(async (replies) => {
+      if (!replies.some((row) => row.some(isGranted))) return replies;
+      const have = Number(await replicas(wanted, REPLICAS_MS).catch(refuse));
+      if (have >= wanted) return replies;
+      return replies.map((row, at) => row.map((reply, i) => {
+        const { waitForReplicas = 0 } = (operations[at] as Operation).commands[i] as Partial<LimitLeaseCommand>;
+        return have >= waitForReplicas || !isGranted(reply) ? reply : new StoreError("STORE_UNAVAILABLE", `a lease is with ${have} of ${waitForReplicas} replicas`, { outcome: "unknown" });
+      }));
+    });
   }
 
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
@@ -323,6 +364,10 @@ async function allOf(calls: readonly Call[], replies: Reply[][]): Promise<void> 
   ends.forEach((end, i) => {
     if (end.status === "rejected") for (const { at, operation } of (calls[i] as Call).list) replies[at] ??= failedReplies(operation, end.reason);
   });
+}
+
+function isGranted(reply: Reply): boolean {
+  return ((reply as Partial<LimitLeaseGrant> | undefined)?.granted ?? 0) > 0;
 }
 
 function chunks(list: Entry[]): Entry[][] {

@@ -38,6 +38,13 @@ export function failedWrites(answer: readonly unknown[], regular: number): Reado
   return failed;
 }
 
+/** The name of this life of the data, where it stands behind an answer: its pairs of failed writes leave one word over. */
+export function lifeOf(answer: unknown, regular: number): string | undefined {
+  if (!Array.isArray(answer) || answer.length <= regular || (answer.length - regular) % 2 === 0) return undefined;
+  const last: unknown = answer.at(-1);
+  return last instanceof Uint8Array ? decodeText(last) : String(last);
+}
+
 /** A call of which no part worked has failed as a whole, which is what its guard counts. */
 export function failIfAllFailed(replies: Iterable<readonly Reply[] | undefined>, failed: ReadonlyMap<number, Error> | undefined): void {
   if (failed === undefined || failed.size === 0) return;

@@ -8,12 +8,18 @@ import type { RedisConnection, Script } from "./client.ts";
 import { groupsOf } from "./native/charges.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { WRONG_TYPE, WRONG_VERSION, rowBytes } from "./native/row-script.ts";
-import { clockOf, failIfAllFailed, failedWrites, unknownShape, wrongType } from "./records.ts";
+import { clockOf, failIfAllFailed, failedWrites, lifeOf, unknownShape, wrongType } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
 
 interface RowCall {
   readonly script: Script;
-  readonly args: readonly string[];
+  readonly args: string[];
+}
+
+/** Where the name of this life of the data is kept, and who wants to know it. */
+export interface Sentinel {
+  readonly key: string;
+  heard(life: string | undefined): void;
 }
 
 /** What is sent for `operations`; `undefined` when a command in it is no plain charge. `bytes`: whether the client can carry packed replies. */
@@ -50,12 +56,19 @@ function rowCall(native: NativeAlgorithm, operations: readonly Operation[], byte
  * Sends the operations of one algorithm, each on a key of its own, as one call. The replies are those of `step` on what was there
  * before, at the server's time. `undefined`, and nothing sent, when a command is no plain charge.
  */
-export function runRows(connection: RedisConnection, native: NativeAlgorithm, operations: readonly Operation[], keys: readonly string[]): Promise<Reply[][]> | undefined {
+export function runRows(connection: RedisConnection, native: NativeAlgorithm, operations: readonly Operation[], keys: readonly string[], sentinel?: Sentinel): Promise<Reply[][]> | undefined {
   const { evaluateBytes } = connection;
   const call = rowCall(native, operations, evaluateBytes !== undefined);
   if (call === undefined) return undefined;
+  if (native.epoch === true && sentinel !== undefined) {
+    keys = [...keys, sentinel.key];
+    call.args[0] += "e";
+  }
   const sent = evaluateBytes === undefined ? connection.evaluate(call.script, keys, call.args) : evaluateBytes(call.script, keys, call.args);
-  return sent.then((answer) => repliesOf(native, operations, answer, evaluateBytes !== undefined), refuse);
+  return sent.then((answer) => {
+    if (native.epoch === true) sentinel?.heard(lifeOf(answer, evaluateBytes === undefined ? 2 + operations.length * (native.algorithm.row as RowMachine<unknown, Reply>).width : 3));
+    return repliesOf(native, operations, answer, evaluateBytes !== undefined);
+  }, refuse);
 }
 
 function repliesOf({ algorithm }: NativeAlgorithm, operations: readonly Operation[], answer: unknown, bytes: boolean): Reply[][] {

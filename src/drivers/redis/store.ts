@@ -4,6 +4,7 @@ import { createCombiner } from "../../state/combiner.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import type { RedisClient } from "./client.ts";
 import { type RedisDriverOptions, redisDriver } from "./driver.ts";
 
@@ -33,19 +34,23 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   });
 }
 
-export interface RedisRateLimiterOptions extends RedisDriverOptions {}
+export interface RedisRateLimiterOptions extends RedisDriverOptions {
+  /** Spends units that were debited beforehand: see `lease` of `createStores`. Every process that uses the limiter must lease, or none. @default not leased */
+  readonly lease?: true | StoreLeaseOptions;
+}
 
 /** A token bucket per key, shared by everybody on this Redis who uses the same prefix and policy. Server time decides. */
 export function redisRateLimiter(client: RedisClient, policy: TokenBucketPolicy, options: RedisRateLimiterOptions = {}): RateLimiter {
   const driver = redisDriver(client, options);
   const combiner = createCombiner(driver, { clock: options.clock });
-  const limiter = rateLimiterOn(driver, policy, { run: (algorithm, key, command) => combiner.run(algorithm, key, command) });
+  const limiter = rateLimiterOn(driver, policy, {
+    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    lease: options.lease,
+    onDispose: () => void combiner.close().then(() => driver.close()),
+  });
   return {
     consume: (key, cost) => limiter.consume(key, cost),
     getPolicy: () => limiter.getPolicy(),
-    dispose() {
-      limiter.dispose?.();
-      void combiner.close().then(() => driver.close());
-    },
+    dispose: () => limiter.dispose(),
   };
 }

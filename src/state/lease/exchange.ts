@@ -58,13 +58,13 @@ export class LeaseExchange {
 
   /** Asks for units on `key`, at least `least`; `done` is told how it ended. One at a time per key. */
   ask(key: KeyLease, least: number, done: (key: KeyLease, end: AskEnd) => void): void {
-    const { algorithm, policy, divisor, ttlMs, maxTokens } = this.terms;
+    const { algorithm, policy, divisor, ttlMs, maxTokens, waitForReplicas } = this.terms;
     const sentAt = this.clock.monotonic();
     const sentWall = this.clock.now();
     // What callers wait for is spent on arrival, so slow start does not bound it.
     const waiting = Math.ceil(key.waiters.wanted);
     const want = Math.min(maxTokens, Math.max(key.demand.want(sentAt), waiting));
-    const command = { lease: Math.max(least, want), least, waiting, divisor, ttlMs, policy };
+    const command = { lease: Math.max(least, want), least, waiting, divisor, ttlMs, policy, ...(waitForReplicas > 0 ? { waitForReplicas } : {}) };
     key.asking = true;
     this.inFlight++;
     this.roundTrips++;

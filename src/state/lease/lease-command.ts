@@ -15,6 +15,8 @@ export interface LimitLeaseCommand<Policy = unknown> {
   readonly waiting?: number;
   /** Units in reserve are at most this part of what is free, and those for waiting callers this part of the limit: a window that runs out is shared. */
   readonly divisor: number;
+  /** Replicas of the backend that have to have the debit before the grant is answered; for drivers that can. @default 0 */
+  readonly waitForReplicas?: number;
   /** Longest lifetime, in ms; a fixed window's ends with the window whatever it says. */
   readonly ttlMs: number;
   readonly policy: Policy;

@@ -22,6 +22,11 @@ export interface LeaseOptions {
   readonly maxTokens?: number;
   /** For how long a refusal is repeated without asking, in ms. @default 250 */
   readonly denyCacheMs?: number;
+  /**
+   * Replicas that have to have a lease before it is spent: a failover then loses no debit of it. With fewer the lease is refused as
+   * a failure of the store. For stores whose driver can wait (`capabilities.replicas`: Redis on one connection). @default 0
+   */
+  readonly waitForReplicas?: number;
   /** Gives back what was not used for `targetMs`. @default true */
   readonly returnUnspent?: boolean;
 }
@@ -49,6 +54,7 @@ export interface LeaseTerms {
   readonly maxTokens: number;
   readonly denyCacheMs: number;
   readonly returnUnspent: boolean;
+  readonly waitForReplicas: number;
 }
 
 /**
@@ -69,8 +75,13 @@ export function leaseTerms(
     divisor: checkInteger("lease.divisor", options.divisor ?? 16, 1),
     denyCacheMs: checkPositive("lease.denyCacheMs", options.denyCacheMs ?? 250, 60_000),
     returnUnspent: options.returnUnspent ?? true,
+    waitForReplicas: checkInteger("lease.waitForReplicas", options.waitForReplicas ?? 0, 0),
     maxTokens: checkInteger("lease.maxTokens", options.maxTokens ?? Math.max(1, limit.limit), 1),
   };
+
+  if (terms.waitForReplicas > 0 && driver.capabilities.replicas !== true) {
+    throw new StoreError("STORE_CAPABILITY", `lease.waitForReplicas: ${driver.name} cannot wait for replicas; leave it out, or use Redis through a client with one connection`);
+  }
 
   switch (limit.algorithm.name) {
     case "fixed-window": {

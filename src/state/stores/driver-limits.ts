@@ -6,6 +6,7 @@ import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
 import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, LimitTicket, StateDriver } from "../contracts.ts";
+import type { LeaseStats } from "../lease/leased-decision.ts";
 import { checkCost } from "../limit-policy.ts";
 import { countingWindow } from "./counting-window.ts";
 import type { LeasedLimits } from "./leased-limits.ts";
@@ -13,7 +14,7 @@ import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import type { DriverRateLimitStore, RateLimitStoreOptions } from "./rate-limit-store.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
-type Leases = Pick<LeasedLimits, "of" | "close">;
+type Leases = Pick<LeasedLimits, "of" | "close" | "stats">;
 
 export interface DriverLimitsOptions extends Omit<RateLimitStoreOptions, "lease"> {
   readonly leases?: Leases;
@@ -30,6 +31,7 @@ export class DriverLimits implements DriverRateLimitStore {
   /** The policy of the last `increment`, as most calls repeat the window of the one before. */
   #counter: Counter = { seconds: Number.NaN, policy: undefined as never };
   readonly #leases: Leases | undefined;
+  readonly leaseStats?: () => LeaseStats;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
   #era = 0;
@@ -44,6 +46,7 @@ export class DriverLimits implements DriverRateLimitStore {
     this.#run = runnerOn(driver, options.run);
     this.#memo = new PolicyMemo(driver, this.#prefix);
     this.#leases = options.leases;
+    if (options.leases !== undefined) this.leaseStats = options.leases.stats.bind(options.leases);
     this.#onDestroy = options.onDestroy;
   }
 

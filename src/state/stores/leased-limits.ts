@@ -6,6 +6,7 @@ import { OptionError } from "../../core/errors.ts";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import { type Combiner, createCombiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy, StateDriver } from "../contracts.ts";
+import type { LeaseStats } from "../lease/leased-decision.ts";
 import { type LeaseOptions, type LeaseTerms, leaseTerms } from "../lease/lease-limit.ts";
 import { type LeasedLimiter, createLeasedLimiter } from "../lease/leased-limiter.ts";
 import type { CompiledLimit } from "../limit-policy.ts";
@@ -52,6 +53,11 @@ export class LeasedLimits {
     return leased === false ? undefined : leased;
   }
 
+  /** Of all limits together. */
+  stats(): LeaseStats {
+    return sumOf([...this.#byText.values()].map((limiter) => limiter.stats()));
+  }
+
   /** Gives back what is held. Never rejects. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
@@ -78,6 +84,12 @@ export class LeasedLimits {
     await Promise.all([...this.#byText.values()].map((limiter) => limiter.close()));
     await this.#own?.close();
   }
+}
+
+function sumOf(all: readonly LeaseStats[]): LeaseStats {
+  const sum = { granted: 0, spent: 0, returned: 0, expired: 0, held: 0, inFlight: 0, roundTrips: 0, deniedCached: 0, degraded: 0, epochChanges: 0 };
+  for (const stats of all) for (const name of Object.keys(sum) as (keyof LeaseStats)[]) sum[name] += stats[name];
+  return sum;
 }
 
 /** Any limit that can be leased: what is refused with it is the store or the options. */

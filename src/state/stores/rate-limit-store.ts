@@ -2,6 +2,7 @@
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type { DriverCapabilities, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
+import type { LeaseStats } from "../lease/leased-decision.ts";
 import { DriverLimits } from "./driver-limits.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";
 import type { Run } from "./runner.ts";
@@ -28,6 +29,8 @@ export interface DriverRateLimitStore extends RateLimitStore {
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
+  /** What became of the units that were leased, in all limits together: `granted = spent + returned + expired + held`. Absent without leases. */
+  leaseStats?(): LeaseStats;
   destroy(): void;
   /** `destroy()`, and resolves when unspent units of leases have been given back. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -63,7 +63,7 @@ function alike(algorithm: Algorithm<never, never, unknown>): NativeAlgorithm {
 }
 
 function leasedRow(algorithm: Algorithm<readonly number[], never, unknown>, options: Omit<RowScriptOptions, "version" | "width">, toArgs: (command: never) => NativeCharge | undefined): NativeAlgorithm {
-  return { ...alike(algorithm as never), rows: rowScripts({ ...options, version: algorithm.version, width: 3 }), toArgs } as NativeAlgorithm;
+  return { ...alike(algorithm as never), epoch: true, rows: rowScripts({ ...options, version: algorithm.version, width: 3, epoch: true }), toArgs } as NativeAlgorithm;
 }
 
 /** s = start, count, era; a = kind, max, windowMs, then cost | least, most, share, divisor | era, at, amount. */
@@ -206,7 +206,8 @@ const slidingHead: string = /* @__PURE__ */ (() => alike(slidingWindow as never)
 
 const slidingWindowLeases = /* @__PURE__ */ (() => ({
   ...alike(slidingWindow as never),
-  script: nativeScript(slidingHead, 9, SLIDING),
+  epoch: true,
+  script: nativeScript(slidingHead, 9, SLIDING, true),
   toArgs: (command: Command<SlidingWindowPolicy>) => {
     const { max, bucketMs, span } = command.policy;
     return windowWords(command, [max, bucketMs, span], "lease" in command ? (command as unknown as LimitLeaseCommand).ttlMs : 0);

@@ -15,6 +15,7 @@ import { sha1Hex } from "../../../core/digest.ts";
 import { StoreError } from "../../../core/errors.ts";
 import type { Script } from "../client.ts";
 import { ENDED } from "./ended.ts";
+import { EPOCH } from "./epoch.ts";
 import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { RowScripts } from "./row-script.ts";
 
@@ -24,6 +25,8 @@ export interface NativeAlgorithm {
   readonly head: string;
   /** Absent for rows. */
   readonly script?: Script;
+  /** Its script can tell the life of the data, from one more key: the sentinel. */
+  readonly epoch?: boolean;
   /** For algorithms whose state is a few numbers. */
   readonly rows?: RowScripts;
   /** The arguments of one command, or `undefined` for a command that only compare-and-set can run. */
@@ -41,15 +44,19 @@ export interface NativeCharge {
 /**
  * A script around the part that is the algorithm's. `body` sees `now` (ms, with fraction), `s` (the integers of the state,
  * empty when there is none), and per group `times` and the arguments `a[1] … a[n]`; it changes `s`, sets `changed`, and
- * leaves the instant of expiry in `ends`.
+ * leaves the instant of expiry in `ends`. With `epoch`, and `e` as the argument of the last key, that key is the sentinel, and its
+ * value stands behind the answer.
  */
-export function nativeScript(head: string, groupArgs: number, body: string): Script {
+export function nativeScript(head: string, groupArgs: number, body: string, epoch = false): Script {
   const source = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 ${ENDED}
 ${FAILED_WRITES}
-local head = '${head}'
+${epoch ? `${EPOCH}
+local life
+if ARGV[#KEYS] == 'e' then life = epochof(table.remove(KEYS)) end
+` : ""}local head = '${head}'
 local reply = { string.format('%.3f', now) }
 for k = 1, #KEYS do
   local stored = redis.pcall('GET', KEYS[k])
@@ -80,7 +87,7 @@ ${body.trim().replace(/^/gm, "      ")}
   end
 end
 ${TELL_FAILED}
-return reply`;
+${epoch ? "reply[#reply + 1] = life\n" : ""}return reply`;
   return { source, sha: sha1Hex(source) };
 }
 

@@ -9,6 +9,7 @@
 import { sha1Hex } from "../../../core/digest.ts";
 import type { Script } from "../client.ts";
 import { ENDED } from "./ended.ts";
+import { EPOCH } from "./epoch.ts";
 
 export interface RowScripts {
   /** First two bytes of a record, as a number. */
@@ -38,11 +39,13 @@ export interface RowScriptOptions {
    * `changed`, and leaves the instant of expiry in `ends`.
    */
   readonly body: string;
+  /** With an `e` behind the form the last key is the sentinel, and its value stands behind the answer. */
+  readonly epoch?: boolean;
   /** The record ends at the same instant as long as its first number stays: the key's TTL is then left alone, which halves the write. */
   readonly fixedEnd?: boolean;
 }
 
-export function rowScripts({ letter, version, width, groupArgs, body, fixedEnd = false }: RowScriptOptions): RowScripts {
+export function rowScripts({ letter, version, width, groupArgs, body, epoch = false, fixedEnd = false }: RowScriptOptions): RowScripts {
   const tag = letter.charCodeAt(0) * 256 + version;
   const list = (prefix: string, count: number): string => Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`).join(", ");
   const [s, a, d] = [list("s", width), list("a", groupArgs), "d".repeat(width)];
@@ -57,6 +60,9 @@ local now = time[1] * 1000 + time[2] / 1000
 local try, pack, read, floor, ceil, min, max = redis.pcall, struct.pack, struct.unpack, math.floor, math.ceil, math.min, math.max
 ${ENDED}
 local function wrong(why) return pack('>H${d}', 0, why${zeros}) end
+${epoch ? `${EPOCH}
+local form, life = string.sub(ARGV[1], 1, 1)
+if #ARGV[1] > 1 then life = epochof(table.remove(KEYS)) end` : "local form = ARGV[1]"}
 local none, failed = pack('>H${d}', 0, 0${zeros})
 ${before}
 local all = redis.call('MGET', unpack(KEYS))
@@ -93,7 +99,7 @@ ${charges}
     end
   end
 end
-if ARGV[1] == 'b' then
+if form == 'b' then
   time[3] = table.concat(all)
 else
   for k = 1, #all do
@@ -102,7 +108,7 @@ else
   end
 end
 if failed then for i = 1, #failed do time[#time + 1] = failed[i] end end
-return time`;
+${epoch ? "time[#time + 1] = life\n" : ""}return time`;
     return { source, sha: sha1Hex(source) };
   };
   return {

@@ -45,6 +45,7 @@ interface CompiledPattern {
 /** Refuses with 400 `threat_detected`. Texts are scanned as they came and decoded once; in queries and forms `+` is a space. */
 export const regexThreatProtection: PolicyFactory<RegexThreatProtectionConfig> = /* @__PURE__ */ definePolicy<RegexThreatProtectionConfig, readonly CompiledPattern[]>({
   name: "regex-threat-protection",
+  httpOnly: true,
   priority: Priority.EARLY,
   guard: true,
   validate(config) {

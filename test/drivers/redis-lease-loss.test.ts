@@ -1,0 +1,109 @@
+/** Leases where the server loses what it had: the sentinel tells the holders, and replicas keep a debit over a failover. */
+
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/drivers/redis/client.ts";
+import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
+import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
+import { type LeasedLimiter, createLeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
+import { until } from "../servers/process.ts";
+import { type RedisServer, redisCommand, startRedis } from "../servers/redis.ts";
+
+let server: RedisServer;
+const open: (() => unknown)[] = [];
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(async () => {
+  for (const close of open.reverse()) await close();
+  await server.stop();
+});
+
+function connect(port: number): Redis {
+  const client = new Redis(port, "127.0.0.1");
+  open.push(() => client.disconnect());
+  return client;
+}
+
+const LIMITS: [string, LimitPolicy][] = [
+  ["fixed window", { algorithm: "fixed-window", max: 1000, windowMs: 60_000 }],
+  ["sliding window", { algorithm: "sliding-window", max: 1000, windowMs: 60_000 }],
+  ["token bucket", { algorithm: "token-bucket", max: 1000, windowMs: 1000, capacity: 1000 }],
+];
+const textOnly = (connection: RedisConnection): RedisConnection => ({ ...connection, evaluateBytes: undefined }) as unknown as RedisConnection;
+
+describe.each(LIMITS)("%s", (name, limit) => {
+  it.each([["bytes", (c: RedisConnection) => c], ["text", textOnly]] as const)("a server that lost its records is noticed at the next lease, as %s", async (form, as) => {
+    const client = connect(server.port);
+    const driver: RedisStateDriver = redisDriver(as(fromIoredis(client)), { prefix: `${name}:${form}:` });
+    const limiter: LeasedLimiter = createLeasedLimiter({ driver, limit });
+    open.push(() => limiter.close());
+    const events: LeaseEvent[] = [];
+    limiter.events.on((event) => events.push(event));
+    expect(driver.runId).toBe(undefined);
+    expect((await limiter.check("key")).allowed).toBe(true);
+    const first = driver.runId;
+    expect(first).toMatch(/^\d{16}$/);
+    expect(await client.pttl(`${name}:${form}:epoch`)).toBeGreaterThan(86_400_000);
+    // Another holder is in the same life.
+    const other = redisDriver(connect(server.port), { prefix: `${name}:${form}:` });
+    const second = createLeasedLimiter({ driver: other, limit });
+    open.push(() => second.close());
+    await second.check("another key");
+    expect(other.runId).toBe(first);
+    expect(events).toEqual([]);
+
+    await client.flushall();
+    const decision = await limiter.check("a third key");
+    expect(driver.runId).not.toBe(first);
+    expect(events).toEqual([{ type: "lease.epoch", store: "redis", scope: "store" }]);
+    // Others may still spend what they hold from before.
+    expect(decision).toMatchObject({ allowed: false, degraded: true });
+    expect(limiter.stats().epochChanges).toBe(1);
+    await until("the quarantine is over", async () => (await limiter.check("a third key")).allowed);
+  });
+});
+
+it("a plain charge neither needs nor writes the sentinel", async () => {
+  const client = connect(server.port);
+  const driver = redisDriver(client, { prefix: "plain:" });
+  const limiter = createLeasedLimiter({ driver, limit: LIMITS[0]![1] });
+  open.push(() => limiter.close());
+  await limiter.check("key", 0);
+  expect(await client.exists("plain:epoch")).toBe(0);
+});
+
+describe("waitForReplicas", () => {
+  const [, limit] = LIMITS[0]!;
+
+  it("a lease is answered once the replica has it, and refused as a failure when it has not", async () => {
+    const replica = await startRedis(["--replicaof", `127.0.0.1 ${server.port}`]);
+    open.push(() => replica.stop());
+    await until("the replica follows", async () => (await redisCommand(replica.port, "INFO", "replication")).includes("master_link_status:up"));
+    const driver = redisDriver(connect(server.port), { prefix: "replicas:" });
+    const limiter = createLeasedLimiter({ driver, limit, lease: { waitForReplicas: 1 }, failMode: "closed" });
+    open.push(() => limiter.close());
+    expect(await limiter.check("key")).toMatchObject({ allowed: true });
+    // Not sooner or later: the debit is there when the caller has its answer.
+    const reader = connect(replica.port);
+    expect((await reader.getBuffer("replicas:key"))?.readDoubleBE(10)).toBe(1);
+
+    process.kill(replica.process.pid, "SIGSTOP");
+    try {
+      await expect((async () => limiter.check("second"))()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", outcome: "unknown", message: "a lease is with 0 of 1 replicas" });
+      // Its units are nobody's.
+      expect(limiter.stats()).toMatchObject({ granted: 1, spent: 1 });
+    } finally {
+      process.kill(replica.process.pid, "SIGCONT");
+    }
+    await until("leases are granted again", async () => (await (async () => limiter.check("third"))().catch(() => ({ allowed: false }))).allowed);
+  });
+
+  it("is refused at construction where a call has no connection of its own", () => {
+    const client = connect(server.port);
+    const minimal = fromMinimal({ get: (key) => client.get(key), set: (key, value) => client.set(key, value), del: (...keys) => client.del(...keys), eval: (script, count, ...rest) => client.eval(script, count, ...rest) });
+    expect(() => createLeasedLimiter({ driver: redisDriver(minimal), limit, lease: { waitForReplicas: 1 } })).toThrow(expect.objectContaining({ code: "STORE_CAPABILITY" }));
+    expect(() => createLeasedLimiter({ driver: redisDriver(client), limit, lease: { waitForReplicas: -1 } })).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+  });
+});
