@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { cac } from "cac";
+import { asyncApiFile } from "./async-api-file.ts";
 import { checkFile, listRoutes } from "./check-file.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { initFile } from "./init-file.ts";
@@ -54,6 +55,12 @@ cli
   .action((file: string, flags: { readonly json?: boolean }) => listRoutes(file, flags.json === true));
 
 cli
+  .command("asyncapi <file>", "Print the messages of a sockets router as AsyncAPI 3")
+  .option("--title <title>", "Title of the document (default: Sockets)")
+  .option("--api-version <version>", "Version of the document (default: 1.0.0)")
+  .action((file: string, flags: { readonly title?: unknown; readonly apiVersion?: unknown }) => asyncApiFile(file, { title: textOf(flags.title), version: textOf(flags.apiVersion) }));
+
+cli
   .command("init [file]", "Write a small gateway file that works (default: gateway.ts)")
   .action((file: string | undefined) => initFile(file ?? "gateway.ts"));
 
@@ -84,4 +91,8 @@ function address({ port = 8787, host = "localhost" }: ServeFlags): { port: numbe
 
 function printing({ debug, quiet, verbose }: ServeFlags): { debug: boolean; lines: boolean; events: boolean } {
   return { debug: debug === true, lines: quiet !== true, events: verbose === true };
+}
+
+function textOf(flag: unknown): string | undefined {
+  return flag === undefined ? undefined : String(flag);
 }
