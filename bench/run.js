@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT]`; `--only figures` leaves out all cells.
+ * `npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT | --extra]`; `--extra` prints what is no cell, and nothing else.
  *
  * Each cell runs in a process of its own, several rounds, in shuffled order; what is compared are medians of one run.
  * CPU time per operation is the steadier figure on a shared machine, so it stands beside every rate. The first cell of
@@ -11,11 +11,11 @@ import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" }, only: { type: "string" } } });
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" }, only: { type: "string" }, extra: { type: "boolean", default: false } } });
 const suites = readdirSync(new URL("suites/", import.meta.url)).map((file) => file.replace(/\.js$/, ""));
 const [wanted] = positionals;
 if (!suites.includes(wanted)) {
-  console.error(`usage: npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT]\nsuites: ${suites.join(", ")}`);
+  console.error(`usage: npm run bench -- <suite> [--quick] [--json FILE] [--only TEXT | --extra]\nsuites: ${suites.join(", ")}`);
   process.exit(2);
 }
 if (!existsSync(new URL("../dist/state.js", import.meta.url))) {
@@ -26,8 +26,13 @@ if (!existsSync(new URL("../dist/state.js", import.meta.url))) {
 const { default: suite } = await import(`./suites/${wanted}.js`);
 const rounds = flags.quick ? 3 : 7;
 const budgetMs = suite.budgetMs ?? (flags.quick ? 300 : 1000);
+if (flags.extra) {
+  const figures = (await suite.extra?.({ quick: flags.quick })) ?? [];
+  table(["figure", "measured", "required", ""], figures.map((r) => [r.name, r.text, r.required ?? "", verdict(r)]));
+  process.exit(figures.some((r) => (flags.quick ? r.far : r.ok === false)) ? 1 : 0);
+}
 const cells = suite.cells.filter((cell) => flags.only === undefined || cell.name.includes(flags.only));
-const names = cells.length === 0 ? [] : [...cells.map((cell) => cell.name), `${cells[0].name} (again)`];
+const names = [...cells.map((cell) => cell.name), `${cells[0].name} (again)`];
 const samples = new Map(names.map((name) => [name, []]));
 
 console.log(`# ${suite.name}: ${suite.description}`);
@@ -47,18 +52,18 @@ const results = names.map((name) => {
   const [rate, cpuUs] = [median(all.map((s) => s.rate)), median(all.map((s) => s.cpuUs))];
   return { name, rate, bestRate: Math.max(...all.map((s) => s.rate)), cpuUs, serverUs: median(all.map((s) => s.serverUs ?? Number.NaN)), p50Us: median(all.map((s) => s.p50Us ?? Number.NaN)), p99Us: median(all.map((s) => s.p99Us ?? Number.NaN)) };
 });
-if (names.length > 0) table(["cell", "op/s median", "op/s best", "CPU us/op", "server us/op", "p50 us", "p99 us"], results.map((r) => [r.name, count(r.rate), count(r.bestRate), digits(r.cpuUs), digits(r.serverUs), digits(r.p50Us), digits(r.p99Us)]));
+table(["cell", "op/s median", "op/s best", "CPU us/op", "server us/op", "p50 us", "p99 us"], results.map((r) => [r.name, count(r.rate), count(r.bestRate), digits(r.cpuUs), digits(r.serverUs), digits(r.p50Us), digits(r.p99Us)]));
 
 const by = new Map(results.map((r) => [r.name, r]));
 const [first, again] = [by.get(names[0]), by.get(names.at(-1))];
-if (names.length > 0) console.log(`\nA/A spread of "${names[0]}": rate ${digits(again.rate / first.rate)}, CPU ${digits(again.cpuUs / first.cpuUs)}\n`);
+console.log(`\nA/A spread of "${names[0]}": rate ${digits(again.rate / first.rate)}, CPU ${digits(again.cpuUs / first.cpuUs)}\n`);
 
 const ratios = (suite.ratios ?? []).filter((r) => by.has(r.of) && (r.to === undefined || by.has(r.to))).map(judge);
 if (ratios.length > 0) table(["figure", "measured", "required", ""], ratios.map((r) => [r.name, r.text, r.required, r.ok ? "ok" : r.far ? "FAR OFF" : "below"]));
-const extra = suite.extra === undefined || (flags.only !== undefined && flags.only !== "figures") ? [] : await suite.extra({ quick: flags.quick });
+const extra = suite.extra === undefined || flags.only !== undefined ? [] : await suite.extra({ quick: flags.quick });
 if (extra.length > 0) {
   console.log("");
-  table(["figure", "measured", "required", ""], extra.map((r) => [r.name, r.text, r.required ?? "", r.ok === undefined ? "" : r.ok ? "ok" : r.far ? "FAR OFF" : "below"]));
+  table(["figure", "measured", "required", ""], extra.map((r) => [r.name, r.text, r.required ?? "", verdict(r)]));
 }
 if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ suite: suite.name, node: process.version, load: loadavg(), results, ratios, extra }, null, 2));
 
@@ -101,6 +106,10 @@ function shuffled(list) {
 function median(list) {
   const sorted = list.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+function verdict({ ok, far }) {
+  return ok === undefined ? "" : ok ? "ok" : far ? "FAR OFF" : "below";
 }
 
 function table(head, rows) {

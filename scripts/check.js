@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiReport } from "./api-report.js";
 import { build } from "./build.js";
+import { checkBundles } from "./bundle-sizes.js";
 import { checkLinks } from "./docs-links.js";
 import { checkPolicyDocs } from "./docs-policies.js";
 import { checkDocs } from "./docs-snippets.js";
@@ -26,6 +27,7 @@ const steps = {
   types: () => run("node_modules/typescript/bin/tsc", ["-p", "tsconfig.json", "--incremental", "--tsBuildInfoFile", "node_modules/.cache/types.tsbuildinfo"]),
   lint,
   sizes: checkSizes,
+  bundles: checkBundles,
   words: checkWords,
   api: checkApi,
   package: () => checkPackage(root),

@@ -3,9 +3,10 @@
  * and those fenced `ts run` are executed. `ts fragment` marks a block that is a part of a larger program: skipped, and
  * counted in the output.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 
 export function checkDocs(root) {
   const files = ["README.md", "AGENTS.md", ...list(root, "docs")].filter((file) => existsSync(join(root, file)));
@@ -24,22 +25,34 @@ export function checkDocs(root) {
     } catch (error) {
       throw new Error(locate(error.stdout.toString(), checked));
     }
-    let ran = 0;
-    const failed = [];
-    checked.forEach((block, i) => {
-      if (!block.flags.includes("run")) return;
-      ran++;
-      try {
-        execFileSync(process.execPath, [`out/block-${i}.js`], { cwd: folder, stdio: "pipe", timeout: 120_000 });
-      } catch (error) {
-        failed.push(`${block.file}:${block.line} does not run:\n${error.stderr}${error.stdout}`);
-      }
-    });
+    const runs = checked.map((block, i) => ({ block, out: join(folder, "out", `block-${i}.js`) })).filter(({ block }) => block.flags.includes("run"));
+    const failed = run(runs, folder, fileURLToPath(new URL("docs-run.js", import.meta.url)));
     if (failed.length > 0) throw new Error(failed.join("\n"));
-    return `${checked.length} blocks type-checked, ${ran} run, ${blocks.length - checked.length} fragments`;
+    return `${checked.length} blocks type-checked, ${runs.length} run, ${blocks.length - checked.length} fragments`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Runs the blocks in one process, and in another one from behind a block that ended it or hung. What went wrong, by its place in a document. */
+function run(runs, folder, runner) {
+  const results = join(folder, "results");
+  const failed = [];
+  for (let done = 0; done < runs.length; ) {
+    writeFileSync(results, "");
+    const ended = spawnSync(process.execPath, [runner, results, ...runs.slice(done).map(({ out }) => out)], { cwd: folder, encoding: "utf8", timeout: 60_000 + 2000 * runs.length });
+    const lines = readFileSync(results, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    lines.forEach((line, i) => {
+      if (line !== "") failed.push(`${where(runs[done + i])} does not run:\n${line}`);
+    });
+    done += lines.length;
+    if (done < runs.length) failed.push(`${where(runs[done++])} ended the process (${ended.error?.code ?? ended.status}):\n${ended.stderr}${ended.stdout}`);
+  }
+  return failed;
+}
+
+function where({ block }) {
+  return `${block.file}:${block.line}`;
 }
 
 function snippets(text) {

@@ -34,7 +34,7 @@ export const modules = {
   "^jose$": ["gateway"],
   "^ws$": ["runtimes"],
   "^structured-headers$": ["gateway"],
-  "^(eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
+  "^(@cfworker/json-schema|eventsource-parser|oauth4webapi|tough-cookie|url-template)$": ["client"],
   "^zod$": ["sockets"],
   "^valibot$": ["sockets"],
   "^(cac|jiti|chokidar|picocolors)$": ["cli"],

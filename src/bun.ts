@@ -3,6 +3,7 @@
 export { serve } from "./runtimes/bun/serve-any.ts";
 export type { BunServeOptions } from "./runtimes/bun/serve.ts";
 export type { ListenOptions, Listening, Servable } from "./runtimes/listening.ts";
+export type { ServeAny } from "./runtimes/serve-any.ts";
 export { createBunHandler } from "./runtimes/bun/sockets.ts";
 export type { BunSocketHandler, BunSocketOptions } from "./runtimes/bun/sockets.ts";
 export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";

@@ -27,7 +27,7 @@ export type { CloudflareKvStore, CloudflareKvStoreOptions } from "./drivers/clou
 export { rateLimitBinding } from "./drivers/cloudflare/rate-limit-binding.ts";
 export type { RateLimitBindingOptions } from "./drivers/cloudflare/rate-limit-binding.ts";
 export { createDurableObjectHandler, SocketsDO } from "./runtimes/cloudflare/sockets.ts";
-export type { DurableObjectSocketHandler, DurableObjectSocketOptions } from "./runtimes/cloudflare/sockets.ts";
+export type { DurableObjectSocketHandler, DurableObjectSocketOptions, RouterFactory } from "./runtimes/cloudflare/sockets.ts";
 export type { SocketsObjectState } from "./runtimes/cloudflare/sockets-platform.ts";
 export { topicToDoName } from "./state/pubsub/topic-to-do-name.ts";
 export { federate, getShardedDoId, getShardedStub } from "./runtimes/cloudflare/sockets-sharding.ts";

@@ -3,6 +3,7 @@
 export { serve } from "./runtimes/deno/serve-any.ts";
 export type { DenoServeOptions } from "./runtimes/deno/serve.ts";
 export type { ListenOptions, Listening, Servable } from "./runtimes/listening.ts";
+export type { ServeAny } from "./runtimes/serve-any.ts";
 export { createDenoHandler } from "./runtimes/deno/sockets.ts";
 export type { DenoSocketHandler, DenoSocketOptions } from "./runtimes/deno/sockets.ts";
 export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";

@@ -3,6 +3,7 @@
 export { serve } from "./runtimes/node/serve-any.ts";
 export type { NodeServer, ServeOptions } from "./runtimes/node/serve.ts";
 export type { ListenOptions, Listening, Servable } from "./runtimes/listening.ts";
+export type { ServeAny } from "./runtimes/serve-any.ts";
 export { createNodeHandler } from "./runtimes/node/sockets.ts";
 export type { NodeSocketHandler, NodeSocketOptions } from "./runtimes/node/sockets.ts";
 export type { SocketCapabilities, SocketServeOptions, SocketServer, SocketTls } from "./sockets/serve-options.ts";

@@ -34,3 +34,16 @@ export { assertSocketsConformance, runSocketsConformance } from "./sockets/testi
 export type { ClientSocketLike, SocketsConformanceOptions, SocketsConformanceReport } from "./sockets/testing/conformance.ts";
 export { conformanceAuthenticate, conformanceRouter, currentRuntime } from "./sockets/testing/conformance-router.ts";
 export type { ConformanceRuntime } from "./sockets/testing/conformance-router.ts";
+export { sseBody, truncatedBody } from "./testing/bodies.ts";
+export type { SseMessage } from "./testing/bodies.ts";
+export { adapterContractHandler } from "./testing/rules/adapter-server.ts";
+export { adapterContractRules, verifyAdapterContract } from "./testing/verify-adapter.ts";
+export type { AdapterContractOptions } from "./testing/verify-adapter.ts";
+export { authContractRules, verifyAuthContract } from "./testing/verify-auth.ts";
+export type { AuthContractOptions, AuthLike } from "./testing/verify-auth.ts";
+export { sinkContractRules, verifySinkContract } from "./testing/verify-sink.ts";
+export type { SinkLike } from "./testing/verify-sink.ts";
+export { collectEvents } from "./client/testing/collect-events.ts";
+export type { CollectingSink } from "./client/testing/collect-events.ts";
+export { failStitch, stubStitch } from "./client/testing/stubs.ts";
+export type { StubOptions, StubStitch } from "./client/testing/stubs.ts";

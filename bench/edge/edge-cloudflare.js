@@ -1,27 +1,15 @@
 /** Durable Objects in workerd on this machine: one hot key, what a decision costs, and what a Worker weighs. */
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 import { Miniflare } from "miniflare";
-import { rolldown } from "rolldown";
+import { bundle, gzipKb } from "../../scripts/bundle.js";
+import { GATEWAY_WORKER as GATEWAY } from "../../scripts/bundle-sizes.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const CONDITIONS = ["workerd", "worker", "browser", "import", "module", "default"];
-
-async function bundle(source, { minify = false, format = "esm" } = {}) {
-  const entry = `${root}bench/edge/inside/entry.js`;
-  const build = await rolldown({
-    input: entry, cwd: root, platform: "browser", external: [/^cloudflare:/], resolve: { conditionNames: CONDITIONS }, logLevel: "silent",
-    plugins: [{ name: "text", resolveId: (id) => (id === entry ? id : null), load: (id) => (id === entry ? source : null) }],
-  });
-  const { output } = await build.generate({ format, minify, codeSplitting: false, ...(format === "iife" ? { name: "worker", globals: { "cloudflare:workers": "({ DurableObject: class {} })" } } : {}) });
-  await build.close();
-  return output[0].code;
-}
+const inside = fileURLToPath(new URL("inside/worker.js", import.meta.url));
 
 async function start(code) {
   const miniflare = new Miniflare({
     cf: false, host: "127.0.0.1", port: 0, compatibilityDate: "2026-04-01",
-    modules: [{ type: "ESModule", path: "worker.mjs", contents: await bundle('export * from "./worker.js"; export { default } from "./worker.js";') }],
+    modules: [{ type: "ESModule", path: "worker.mjs", contents: await bundle(`export * from ${JSON.stringify(inside)}; export { default } from ${JSON.stringify(inside)};`) }],
     durableObjects: { FLOOR: { className: "WriteEachHit", useSQLite: true }, LIMITER: { className: "RateLimiterDO", useSQLite: true }, STATE: { className: "StateDO", useSQLite: true } },
     ...(code === undefined ? {} : { unsafeEvalBinding: "UNSAFE", serviceBindings: { CODE: () => new Response(code) } }),
   });
@@ -44,16 +32,6 @@ function cell(name) {
   };
 }
 
-const GATEWAY = `
-import { cache, createGateway, rateLimit } from "sluice/gateway";
-import { CacheApiCacheStore, DurableObjectRateLimitStore } from "sluice/cloudflare";
-export { RateLimiterDO } from "sluice/cloudflare";
-const namespace = { idFromName: (name) => name, get: () => undefined };
-const gateway = createGateway({ routes: [{ path: "/*", pipeline: {
-  policies: [rateLimit({ max: 100, store: new DurableObjectRateLimitStore(namespace) }), cache({ store: new CacheApiCacheStore(caches.default) })],
-  upstream: { type: "url", target: "https://backend.internal" },
-} }] });
-export default { fetch: gateway.fetch };`;
 const HONO = `import { Hono } from "hono"; const app = new Hono(); app.get("/", (c) => c.text("ok")); export default app;`;
 
 /** Compiling and evaluating a module inside workerd, in ms, seen from outside: its clocks stand still meanwhile. */
@@ -95,7 +73,7 @@ export default {
     const many = (after.requests - before.requests) / (after.commands - before.commands);
     figures.push({ name: "requests per decision, 64 requests at a time", text: many.toFixed(3), required: "at most 0.2", ok: many <= 0.2, far: many > 0.4 });
     await miniflare.dispose();
-    const kb = gzipSync(await bundle(GATEWAY, { minify: true }), { level: 9 }).length / 1000;
+    const kb = await gzipKb(GATEWAY, "worker");
     figures.push({ name: "Worker with gateway, rateLimit, cache, object store: minified, gzip", text: `${kb.toFixed(1)} kB`, required: "at most 45 kB", ok: kb <= 45, far: kb > 120 });
     const [own, empty] = [await evaluation(GATEWAY), await evaluation(HONO)];
     figures.push({ name: "module evaluation in workerd", text: `${own.toFixed(2)} ms, ${(own / empty).toFixed(1)} x an empty Hono Worker`, required: "at most 5 ms", ok: own <= 5, far: own > 10 });

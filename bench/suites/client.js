@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { fleetFigures } from "../client-fleet.js";
 import { upstream } from "../http.js";
 
 const IN_FLIGHT = 64;
@@ -83,7 +84,7 @@ export default {
     ...["axios", "ofetch", "got", "ky"].map((peer) => ({ name: `plain, over ${peer}`, of: "sluice, plain", to: peer, metric: "cpu", atMost: 1 / 3 })),
     { name: "cache hit, over undici.request", of: "sluice, cache hit", to: "undici.request", atLeast: 20 },
   ],
-  extra: bundleSizes,
+  extra: async (options) => [...(await fleetFigures(options)), ...(await bundleSizes())],
 };
 
 /** What a browser loads for `stitch` with retry and timeout: the entry chunk, minified and gzipped. */

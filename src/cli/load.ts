@@ -2,6 +2,8 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createJiti } from "jiti";
+import * as bun from "../bun.ts";
+import * as deno from "../deno.ts";
 import * as gatewayConfig from "../gateway-config.ts";
 import * as gatewaySdk from "../gateway-sdk.ts";
 import * as gateway from "../gateway.ts";
@@ -30,6 +32,8 @@ const own: Record<string, unknown> = {
   "sluice/gateway/config": gatewayConfig,
   "sluice/gateway/sdk": gatewaySdk,
   "sluice/memory": memory,
+  "sluice/bun": bun,
+  "sluice/deno": deno,
   "sluice/node": node,
   "sluice/state": state,
 };
@@ -43,7 +47,7 @@ export async function load(file: string): Promise<Loaded> {
     const exported = module.default;
     return recognise(typeof exported === "function" ? await (exported as () => unknown)() : exported);
   } catch (error) {
-    throw error instanceof LoadError ? new LoadError(`${file}: ${error.message}`) : new LoadError(describe(error, file), { cause: error });
+    throw error instanceof LoadError ? new LoadError(`${file}: ${error.message}`) : new LoadError(describeError(error, file), { cause: error });
   }
 }
 
@@ -57,7 +61,7 @@ function recognise(exported: unknown): Loaded {
 }
 
 /** Place, message, the line itself, and a hint where there is one. */
-function describe(error: unknown, file: string): string {
+export function describeError(error: unknown, file: string): string {
   const message = error instanceof Error ? error.message : String(error);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const syntax = /^\s*ParseError: ([\s\S]*?)\s+(\/?[^\n]*?):(\d+):(\d+)/.exec(message);

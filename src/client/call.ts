@@ -117,9 +117,12 @@ export class Call {
   fail(error: unknown): StitchError {
     const known = toStitchError(error, "NETWORK", "the call failed");
     const { redactor } = this.plan;
-    const cause = redactor.cause(known.cause);
+    // What stands under a hidden name is as secret where the platform quotes the request.
+    const { headers, query, body } = this.input;
+    const secrets = [...redactor.under("header", this.plan.headers), ...redactor.under("query", this.plan.query), ...redactor.under("header", headers), ...redactor.under("query", query), ...redactor.under("field", body instanceof ReadableStream ? undefined : body)];
+    const cause = redactor.cause(known.cause, secrets);
     if (cause !== known.cause) Object.defineProperty(known, "cause", { value: cause, configurable: true, writable: true, enumerable: false });
-    const message = redactor.text(known.message);
+    const message = redactor.text(known.message, secrets);
     if (message !== known.message) Object.defineProperty(known, "message", { value: message, configurable: true, writable: true, enumerable: false });
     // What a retry loop saw of its last try is on the error; what this call knows as a whole completes it.
     completeError(known, { stitch: this.plan.name, method: this.plan.method, url: this.shownUrl, idempotencyKey: this.idempotencyKey, traceId: this.traceId, spanId: this.spanId, status: this.status });

@@ -63,10 +63,10 @@ export class Redactor {
     return NAMES.test(name) || this.#fields.has(name.toLowerCase());
   }
 
-  /** A text with every known secret masked, in plain and in percent-encoded form. */
-  text(text: string): string {
+  /** A text with every known secret masked, and those of one call, in plain and in percent-encoded form. */
+  text(text: string, ofCall: readonly string[] = []): string {
     let masked = text;
-    for (const secret of this.#secrets) {
+    for (const secret of ofCall.length === 0 ? this.#secrets : [...this.#secrets, ...ofCall]) {
       if (masked.includes(secret)) masked = masked.replaceAll(secret, MASK);
       const encoded = percentEncoded(secret);
       if (encoded !== secret && masked.includes(encoded)) masked = masked.replaceAll(encoded, MASK);
@@ -109,15 +109,28 @@ export class Redactor {
     return copy;
   }
 
+  /** Values that a record holds under names that are hidden. */
+  under(kind: "header" | "query" | "field", record: unknown): string[] {
+    const entries = record instanceof Headers || record instanceof URLSearchParams || Array.isArray(record) ? [...(record as Iterable<unknown>)] : typeof record === "object" && record !== null ? Object.entries(record) : [];
+    const found: string[] = [];
+    for (const entry of entries) {
+      const [name, value] = Array.isArray(entry) ? (entry as unknown[]) : [];
+      if (typeof name !== "string" || !(kind === "header" ? this.hidesHeader(name.toLowerCase()) : kind === "query" ? this.hidesQuery(name) : this.hidesField(name))) continue;
+      for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) if (typeof each === "string" && each.length >= MIN_SECRET) found.push(each);
+    }
+    return found;
+  }
+
   /** The cause of an error, when its message holds a secret: a copy with the message masked. */
-  cause(cause: unknown): unknown {
-    if (!(cause instanceof Error) || this.#secrets.size === 0) return typeof cause === "string" ? this.text(cause) : cause;
-    const message = this.text(cause.message);
-    const inner = this.cause(cause.cause);
-    if (message === cause.message && inner === cause.cause && this.text(cause.stack ?? "") === (cause.stack ?? "")) return cause;
+  cause(cause: unknown, ofCall: readonly string[] = []): unknown {
+    if (!(cause instanceof Error) || (this.#secrets.size === 0 && ofCall.length === 0)) return typeof cause === "string" ? this.text(cause, ofCall) : cause;
+    const message = this.text(cause.message, ofCall);
+    const stack = this.text(cause.stack ?? "", ofCall);
+    const inner = this.cause(cause.cause, ofCall);
+    if (message === cause.message && inner === cause.cause && stack === (cause.stack ?? "")) return cause;
     const copy = new Error(message, inner === undefined ? undefined : { cause: inner });
     copy.name = cause.name;
-    copy.stack = this.text(cause.stack ?? "");
+    copy.stack = stack;
     return copy;
   }
 }

@@ -40,6 +40,8 @@ export interface Seam<B = SeamConfig> extends PrincipalView<B> {
 }
 
 const BRAND = Symbol.for("sluice.seam");
+/** The base URL of a view, for tools such as `fromOpenApi`. */
+export const SEAM_BASE: unique symbol = Symbol.for("sluice.seam.base");
 const MODES: Readonly<Record<string, readonly string[]>> = { throttle: ["local", "open", "closed"], circuit: ["local", "open", "closed"], cache: ["open", "closed"], tokens: ["local", "closed"], lock: ["open", "closed"] };
 
 /**
@@ -96,6 +98,7 @@ function viewOf(base: SeamConfig, runtime: Runtime, context: CallContext): Princ
     return made;
   };
   return {
+    ...({ [SEAM_BASE]: base.baseUrl } as object),
     stitch: ((config: unknown) => member(config)) as PrincipalView["stitch"],
     graphql: ((config: unknown) => member(config, "graphql")) as PrincipalView["graphql"],
     async invalidate(stitch) {

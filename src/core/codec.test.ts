@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { decodeValue, encodeValue } from "./codec.ts";
+import { describe, expect, it, vi } from "vitest";
+import { decodeValue, encodeValue, fromBase64, toBase64 } from "./codec.ts";
 
 const tree = fc.letrec((tie) => ({
   node: fc.oneof(
@@ -47,4 +47,27 @@ describe("value codec", () => {
     expect(() => decodeValue("\u0001j{")).toThrow(expect.objectContaining({ code: "STORE_CORRUPT" }));
     expect(() => decodeValue("\u0001?1")).toThrow(expect.objectContaining({ code: "STORE_CORRUPT" }));
   });
+});
+
+describe("base64", () => {
+  const sizes = [0, 1, 2, 3, 100, 4096, 70_001];
+  const bytesOf = (size: number): Uint8Array => Uint8Array.from({ length: size + 3 }, (_, i) => (i * 7919) >> 3).subarray(3);
+
+  it("is the same with what the platform has and without, and shares no memory", () => {
+    for (const size of sizes) {
+      const bytes = bytesOf(size);
+      const text = toBase64(bytes);
+      const back = fromBase64(text);
+      expect([back, back.byteOffset, back.buffer.byteLength, back.constructor]).toEqual([new Uint8Array(bytes), 0, size, Uint8Array]);
+      vi.stubGlobal("Buffer", undefined);
+      try {
+        expect(toBase64(bytes)).toBe(text);
+        expect(fromBase64(text)).toEqual(new Uint8Array(bytes));
+      } finally {
+        vi.unstubAllGlobals();
+      }
+    }
+  });
+
+  it.each(["A", "AAAAA", "AA=A", "A===", "AAA-", "AA_A", "\u00e9AAA"])("refuses %j", (text) => expect(() => fromBase64(text)).toThrow());
 });

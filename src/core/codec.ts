@@ -49,13 +49,32 @@ export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** What platforms have for it natively: an order of magnitude faster than `btoa` on strings of bytes. */
+interface NativeBase64 {
+  readonly Buffer?: {
+    from(bytes: ArrayBufferLike, at: number, length: number): { toString(encoding: "base64"): string };
+    from(text: string, encoding: "base64"): Uint8Array;
+  };
+}
+
+/** Text that Node's decoder, which skips what it does not know, takes as `atob` would. */
+const BASE64: RegExp = /^[A-Za-z0-9+/]*={0,2}$/;
+
 export function toBase64(bytes: Uint8Array): string {
+  const { Buffer } = globalThis as NativeBase64;
+  if (Buffer !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
   let binary = "";
   for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
   return btoa(binary);
 }
 
 export function fromBase64(text: string): Uint8Array {
+  const { Buffer } = globalThis as NativeBase64;
+  if (Buffer !== undefined && text.length % 4 === 0 && BASE64.test(text)) {
+    const bytes = Buffer.from(text, "base64");
+    // A small one lies in a pool that others share.
+    return bytes.byteLength < bytes.buffer.byteLength ? new Uint8Array(bytes) : new Uint8Array(bytes.buffer);
+  }
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);

@@ -13,6 +13,7 @@ type Stored = string | string[];
 
 class Fields {
   private readonly map: Map<string, Stored> = new Map();
+  owner: object | undefined = undefined;
 
   get(name: string): string | null {
     const value = this.map.get(key(name));
@@ -115,6 +116,8 @@ function trim(text: string): string {
 export interface FieldHeaders extends Headers {
   /** Adds a field as received: its name in lower case, its value valid. */
   receive(name: string, value: string): void;
+  /** The message they are the fields of, where somebody keeps account of it. */
+  owner?: object;
 }
 
 /** Whether the platform's `Response` reads {@link Fields}. Some look inside their own class only (Deno). */
@@ -129,6 +132,11 @@ export function createFieldHeaders(initial?: Readonly<Record<string, string>>): 
   const fields = readable ? (new Fields() as unknown as FieldHeaders) : platformFields();
   if (initial !== undefined) for (const name in initial) fields.set(name, initial[name] as string);
   return fields;
+}
+
+/** Whether they are of the cheap kind. */
+export function isFieldHeaders(fields: unknown): fields is FieldHeaders {
+  return fields instanceof Fields;
 }
 
 function link(): boolean {

@@ -71,8 +71,12 @@ export async function requestBytes(c: Context, limit: number): Promise<Uint8Arra
 /** The same, or a 413 `body_too_large`. */
 export async function boundedRequestBytes(c: Context, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await requestBytes(c, limit);
-  if (bytes === undefined) throw new GatewayError(413, "body_too_large", `The body of the request is longer than ${limit} bytes`);
+  if (bytes === undefined) throw bodyTooLarge(limit);
   return bytes;
+}
+
+export function bodyTooLarge(limit: number): GatewayError {
+  return new GatewayError(413, "body_too_large", `The body of the request is longer than ${limit} bytes`);
 }
 
 /** The text of bytes in UTF-8, or `undefined` when they are not. */

@@ -1,6 +1,7 @@
 /** Errors of the gateway, and the problem documents (RFC 9457) they become. */
 
 import { SluiceError, quote } from "../core/errors.ts";
+import { isResponse } from "./response.ts";
 
 /** Every code the gateway itself answers with, by status; `docs/errors.md` says when. A user's own `GatewayError` may carry another one. */
 export const GATEWAY_ERROR_CODES = [
@@ -157,7 +158,7 @@ function ownResponse(error: unknown): Response | undefined {
   try {
     if (typeof error !== "object" || error === null || !("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
     const response: unknown = error.getResponse();
-    return response instanceof Response ? response : undefined;
+    return isResponse(response) ? response : undefined;
   } catch {
     return undefined;
   }

@@ -9,12 +9,17 @@ const known: WeakMap<PolicyContext, string[]> = /* @__PURE__ */ new WeakMap();
  * and scopes of the earlier ones stay where it says nothing of them.
  */
 export function establishIdentity(gateway: PolicyContext, identity: Identity): void {
-  const said = Object.fromEntries(Object.entries(identity).filter(([, value]) => value !== undefined)) as unknown as Identity;
-  gateway.identity = { ...gateway.identity, ...said };
+  gateway.identity = mergeIdentity(gateway.identity, identity);
   const caller = JSON.stringify([identity.scheme, identity.id]);
   const list = known.get(gateway);
   if (list === undefined) known.set(gateway, [caller]);
   else list.push(caller);
+}
+
+/** What the latest policy says, over what earlier ones have said. */
+export function mergeIdentity(known: Identity | undefined, identity: Identity): Identity {
+  const said = Object.fromEntries(Object.entries(identity).filter(([, value]) => value !== undefined)) as unknown as Identity;
+  return { ...known, ...said };
 }
 
 /** One text per credential that was proven: callers that differ in any of them are not the same caller. */

@@ -178,6 +178,7 @@ function commit(run: Run, frame: Frame | undefined, response: Response): void {
     return;
   }
   const { c } = run;
+  const next = mutable(response);
   if (c.finalized) {
     const old = c.res;
     if (old === response) return;
@@ -187,7 +188,7 @@ function commit(run: Run, frame: Frame | undefined, response: Response): void {
     if (kept !== old) replace(c, kept);
     if (old.body !== response.body) discard(old);
   }
-  c.res = mutable(response);
+  c.res = next;
   run.seen = c.res;
 }
 

@@ -55,7 +55,10 @@ function plain(value: unknown, depth: number): unknown {
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[key];
-    if (member !== undefined) copy[key] = plain(member, depth + 1);
+    if (member === undefined) continue;
+    const written = plain(member, depth + 1);
+    if (key === "__proto__") Object.defineProperty(copy, key, { value: written, enumerable: true });
+    else copy[key] = written;
   }
   return copy;
 }

@@ -335,7 +335,9 @@ export class Connection implements OutboxOwner {
   }
 
   onCongested(): void {
-    if (this.transport.signalsDrain !== true) this.hub.watchCongested(this);
+    const { transport } = this;
+    if (transport.signalsDrain !== true) this.hub.watchCongested(this);
+    else if (transport.wantsRoom === false) transport.wantsRoom = true;
   }
 
   // ------------------------------------------------------------------------------------------------------------- close

@@ -170,11 +170,9 @@ export class Outbox {
     if (policy === "close") return this.#giveUp(inRuntime);
     if (policy === "drop-newest" && frame.droppable) return this.#drop(1, inRuntime);
     if (policy === "coalesce" && frame.coalesceKey !== undefined) {
-      const at = this.#queue.findIndex((waiting) => waiting.coalesceKey === frame.coalesceKey);
-      if (at >= 0) {
-        this.#queuedBytes += frame.bytes - (this.#queue[at] as Frame).bytes;
-        this.#queue[at] = frame;
-        this.#drop(1, inRuntime);
+      const replaced = this.#replace(frame);
+      if (replaced > 0) {
+        this.#drop(replaced, inRuntime);
         return "accepted";
       }
     }
@@ -195,6 +193,17 @@ export class Outbox {
       return "accepted";
     }
     return frame.droppable ? this.#drop(1, inRuntime) : this.#giveUp(inRuntime);
+  }
+
+  /** Puts the frame where the last waiting one of its key is, and takes older ones of the key away: none comes after it. */
+  #replace(frame: Frame): number {
+    const last = this.#queue.findLastIndex(({ coalesceKey }) => coalesceKey === frame.coalesceKey);
+    if (last < 0) return 0;
+    const before = this.#queue.length;
+    this.#queue[last] = frame;
+    this.#queue = this.#queue.filter((waiting) => waiting === frame || waiting.coalesceKey !== frame.coalesceKey);
+    this.#queuedBytes = this.#queue.reduce((sum, { bytes }) => sum + bytes, 0);
+    return before - this.#queue.length + 1;
   }
 
   #drop(frames: number, inRuntime: number): Accepted {

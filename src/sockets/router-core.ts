@@ -59,6 +59,8 @@ export class RouterCore implements HubSource {
   readonly #members = new Map<string, { readonly read: (ctx: MessageContextBase) => unknown; readonly owner: string }>();
   /** One stream for all hubs. */
   readonly events: Events<SocketEvent> = createEvents<SocketEvent>();
+  /** As it was given. */
+  pubsub: PubSub | PubSubAdapter | undefined;
   #bridge: Bridge | undefined;
   #program: Program | undefined;
   #ownHub: Hub | undefined;
@@ -150,6 +152,7 @@ export class RouterCore implements HubSource {
     for (const [name, { read, owner }] of other.#members) this.#claim(name, read, owner);
     this.options = { ...this.options, topics: mergeTopics(this.options.topics, other.options.topics) };
     this.#bridge ??= other.#bridge;
+    this.pubsub ??= other.pubsub;
     this.#program = undefined;
     return this;
   }
@@ -206,6 +209,7 @@ export class RouterCore implements HubSource {
 
   setPubSub(pubsub: PubSub | PubSubAdapter): void {
     this.#bridge = bridgeTo(pubsub);
+    this.pubsub = pubsub;
     if (this.options.topics.history !== undefined) this.#checkHistory();
   }
 
@@ -234,9 +238,10 @@ export class RouterCore implements HubSource {
     return this.#bridge;
   }
 
-  /** A hub of this router. */
-  hub(server: ResolvedServer, clock: Clock = this.options.clock): Hub {
-    const hub = new Hub(this, server, clock);
+  /** A hub of this router; with `pubsub` on another end of the router's broker. */
+  hub(server: ResolvedServer, clock: Clock = this.options.clock, pubsub?: PubSub | PubSubAdapter): Hub {
+    const bridge = pubsub === undefined ? undefined : bridgeTo(pubsub);
+    const hub = new Hub(bridge === undefined ? this : { options: this.options, events: this.events, program: () => this.program(), bridge: () => bridge, detach: (gone) => this.detach(gone) }, server, clock);
     this.hubs.add(hub);
     return hub;
   }

@@ -22,4 +22,6 @@ export interface Transport {
   seenAt?(): number;
   /** True where the adapter calls `Connection.drained()`; else the hub looks itself from time to time. */
   readonly signalsDrain?: boolean;
+  /** Set when frames wait for room, on a transport that has it: it then says so also when a write left nothing to drain. */
+  wantsRoom?: boolean;
 }

@@ -17,12 +17,19 @@ export interface ManualClock extends Clock {
   advance(ms: number): void;
   /** The same, and lets everything that waits on promises run before the first timer, after each one, and at the end. */
   advanceAsync(ms: number): Promise<void>;
+  /**
+   * Lets time pass until no timer is set, and everything that waits run in between. Stops at `limitMs` of its own time, since something that
+   * sets itself anew, a renewal for example, would never end. @default limitMs 3600000
+   */
+  runAll(limitMs?: number): Promise<void>;
+  /** Timers that are set, as a call. */
+  pending(): number;
   /** Moves the wall clock alone, as somebody who sets it does; may be negative. Timers and `monotonic` do not notice. */
   step(ms: number): void;
 }
 
 /**
- * A {@link Clock} that stands still until it is advanced.
+ * A {@link Clock} that stands still until it is advanced. A number is the epoch milliseconds at the start.
  *
  * ```ts
  * const clock = manualClock();
@@ -30,8 +37,8 @@ export interface ManualClock extends Clock {
  * clock.advance(1000);
  * ```
  */
-export function manualClock(options: ManualClockOptions = {}): ManualClock {
-  return new Manual(options.now ?? 1_700_000_000_000);
+export function manualClock(options: ManualClockOptions | number = {}): ManualClock {
+  return new Manual(typeof options === "number" ? options : (options.now ?? 1_700_000_000_000));
 }
 
 interface Timer {
@@ -96,6 +103,16 @@ class Manual implements ManualClock {
     while (this.fireNext(end)) await settle();
     this.elapsed = Math.max(this.elapsed, end);
     await settle();
+  }
+
+  async runAll(limitMs: number = 3_600_000): Promise<void> {
+    const end = this.elapsed + checkNonNegative("limitMs", limitMs);
+    await settle();
+    while (this.fireNext(end)) await settle();
+  }
+
+  pending(): number {
+    return this.timers.length;
   }
 
   private fireNext(end: number): boolean {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PackedProject, packedProject } from "../servers/package.ts";
 import { type ProcessRuntime, type RuntimeProcess, startRuntime } from "../servers/runtime.ts";
+import { checkCli } from "./cli.ts";
 import { gatewayCases, type Site } from "./cases/gateway-cases.ts";
 import { type Upstream, startUpstream } from "./cases/upstream.ts";
 import type { SuiteResult } from "./inside/contracts.ts";
@@ -76,6 +77,8 @@ export function describeRuntime(runtime: ProcessRuntime, options: { readonly sui
       const process = await run("smoke", project.entries.join(","));
       expectSmoke(runtime, await process.next<SmokeResult[]>("smoke"), project.entries);
     });
+
+    it("runs a gateway file by the packed command", () => checkCli(runtime, project.folder));
 
     it("serves, closes and refuses as on every runtime", async () => {
       const results = await (await run("serving")).next<CaseResult[]>("serving");

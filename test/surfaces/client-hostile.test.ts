@@ -7,6 +7,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seam, stitch } from "../../src/client.ts";
 import type { StitchError } from "../../src/client.ts";
+import { memoryStore } from "../../src/memory.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 let server: Server;
@@ -23,6 +24,9 @@ const tricks: Record<string, (socket: Socket) => void> = {
   "/no-http": (socket) => void socket.end("hello\r\n\r\n"),
   "/huge-headers": (socket) => void socket.end(`${OK}x-big: ${"a".repeat(200_000)}\r\ncontent-length: 2\r\n\r\n{}`),
   "/reset": (socket) => void socket.resetAndDestroy(),
+  "/reset-headers": (socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-ty", () => socket.resetAndDestroy()),
+  "/reset-after": (socket) => void socket.write(`${OK}content-length: 7\r\n\r\n{"a":1}`, () => socket.resetAndDestroy()),
+  "/cross": (socket) => void socket.end("HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"),
   "/reset-mid": (socket) => void socket.write(`${OK}content-length: 100\r\n\r\n{`, () => socket.resetAndDestroy()),
   "/loop": (socket) => void socket.end("HTTP/1.1 302 Found\r\nlocation: /loop\r\ncontent-length: 0\r\n\r\n"),
   "/interim": (socket) => void socket.end(`${"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(200)}${OK}content-length: 7\r\n\r\n{"a":1}`),
@@ -78,6 +82,8 @@ describe("a hostile server", () => {
     ["/no-http", {}, { code: "PROTOCOL_ERROR" }],
     ["/huge-headers", {}, { code: "PROTOCOL_ERROR" }],
     ["/reset", {}, { code: "NETWORK", sent: "unknown" }],
+    ["/reset-headers", {}, { code: "NETWORK", sent: "unknown" }],
+    ["/cross", { redirect: { crossOrigin: "refuse" } }, { code: "REDIRECT_REFUSED", sent: true }],
     ["/reset-mid", {}, { code: "BODY_TRUNCATED", sent: true }],
     ["/loop", {}, { code: "TOO_MANY_REDIRECTS", sent: true }],
     ["/bomb", {}, { code: "RESPONSE_TOO_LARGE", sent: true }],
@@ -90,6 +96,18 @@ describe("a hostile server", () => {
     const before = process.memoryUsage().rss;
     expect(await fail(path, config)).toMatchObject(facts);
     expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+  });
+
+  it("after each of them the only place on the wire, the circuit and the timers are as before", async () => {
+    const api = seam({ baseUrl: url, throttle: { concurrency: 1, maxWaitMs: 20_000 }, store: memoryStore(), name: "hostile" });
+    for (const [path, config] of cases) {
+      expect((await api.stitch({ path, ...config })().safe()).ok, path).toBe(false);
+      expect(await api.stitch("/good-gzip")(), `the call after ${path}`).toEqual({ a: 1 });
+    }
+    expect(await api.stitch("/reset-after")()).toEqual({ a: 1 });
+    for await (const event of api.stitch({ path: "/slow-body", kind: "stream", stream: { decode: "bytes" } }).stream()) if (event.type === "delta") break;
+    expect(await api.stitch("/good-gzip")()).toEqual({ a: 1 });
+    await api.close();
   });
 
   it("harmless oddities are answers", async () => {

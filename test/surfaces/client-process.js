@@ -20,12 +20,12 @@ const { store, end } = await open();
 
 const tasks = {
   /** Instants of the calls, by the wall clock of this machine. */
-  async paced({ rate, forMs }) {
-    const api = seam({ name: "paced", baseUrl: upstream, store, throttle: { rate, maxWaitMs: 60_000 } });
+  async paced({ rate, forMs, width = 8 }) {
+    const api = seam({ name: "paced", baseUrl: upstream, store, storeTimeoutMs: 30_000, throttle: { rate, maxWaitMs: 60_000 } });
     const call = api.stitch("/paced");
     const until = Date.now() + forMs;
     const at = [];
-    await Promise.all(Array.from({ length: 8 }, async () => {
+    await Promise.all(Array.from({ length: width }, async () => {
       while (Date.now() < until) {
         const { ok, error } = await call({ headers: { "x-sent": "1" } }).safe();
         if (!ok) throw error;
@@ -35,7 +35,8 @@ const tasks = {
     await api.close();
     return at.length;
   },
-  async token({ calls }) {
+  async token({ calls, staggerMs = 0 }) {
+    if (staggerMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * staggerMs));
     // What is counted is exact while the store answers: a machine under load is given the time to.
     const api = seam({ name: "auth", baseUrl: upstream, store, storeTimeoutMs: 30_000, auth: oauth2({ tokenUrl: `${upstream}/token`, clientId: "c", clientSecret: "secret" }) });
     const call = api.stitch("/guarded");

@@ -1,20 +1,26 @@
 import { fileURLToPath } from "node:url";
+import { decode, encode } from "@msgpack/msgpack";
 import { rolldown } from "rolldown";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { topicToDoName } from "../../src/state/pubsub/topic-to-do-name.ts";
 import { getShardedDoId } from "../../src/runtimes/cloudflare/sockets-sharding.ts";
+import { jsonCodec, msgpackCodec } from "../../src/sockets.ts";
 import { runSocketsConformance } from "../../src/testing.ts";
+import { fuzzSocket } from "./fuzz/socket-frames.ts";
 
 // Its types need packages it does not bring.
 const { Miniflare } = (await import("miniflare" as string)) as any;
 const dist = (file: string): string => JSON.stringify(fileURLToPath(new URL(`../../dist/${file}`, import.meta.url)));
 const source = `
-import { SocketsDO, createDurableObjectHandler } from ${dist("runtimes/cloudflare/sockets.js")};
+import { decode, encode } from "@msgpack/msgpack";
+import { SocketsDO, createDurableObjectHandler } from ${dist("cloudflare.js")};
+import { jsonCodec, msgpackCodec } from ${dist("sockets.js")};
 import { conformanceAuthenticate, conformanceRouter } from ${dist("sockets/testing/conformance-router.js")};
-const classicRouter = conformanceRouter();
+const codecs = [jsonCodec, msgpackCodec({ decode, encode })];
+const classicRouter = conformanceRouter({ codecs });
 let constructed = 0;
-export class Hibernating extends SocketsDO(conformanceRouter(), { authenticate: conformanceAuthenticate }) {
+export class Hibernating extends SocketsDO(conformanceRouter({ codecs }), { authenticate: conformanceAuthenticate }) {
   constructor(state, env) { super(state, env); this.constructed = ++constructed; }
   async fetch(request) { return new URL(request.url).pathname === "/constructed" ? new Response(String(constructed)) : super.fetch(request); }
 }
@@ -28,14 +34,14 @@ export default { fetch(request, env) {
 } };`;
 
 async function start() {
-  const bundle = await rolldown({ input: "entry", platform: "neutral", external: [/^node:/, "undici"], resolve: { conditionNames: ["workerd", "import", "default"] }, plugins: [{ name: "entry", resolveId: (id) => (id === "entry" ? id : undefined), load: (id) => (id === "entry" ? source : undefined) }], logLevel: "silent" });
+  const entry = fileURLToPath(new URL("sockets-entry.js", import.meta.url));
+  const bundle = await rolldown({ input: entry, platform: "neutral", external: [/^node:/, /^cloudflare:/, "undici"], resolve: { conditionNames: ["workerd", "import", "default"], mainFields: ["module", "main"] }, plugins: [{ name: "entry", resolveId: (id) => (id === entry ? id : undefined), load: (id) => (id === entry ? source : undefined) }], logLevel: "silent" });
   const { output } = await bundle.generate({ format: "esm" });
-  const miniflare = new Miniflare({ modules: true, script: output[0].code, compatibilityDate: "2026-04-01", durableObjects: { HIBERNATING: "Hibernating", CLASSIC: "Classic" } });
+  const miniflare = new Miniflare({ modules: [{ type: "ESModule", path: "worker.mjs", contents: output[0].code }], compatibilityDate: "2026-04-01", durableObjects: { HIBERNATING: "Hibernating", CLASSIC: "Classic" } });
   const url = (await miniflare.ready).href.replace("http", "ws");
   return { miniflare, url, [Symbol.asyncDispose]: () => miniflare.dispose() };
 }
 
-const connectTo = (extra: string) => (url: string) => new WebSocket(`${url}${extra}`) as never;
 const opened = async (url: string): Promise<{ socket: WebSocket; frames: any[] }> => {
   const socket = new WebSocket(url);
   const frames: any[] = [];
@@ -50,8 +56,16 @@ const until = async (test: () => boolean): Promise<void> => {
 describe("sockets in a Durable Object", () => {
   it.each(["hibernating", "classic"])("conform: %s", async (kind) => {
     await using server = await start();
-    const report = await runSocketsConformance({ url: server.url, runtime: "workerd", connect: connectTo(`&kind=${kind}`) });
-    expect(report.violations).toEqual([]);
+    const url = `${server.url}?kind=${kind}`;
+    for (const codec of [undefined, msgpackCodec({ decode, encode })]) {
+      const report = await runSocketsConformance({ url, runtime: "workerd", connect: (to, protocols) => new WebSocket(to, [...(protocols ?? [])]) as never, ...(codec === undefined ? {} : { codec }) });
+      expect([codec?.name, report.violations]).toEqual([codec?.name, []]);
+    }
+    for (const codec of [jsonCodec, msgpackCodec({ decode, encode: (value) => encode(value, { maxDepth: 1000 }) })]) {
+      const found = await fuzzSocket({ url, codec, frames: 200, seed: Number(process.env["SLUICE_SEED"] ?? 7) });
+      expect(found.failures, `seed ${found.seed}`).toEqual([]);
+      expect(found.answered).toBeGreaterThan(130);
+    }
   });
 
   it("without state never reach the sockets of another object", async () => {
@@ -81,8 +95,8 @@ describe("sockets in a Durable Object", () => {
     expect(await constructed()).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 13_000));
     two.socket.send('{"type":"PUBLISH","meta":{"correlationId":"p"},"payload":{"topic":"t","text":"after"}}');
-    await until(() => two.frames.some(({ type }) => type === "PUBLISHED"));
-    expect(two.frames.find(({ type }) => type === "PUBLISHED").payload.result).toEqual({ ok: true, matched: 1 });
+    await until(() => two.frames.some(({ meta }) => meta.correlationId === "p"));
+    expect(two.frames.find(({ meta }) => meta.correlationId === "p").payload.result).toEqual({ ok: true, matched: 1 });
     await until(() => one.frames.some(({ payload }) => payload?.text === "after"));
     expect(one.frames.filter(({ payload }) => payload?.text === "welcome")).toHaveLength(1);
     // Numbers go on where they were, and what was published in the former life is still there.

@@ -143,6 +143,32 @@ describe("sockets on Node", () => {
     fast.terminate();
   });
 
+  it("send on what waited in a turn that was longer than a socket takes, though nothing had to drain", async () => {
+    for (const policy of ["drop-oldest", "coalesce", "drop-newest"] as const) {
+      const router = createRouter({ logger: false, limits: { backpressure: { maxBufferedBytes: 64_000, policy, coalesceKey: (_topic, _type, payload) => String((payload as { text: string }).text.slice(0, 1)) } } })
+        .on(Join, (ctx) => void ctx.topics.subscribe(ctx.payload.topic));
+      const server = await serve(router, { port: 0, anonymous: true });
+      const socket = await open(server.url);
+      const got = frames(socket);
+      socket.send('{"type":"JOIN","payload":{"topic":"t"}}');
+      await until(() => router.topics.count("t") === 1);
+      const sent = Array.from({ length: 60 }, (_, i) => `${i % 2}:${i} ${"x".repeat(4000)}`);
+      for (const text of sent) await router.publish("t", Say, { text });
+      void router.publish("t", Say, { text: "2:end" });
+      for (let burst = 0; burst < 3; burst++) for (const text of sent) void router.publish("t", Say, { text: `${text}${burst}` });
+      const last = sent.map((text) => `${text}2`).slice(-2);
+      const heard = (): string[] => got.map(({ payload }) => payload.text);
+      if (policy === "drop-newest") await until(() => router.connections()[0]!.bufferedBytes === 0 && got.length > 60);
+      else await until(() => heard().at(-1) === last[1]);
+      const numbers = (key: string): number[] => heard().filter((text) => text.startsWith(`${key}:`)).map((text) => Number(/ x+(\d)$/.exec(text)?.[1] ?? -1) * 100 + Number(/:(\d+)/.exec(text)![1]));
+      // Of each key nothing older comes after something newer, and under coalesce the newest of each arrives.
+      for (const key of ["0", "1"]) expect(numbers(key)).toEqual([...numbers(key)].sort((a, b) => a - b));
+      if (policy === "coalesce") expect(heard().slice(-2).sort()).toEqual(last.sort());
+      socket.terminate();
+      await server.close({ drainMs: 100 });
+    }
+  });
+
   it("cut a handshake that comes too slowly, and a message that inflates too far", async () => {
     await using server = await serve(createRouter({ logger: false, limits: { handshakeTimeoutMs: 200, maxPayloadBytes: 10_000 } }), { port: 0, anonymous: true, compression: true });
     const slow = tcp(server.port, "127.0.0.1");

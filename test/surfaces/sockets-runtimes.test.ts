@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { decode, encode } from "@msgpack/msgpack";
 import { afterAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { jsonCodec, msgpackCodec } from "../../src/sockets.ts";
 import { type SocketsConformanceReport, runSocketsConformance } from "../../src/testing.ts";
+import { fuzzSocket } from "./fuzz/socket-frames.ts";
 
 const script = fileURLToPath(new URL("sockets-serve-process.js", import.meta.url));
 const bin = (name: string): string => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url));
@@ -33,16 +36,30 @@ afterAll(() => {
 });
 
 describe("sockets conform inside each runtime", () => {
-  it.each(["node", "bun", "deno"] as const)("%s", async (runtime) => {
+  it.each(["node", "bun", "deno"] as const)("%s, in JSON and in MessagePack", async (runtime) => {
     const { url, end } = await start(runtime);
-    const report = await runSocketsConformance({ url, runtime, connect: (to) => new WebSocket(to) as never });
-    reports.set(runtime, report);
-    expect(report.violations).toEqual([]);
+    for (const codec of [undefined, msgpackCodec({ decode, encode })]) {
+      const report = await runSocketsConformance({ url, runtime, connect: (to, protocols) => new WebSocket(to, [...(protocols ?? [])]) as never, ...(codec === undefined ? {} : { codec }) });
+      reports.set(`${runtime} ${codec?.name ?? "json"}`, report);
+      expect([codec?.name, report.violations]).toEqual([codec?.name, []]);
+    }
+    expect(await end()).toBe(0);
+  });
+
+  it.each(["node", "bun", "deno"] as const)("%s answers whatever it is sent", async (runtime) => {
+    const { url, end } = await start(runtime);
+    for (const codec of [jsonCodec, msgpackCodec({ decode, encode: (value) => encode(value, { maxDepth: 1000 }) })]) {
+      const found = await fuzzSocket({ url, codec, frames: 300, seed: Number(process.env["SLUICE_SEED"] ?? 7) });
+      expect(found.failures, `seed ${found.seed}`).toEqual([]);
+      expect(found.answered).toBeGreaterThan(200);
+    }
     expect(await end()).toBe(0);
   });
 
   it("and what clients saw is the same everywhere", () => {
-    const node = reports.get("node")!.transcript;
-    for (const runtime of ["bun", "deno"]) expect(reports.get(runtime)!.transcript).toEqual(node);
+    for (const codec of ["json", "msgpack"]) {
+      const node = reports.get(`node ${codec}`)!.transcript;
+      for (const runtime of ["bun", "deno"]) expect(reports.get(`${runtime} ${codec}`)!.transcript).toEqual(node);
+    }
   });
 });

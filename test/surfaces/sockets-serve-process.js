@@ -1,9 +1,12 @@
 /** Serves the conformance router in the runtime that runs this file, until its input ends. Needs `dist/`. */
+import { decode, encode } from "@msgpack/msgpack";
+import { jsonCodec, msgpackCodec } from "../../dist/sockets.js";
 import { conformanceAuthenticate, conformanceRouter, currentRuntime } from "../../dist/testing.js";
 
 const runtime = currentRuntime();
-const { serveSockets } = await import(`../../dist/runtimes/${runtime}/sockets.js`);
-const server = await serveSockets(conformanceRouter(), { port: 0, authenticate: conformanceAuthenticate });
+// The public entry of the runtime, as its users write it.
+const { serve } = await import(`../../dist/${runtime}.js`);
+const server = await serve(conformanceRouter({ codecs: [jsonCodec, msgpackCodec({ decode, encode })] }), { port: 0, authenticate: conformanceAuthenticate });
 console.log(JSON.stringify({ url: server.url, runtime, capabilities: server.capabilities }));
 
 if (runtime === "deno") for await (const _ of globalThis.Deno.stdin.readable);

@@ -76,6 +76,28 @@ describe("credentials that are a text", () => {
   });
 });
 
+test("a token or session that another stitch began is as secret in the next", async () => {
+  const sink: string[] = [];
+  const adapter = mockAdapter([
+    { match: "/token", respond: { body: { access_token: "canary-token", token_type: "Bearer", expires_in: 3600 } } },
+    { match: "/login", respond: { body: 1, headers: { "set-cookie": "sid=canary-cookie; Path=/" } } },
+    { match: "/fail", respond: (request) => ({ error: new Error(`refused ${JSON.stringify(request.headers)}`) }) },
+    { respond: { body: 1 } },
+  ]);
+  const store = memoryStore();
+  for (const make of [() => oauth2({ tokenUrl: "https://id.test/token", clientId: "c" }), () => cookieSession({ login: seam({ baseUrl: "https://api.test", adapter }).stitch("POST /login"), credentials: () => ({}) })]) {
+    const shared = make();
+    for (const auth of [shared, shared, make()]) {
+      const api = seam({ baseUrl: "https://api.test", adapter, store, auth, trace: { handle: (event, context) => void sink.push(JSON.stringify([event, context])) } }).as("anna");
+      await api.stitch("/ok")();
+      const error = await caught(api.stitch("/fail")());
+      sink.push(JSON.stringify(error), String((error.cause as Error).message));
+    }
+  }
+  expect(sink.length).toBeGreaterThan(12);
+  expect(sink.join("\n")).not.toContain("canary");
+});
+
 describe("oauth2", () => {
   const token = (n: number, more: object = {}) => ({ body: { access_token: `token-${n}`, token_type: "Bearer", expires_in: 3600, ...more } });
   const setup = (routes: MockRoute[], options: Partial<Parameters<typeof oauth2>[0]> = {}) => {

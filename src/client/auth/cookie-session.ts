@@ -104,12 +104,15 @@ export function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrate
   return {
     name: "cookieSession",
     marks: { header: "cookie" },
-   
+    scheme: { type: "apiKey", in: "cookie", name: cookies?.[0] ?? "session" },
     async apply(request, context) {
       const stored = (await read(context)) ?? (await signIn(context, undefined));
       context.memo = stored.id;
-      const header = await (await CookieJar.deserialize(stored.jar)).getCookieString(request.url);
-      if (header === "") return;
+      const sent = await (await CookieJar.deserialize(stored.jar)).getCookies(request.url);
+      if (sent.length === 0) return;
+      // A session that another stitch or process began is as secret here.
+      for (const { value } of sent) context.hide(value);
+      const header = sent.map((cookie) => cookie.cookieString()).join("; ");
       const own = request.headers["cookie"];
       request.headers["cookie"] = own === undefined ? header : `${own}; ${header}`;
     },

@@ -89,8 +89,11 @@ function setUp(options: OAuth2Options, more: readonly string[]): Setup {
     keyOf, client,
     strategy: {
       name: `oauth2(${grant})`, marks: { header: "authorization" }, origins: options.origins,
+      scheme: { type: "oauth2", flows: flowsOf(grant, tokenUrl, scopes) },
       apply: (request, context) => withToken(keeper.get(keyOf(context), context), ({ accessToken }: Tokens) => {
         context.memo = accessToken;
+        // A token another stitch fetched, or another process, is as secret here.
+        context.hide(accessToken);
         request.headers["authorization"] = `Bearer ${accessToken}`;
       }),
       shouldRefresh: ({ status }) => refreshOn.has(status),
@@ -99,6 +102,11 @@ function setUp(options: OAuth2Options, more: readonly string[]): Setup {
       },
     },
   };
+}
+
+function flowsOf(grant: string, tokenUrl: string, scopes: string | undefined): Record<string, unknown> {
+  const flow = { tokenUrl, scopes: Object.fromEntries((scopes ?? "").split(" ").filter((scope) => scope !== "").map((scope) => [scope, ""])) };
+  return grant === "client_credentials" ? { clientCredentials: flow } : { authorizationCode: { authorizationUrl: new URL("/authorize", tokenUrl).href, ...flow } };
 }
 
 export interface AuthorizationCodeOptions extends Omit<OAuth2Options, "grant"> {
@@ -131,6 +139,7 @@ export function authorizationCode(options: AuthorizationCodeOptions): Authorizat
   const scope = Array.isArray(rest.scope) ? rest.scope.join(" ") : (rest.scope as string | undefined);
   return {
     ...strategy,
+    scheme: { type: "oauth2", flows: { authorizationCode: { ...(strategy.scheme as { flows: { authorizationCode: object } }).flows.authorizationCode, authorizationUrl: authorizeUrl } } },
     async start() {
       const verifier = oauth.generateRandomCodeVerifier();
       const state = oauth.generateRandomState();

@@ -42,6 +42,7 @@ export function awsSigV4(options: AwsSigV4Options): AuthStrategy {
   return {
     name: `awsSigV4(${service})`,
     marks: { header: "authorization" },
+    scheme: { type: "apiKey", in: "header", name: "Authorization", "x-amazon-apigateway-authtype": "awsSigv4" },
     async apply(request, context) {
       const keys = typeof credentials === "function" ? await credentials({ signal: context.signal, principal: context.principal }) : credentials;
       context.hide(keys.secretAccessKey);

@@ -23,6 +23,7 @@ export function bearer(secret: Secret): AuthStrategy {
   return {
     name: "bearer",
     marks: { header: "authorization" },
+    scheme: { type: "http", scheme: "bearer" },
     apply: (request, context) => chain(resolve(secret, context, "the bearer token"), (token) => {
       if (token === undefined) return;
       if (!TOKEN68.test(token)) throw malformed("the bearer token");
@@ -49,6 +50,7 @@ export function apiKey(options: ApiKeyOptions): AuthStrategy {
   return {
     name: `apiKey(${place})`,
     marks: place === "header" ? { header } : place === "query" ? { query: name } : { header: "cookie" },
+    scheme: { type: "apiKey", in: place, name },
     apply: (request, context) => chain(resolve(value, context, "the API key"), (key) => {
       if (key === undefined) return;
       if (LINE_OR_CONTROL.test(key)) throw malformed("the API key");
@@ -74,6 +76,7 @@ export function basic(options: { readonly user: Secret; readonly pass: Secret })
   return {
     name: "basic",
     marks: { header: "authorization" },
+    scheme: { type: "http", scheme: "basic" },
     apply: (request, context) => chain(resolveSecret(options.user, context, "the user name"), (user) => chain(resolveSecret(options.pass, context, "the password"), (pass) => {
       if (user.includes(":") || LINE_OR_CONTROL.test(user) || /[\r\n\0]/.test(pass)) throw malformed("the user name");
       const credentials = toBase64(encodeText(`${user}:${pass}`));

@@ -49,6 +49,8 @@ export interface AuthStrategy {
   readonly origins?: readonly string[];
   /** Names it writes, so that they are masked and taken off when a request leaves its origin. */
   readonly marks?: { readonly header?: string; readonly query?: string; readonly cookie?: string };
+  /** An OpenAPI security scheme object, without secrets, for `toOpenApi`. */
+  readonly scheme?: Readonly<Record<string, unknown>>;
   /** Runs for every try. */
   apply(request: HookRequest, context: AuthContext): MaybePromise<void>;
   /** Sees every response, redirects included. */

@@ -15,6 +15,7 @@ import { DurableObjectCircuitBreakerStore } from "./durable-object-circuit-break
 import { DurableObjectRateLimitStore } from "./durable-object-rate-limit-store.ts";
 import { KVRateLimitStore } from "./kv-rate-limit-store.ts";
 import { gatewayState, perIsolate } from "./per-isolate.ts";
+import { hasWebSocketPairs, workerWebSockets } from "./web-sockets.ts";
 import type { CacheLike, DurableObjectNamespaceLike, ExecutionContextLike, KVNamespaceLike } from "./types.ts";
 
 export interface CloudflareAdapterOptions {
@@ -101,6 +102,7 @@ export function cloudflareAdapter(options: CloudflareAdapterOptions = {}): Cloud
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
     privateState: gatewayState,
+    ...(hasWebSocketPairs() ? { webSockets: workerWebSockets } : {}),
   };
 }
 

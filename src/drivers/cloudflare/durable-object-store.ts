@@ -4,8 +4,10 @@ import { checkInteger, checkString } from "../../core/check.ts";
 import type { TokenBucketPolicy } from "../../state/contracts.ts";
 import { createCombiner } from "../../state/combiner.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
-import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { driverLimiter } from "../../state/stores/driver-limiter.ts";
+import { type StoreLeaseOptions, leasedLimit } from "../../state/stores/leased-limits.ts";
+import type { DriverRateLimiter } from "../../state/stores/rate-limiter.ts";
+import type { Run } from "../../state/stores/runner.ts";
 import { type DurableObjectDriverOptions, durableObjectDriver } from "./driver.ts";
 import { ownTimer } from "./own-timer.ts";
 import type { DurableObjectNamespaceLike } from "./types.ts";
@@ -60,18 +62,10 @@ export function durableObjectRateLimiter(namespace: DurableObjectNamespaceLike, 
   const driver = durableObjectDriver(namespace, { ...rest, shards: checkInteger("shards", shards ?? 128, 1), name: rest.name ?? "limiter" });
   const combiner = createCombiner(driver);
   const policy = { capacity, tokensPerSecond, ...(prefix === undefined ? {} : { prefix: checkString("prefix", prefix) }) };
-  const limiter = rateLimiterOn(driver, policy, {
-    lease: lease === undefined ? undefined : leaseOnWorkers(lease),
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
-    onDispose: () => void combiner.close().then(() => driver.close()),
-  });
-  if (lease === undefined) return limiter;
-  return {
-    consume: (key, cost) => ownTimer(limiter.consume(key, cost), rest.timeoutMs),
-    getPolicy: () => limiter.getPolicy(),
-    dispose: () => limiter.dispose(),
-    [Symbol.asyncDispose]: () => limiter[Symbol.asyncDispose](),
-  };
+  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const onDispose = (): void => void combiner.close().then(() => driver.close());
+  if (lease === undefined) return driverLimiter(driver, policy, { run, onDispose });
+  return driverLimiter(driver, policy, { run, onDispose, wait: ownTimer(rest.timeoutMs), leased: (limit) => leasedLimit(driver, limit, { run }, leaseOnWorkers(lease)) });
 }
 
 /** workerd's clocks stand still while code runs, so a lease ends that much sooner there. */

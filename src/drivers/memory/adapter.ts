@@ -3,7 +3,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { CacheStore, GatewayAdapter, PubSub, PubSubAdapter, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import type { KeyValueStore } from "../../state/stores/key-value-store.ts";
-import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { driverLimiter } from "../../state/stores/driver-limiter.ts";
 import { type MemoryCacheOptions, createMemoryCacheStore } from "./cache-store.ts";
 import { InMemoryCircuitBreakerStore } from "./in-memory-circuit-breaker-store.ts";
 import { InMemoryRateLimitStore } from "./in-memory-rate-limit-store.ts";
@@ -85,7 +85,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): MemoryAdapter
       return messages();
     },
     ...(options.waitUntil === undefined ? {} : { waitUntil: options.waitUntil }),
-    rateLimiter: (policy) => rateLimiterOn(buckets(), policy),
+    rateLimiter: (policy) => driverLimiter(buckets(), policy),
     close: () => (closed ??= Promise.all(opened.map(async (free) => free())).then(() => undefined)),
     [Symbol.asyncDispose]() {
       return this.close();

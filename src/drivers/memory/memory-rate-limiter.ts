@@ -2,7 +2,8 @@
 
 import type { Clock } from "../../core/clock.ts";
 import type { TokenBucketPolicy } from "../../state/contracts.ts";
-import { type SyncRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { driverLimiter } from "../../state/stores/driver-limiter.ts";
+import type { SyncRateLimiter } from "../../state/stores/rate-limiter.ts";
 import { memoryDriver } from "./memory-driver.ts";
 
 export interface MemoryRateLimiterOptions {
@@ -22,5 +23,5 @@ export interface MemoryRateLimiterOptions {
  */
 export function memoryRateLimiter(policy: TokenBucketPolicy, options: MemoryRateLimiterOptions = {}): SyncRateLimiter {
   const driver = memoryDriver({ maxKeys: options.maxKeys, clock: options.clock });
-  return rateLimiterOn(driver, policy, { onDispose: () => driver.destroy() }) as SyncRateLimiter;
+  return driverLimiter(driver, policy, { onDispose: () => driver.destroy() }) as SyncRateLimiter;
 }

@@ -7,8 +7,8 @@ import type { GatewayAdapter, RateLimiter, TokenBucketPolicy } from "../../state
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";
-import { type PostgresClient, type PostgresClientOptions, recogniseClient } from "./client.ts";
-import { Line } from "./line.ts";
+import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, recogniseClient } from "./client.ts";
+import { Line, type LineOptions, shareDriver } from "./line.ts";
 import { type PostgresPubSub, postgresPubSub } from "./pub-sub.ts";
 import { type PostgresStore, postgresStore } from "./store.ts";
 import { PostgresCircuitBreakerStore, PostgresRateLimitStore } from "./stores.ts";
@@ -31,11 +31,13 @@ export interface PostgresAdapterOptions extends PostgresClientOptions {
    * passes a limit: see `lease` of `createStores`. Every process that shares the limits must lease, or none. @default not leased
    */
   readonly lease?: true | StoreLeaseOptions;
+  /** Bounds and deadline of the batches of each store. */
+  readonly combiner?: LineOptions["combiner"];
   readonly clock?: Clock;
   readonly random?: Random;
 }
 
-/** A {@link GatewayAdapter} on one client. */
+/** A {@link GatewayAdapter} on one client, whose members share one driver. */
 export interface PostgresAdapter extends GatewayAdapter {
   readonly rateLimitStore?: PostgresRateLimitStore;
   readonly circuitBreakerStore?: PostgresCircuitBreakerStore;
@@ -52,7 +54,8 @@ export interface PostgresAdapter extends GatewayAdapter {
 
 /**
  * Rate limits, circuits, cache, key-value store, limiters and pub/sub in one database. Run {@link POSTGRES_SCHEMA_SQL} once
- * before: without its tables the first use fails with `STORE_SCHEMA`, which says so. Nothing is sent before something is asked.
+ * before: without its tables the first use fails with `STORE_SCHEMA`, which says so. Nothing is sent before something is asked, and
+ * what is asked at the same time, of whichever member, leaves as one statement.
  *
  * `close()` ends what is on the wire and gives the listening session back, and never closes `client`.
  *
@@ -63,8 +66,10 @@ export interface PostgresAdapter extends GatewayAdapter {
  */
 export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapter {
   const { tablePrefix, clock, random, stores = {} } = options;
-  const connection = recogniseClient(options.client, options);
-  const common = { tablePrefix, clock, random };
+  // An object of this adapter's own: what its members share is shared with nobody else.
+  const connection = ownConnection(recogniseClient(options.client, options));
+  const common = { tablePrefix, clock, random, combiner: options.combiner };
+  const driver = shareDriver(connection, common);
   const rateLimitStore = stores.rateLimit === false ? undefined : new PostgresRateLimitStore(connection, { ...common, lease: options.lease });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : new PostgresCircuitBreakerStore(connection, common);
   const cacheStore = stores.cache === false ? undefined : new PostgresCacheStore(connection, { ...common, maxEntryBytes: options.maxEntryBytes });
@@ -76,7 +81,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
 
   async function cleanup(): Promise<number> {
     const removed = await Promise.all([
-      rateLimitStore !== undefined ? rateLimitStore.cleanup() : limiters.driver.cleanup("rate_limits"),
+      rateLimitStore !== undefined ? rateLimitStore.cleanup() : driver.cleanup("rate_limits"),
       circuitBreakerStore?.cleanup() ?? 0,
       cacheStore?.cleanup() ?? 0,
       store?.cleanup() ?? 0,
@@ -90,6 +95,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
       rateLimitStore?.[Symbol.asyncDispose](), circuitBreakerStore?.[Symbol.asyncDispose](), cacheStore?.[Symbol.asyncDispose](),
       store?.close(), pubsub?.close(), limiters.close(),
     ]);
+    await driver.close();
   }
 
   return {
@@ -99,11 +105,15 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter: (policy) => rateLimiterOn(limiters.driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease }),
+    rateLimiter: (policy) => rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease }),
     cleanup,
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),
   };
+}
+
+function ownConnection(of: PostgresConnection): PostgresConnection {
+  return { client: of.client, execute: (statement, params) => of.execute(statement, params), ...(of.listener === undefined ? {} : { listener: () => (of.listener as NonNullable<typeof of.listener>)() }) };
 }
 
 /** Runs `work` again and again; one that fails is no reason not to try the next time. */

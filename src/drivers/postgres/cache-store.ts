@@ -3,10 +3,9 @@
 import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
 import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-store.ts";
 import type { PostgresClient } from "./client.ts";
-import type { PostgresDriverOptions } from "./driver.ts";
-import { Line } from "./line.ts";
+import { Line, type LineOptions } from "./line.ts";
 
-export interface PostgresCacheStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+export interface PostgresCacheStoreOptions extends Omit<LineOptions, "table"> {
   /** Bodies above it are refused with `STORE_VALUE_TOO_LARGE`. @default 16 MiB */
   readonly maxEntryBytes?: number;
 }
@@ -26,7 +25,7 @@ export class PostgresCacheStore implements CacheStore {
   constructor(client: PostgresClient, options: PostgresCacheStoreOptions = {}) {
     const { maxEntryBytes, ...rest } = options;
     this.#line = new Line(client, { ...rest, table: "cache" });
-    this.#store = cacheStoreOn(this.#line.driver, { run: this.#line.run, maxEntryBytes, clock: rest.clock, random: rest.random });
+    this.#store = cacheStoreOn(this.#line.driver, { run: this.#line.run, blobs: this.#line.driver.values("cache"), maxEntryBytes, clock: rest.clock, random: rest.random });
     this.capabilities = this.#store.capabilities;
   }
 

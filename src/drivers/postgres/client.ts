@@ -10,6 +10,8 @@ import { OptionError } from "../../core/errors.ts";
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** The tables of records it touches, without the prefix: a lock on one of them holds it up. */
+  readonly tables?: readonly string[];
 }
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -39,8 +41,9 @@ export interface PostgresListener {
 
 export interface PostgresClientOptions {
   /**
-   * Prepare statements by name. Behind a pooler in transaction mode that does not track them the first lost name turns it off, so
-   * `false` saves only those few errors in the server's log. @default true
+   * Prepare statements by name. Behind a pooler in transaction mode that does not track them `pg` turns it off at the first lost
+   * name, so `false` saves only those few errors in the server's log. For postgres.js, which does not survive a lost name, the first
+   * statement finds out whether there is a pooler; `true` is for one that tracks names. @default true, for postgres.js unless pooled
    */
   readonly prepare?: boolean;
 }
@@ -121,10 +124,38 @@ function oneByOne(): <T>(work: () => Promise<T>) => Promise<T> {
 
 export function fromPostgresJs(sql: PostgresJsLike, options: PostgresClientOptions = {}): PostgresConnection {
   requireMethods("fromPostgresJs", sql, ["unsafe"]);
+  const send = async (prepare: boolean, text: string, params: readonly (string | null)[]): Promise<readonly Row[]> => (await sql.unsafe(text, params as never[], { prepare })) as readonly Row[];
+  const execute = preparing(options, (named, { text }, params) => send(named, text, params));
   return {
     client: "postgres.js",
-    execute: preparing(options, async (prepare, { text }, params) => (await sql.unsafe(text, params as never[], { prepare })) as readonly Row[]),
+    execute: options.prepare === undefined ? onceDirect(send, execute) : execute,
     ...(hasMethod(sql, "listen") ? { listener: async () => postgresJsListener(sql as unknown as ListeningSql) } : {}),
+  };
+}
+
+/**
+ * postgres.js does not survive a lost name: the call hangs, or answers with no rows. So nothing is named before it is known that no
+ * pooler stands between: one gives the client a process number of its own, which is not that of the session.
+ */
+function onceDirect(send: (prepare: boolean, text: string, params: readonly (string | null)[]) => Promise<readonly Row[]>, named: Execute): Execute {
+  let direct: boolean | undefined;
+  let asking = false;
+  const ask = async (): Promise<void> => {
+    asking = true;
+    try {
+      const rows = await send(false, "SELECT pg_backend_pid()::text AS pid", []);
+      const told = (rows as { readonly state?: { readonly pid?: unknown } }).state?.pid;
+      // A client like it that does not say so knows itself what it may prepare.
+      direct = told === undefined || String(told) === rows[0]?.["pid"];
+    } catch {
+      // The statement that is sent beside it fails, too, and says why.
+    }
+    asking = false;
+  };
+  return (statement, params) => {
+    if (direct === true) return named(statement, params);
+    if (direct === undefined && !asking) void ask();
+    return send(false, statement.text, params);
   };
 }
 

@@ -1,36 +1,37 @@
 /**
- * The Postgres driver. Plain charges on limits are one statement for all keys of a batch; every other command, a user's algorithm
- * included, is a statement that reads and one that writes where nobody else wrote in between. What changes nothing
- * (a refusal, a peek) takes no transaction id and no write of the log.
+ * The Postgres driver. A batch is one statement for all its keys and kinds: plain charges on limits, looks, and writes of records
+ * that were seen before. What was not seen before is looked at first. What changes nothing (a refusal, a peek) takes no
+ * transaction id and no write of the log.
  */
 
-import { checkInteger, checkTtlMs } from "../../core/check.ts";
+import { checkInteger, checkPositive, checkTtlMs } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { boundKey, escapeKeyPart, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
-import { failedReplies } from "../../state/replay.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, type Row, type Statement, recogniseClient } from "./client.ts";
+import { failedReplies } from "../../state/replay.ts";
 import { type Phase, postgresError } from "./failure.ts";
-import { type Charge, NativeCharges, chargeOf } from "./native/charges.ts";
+import { Exchange, throwIfAborted } from "./exchange.ts";
 import { nativeLimits } from "./native/limits.ts";
-import type { NativeLimit } from "./native/native-limit.ts";
 import { patientConnection } from "./patient-connection.ts";
 import { parsePlain, plainText } from "./records.ts";
-import { DEFAULT_TABLE_PREFIX, type RecordTable, checkTablePrefix } from "./schema.ts";
+import { DEFAULT_TABLE_PREFIX, RECORD_TABLES, type RecordTable, checkTablePrefix } from "./schema.ts";
 import { type TableStatements, statementsFor } from "./statements.ts";
-import { CompareAndSwap, type Entry } from "./swap.ts";
+import type { Entry } from "./swap.ts";
 
 export interface PostgresDriverOptions extends PostgresClientOptions {
   /** In front of the tables' names. @default "sluice_" */
   readonly tablePrefix?: string;
-  /** Where plain values and algorithms other than limits and circuits are kept. @default "entries" */
+  /** Where plain values, and algorithms other than those of limits, circuits and caches, are kept. @default "entries" */
   readonly table?: "entries" | "cache";
   /** Largest value of `set`, in bytes. @default 16 MiB */
   readonly maxValueBytes?: number;
   /** Batches on the wire at once; each takes a connection of the pool. @default 2 */
   readonly lanes?: number;
+  /** A statement without an answer for so long is taken for hung, in ms; with `lanes` of them on a table no more is sent there. @default 1000 */
+  readonly hungMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -38,6 +39,8 @@ export interface PostgresDriverOptions extends PostgresClientOptions {
 export interface PostgresDriver extends StateDriver {
   readonly connection: PostgresConnection;
   readonly tablePrefix: string;
+  /** The plain values of another table. */
+  values(table: RecordTable): Pick<StateDriver, "get" | "set" | "delete">;
   /**
    * Deletes the expired rows of one table, 1,000 per statement, past rows that somebody else holds. Gives the number deleted.
    * A row's instant is its last use for the algorithms: deleting changes no reply.
@@ -48,7 +51,12 @@ export interface PostgresDriver extends StateDriver {
 /** Rows that one statement of a cleanup deletes. */
 const SWEEP_ROWS = 1000;
 
-const LIMITS: ReadonlySet<string> = /* @__PURE__ */ new Set(["fixed-window", "calendar-window", "sliding-window", "sliding-log", "token-bucket", "all-of"]);
+/** Where the built-in algorithms are kept; every other one is where plain values are. */
+const TABLES: ReadonlyMap<string, RecordTable> = /* @__PURE__ */ new Map<string, RecordTable>([
+  ...["fixed-window", "calendar-window", "sliding-window", "sliding-log", "token-bucket", "all-of"].map((name) => [name, "rate_limits"] as const),
+  ["circuit", "circuit_breakers"],
+  ...["cache-entry", "key-set", "purge-marks"].map((name) => [name, "cache"] as const),
+]);
 
 /**
  * A state driver on Postgres 13 or later. The client is the caller's: it is never closed here.
@@ -62,32 +70,27 @@ export function postgresDriver(client: PostgresClient, options: PostgresDriverOp
   return new Driver(recogniseClient(client, options), options);
 }
 
-/** One statement's work, and what follows for keys that it leaves alone. */
-type Job = { readonly table: RecordTable; readonly entries: readonly Entry[] } & ({ readonly limit?: undefined } | { readonly limit: NativeLimit; readonly charges: readonly Charge[] });
-
 class Driver implements PostgresDriver {
   readonly name: string = "postgres";
   readonly capabilities: DriverCapabilities;
   readonly connection: PostgresConnection;
   readonly tablePrefix: string;
-  private readonly patient: PostgresConnection;
+  private readonly patient: Pick<PostgresConnection, "execute">;
   private readonly entriesTable: RecordTable;
   private readonly statements: Readonly<Record<RecordTable, TableStatements>>;
-  private readonly swaps: Readonly<Record<RecordTable, CompareAndSwap>>;
-  private readonly charges: NativeCharges;
+  private readonly exchange: Exchange;
   private closed = false;
 
   constructor(connection: PostgresConnection, options: PostgresDriverOptions) {
     const prefix = checkTablePrefix(options.tablePrefix ?? DEFAULT_TABLE_PREFIX);
     const lanes = checkInteger("lanes", options.lanes ?? 2, 1);
     this.connection = connection;
-    const patient = patientConnection(connection, lanes, options.clock ?? systemClock);
+    const patient = patientConnection(connection, lanes, checkPositive("hungMs", options.hungMs ?? 1000), options.clock ?? systemClock);
     this.patient = patient;
     this.tablePrefix = prefix;
     this.entriesTable = options.table ?? "entries";
-    this.statements = byTable((table) => statementsFor(prefix + table, table === "rate_limits"));
-    this.swaps = byTable((table) => new CompareAndSwap(patient, this.statements[table], options.clock ?? systemClock, options.random ?? systemRandom));
-    this.charges = new NativeCharges(patient, `${prefix}rate_limits`);
+    this.statements = Object.fromEntries(RECORD_TABLES.map((table) => [table, statementsFor(prefix, table)])) as Record<RecordTable, TableStatements>;
+    this.exchange = new Exchange(patient, prefix, options.clock ?? systemClock, options.random ?? systemRandom);
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -103,86 +106,72 @@ class Driver implements PostgresDriver {
 
   async run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
     this.open();
-    options?.signal?.throwIfAborted();
+    throwIfAborted(options);
     const replies: Reply[][] = new Array(batch.length);
-    const [first] = batch;
-    if (batch.length === 1 && first !== undefined) {
-      // The lone caller: nothing to sort.
-      const entry = { at: 0, operation: first, key: physicalKey(first.key) };
-      await this.perform(this.jobsOf([entry])[0] as Job, replies, options);
+    const entries = batch.map((operation, at): Entry => ({ at, operation, table: this.tableOf(operation.algorithm.name), key: physicalKey(operation.key) }));
+    if (entries.length === 1) {
+      await this.exchange.run(entries, replies, options);
       return replies;
     }
-    let left: Entry[] = batch.map((operation, at) => ({ at, operation, key: physicalKey(operation.key) }));
-    while (left.length > 0) {
+    for (let left = entries; left.length > 0; ) {
       // A key that stands in a batch twice is run again after its first operation: one statement writes a row once.
-      const keys = new Set<string>();
+      const rows = new Set<string>();
       const later: Entry[] = [];
       const round = left.filter((entry) => {
-        const row = `${this.tableOf(entry.operation.algorithm.name)}:${entry.key}`;
-        if (!keys.has(row)) return keys.add(row);
+        const row = `${entry.table}:${entry.key}`;
+        if (!rows.has(row)) return rows.add(row);
         later.push(entry);
         return false;
       });
-      await this.runRound(this.jobsOf(round), later, replies, options);
+      try {
+        await this.exchange.run(round, replies, options);
+      } catch (error) {
+        if (left === entries) throw error;
+        for (const { at, operation } of round) replies[at] = failedReplies(operation, error);
+      }
       left = later;
     }
     return replies;
   }
 
-  private async runRound(jobs: readonly Job[], later: readonly Entry[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
-    if (jobs.length === 1 && later.length === 0) return this.perform(jobs[0] as Job, replies, options);
-    const ends = await Promise.allSettled(jobs.map((job) => this.perform(job, replies, options)));
-    const failures = ends.filter((end) => end.status === "rejected");
-    if (failures.length > 0 && failures.length === ends.length) throw failures[0]?.reason;
-    ends.forEach((end, i) => {
-      if (end.status === "rejected") for (const { at, operation } of (jobs[i] as Job).entries) replies[at] ??= failedReplies(operation, end.reason);
-    });
+  get(key: string): Promise<Uint8Array | undefined> {
+    return this.read(this.entriesTable, key);
   }
 
-  /** What goes to the server together: equal kinds of charges on limits, and by table what else there is. */
-  private jobsOf(entries: readonly Entry[]): Job[] {
-    const swaps = new Map<RecordTable, Entry[]>();
-    const charged = new Map<NativeLimit, Charge[]>();
-    for (const entry of entries) {
-      const table = this.tableOf(entry.operation.algorithm.name);
-      const charge = table === "rate_limits" ? chargeOf(entry) : undefined;
-      if (charge !== undefined) add(charged, charge.limit, charge);
-      else add(swaps, table, entry);
-    }
-    return [
-      ...[...charged].map(([limit, charges]) => ({ table: "rate_limits" as const, entries: charges.map(({ entry }) => entry), limit, charges })),
-      ...[...swaps].map(([table, group]) => ({ table, entries: group })),
-    ];
+  set(key: string, value: Uint8Array, ttlMs?: number): Promise<void> {
+    return this.write(this.entriesTable, key, value, ttlMs);
   }
 
-  private async perform(job: Job, replies: Reply[][], options: RunOptions | undefined): Promise<void> {
-    let { entries } = job;
-    if (job.limit !== undefined) {
-      entries = await this.charges.run(job.limit, job.charges, replies);
-      if (entries.length === 0) return;
-      options?.signal?.throwIfAborted();
-    }
-    await this.swaps[job.table].run(entries, replies, options);
+  delete(key: string): Promise<boolean> {
+    return this.remove(this.entriesTable, key);
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
+  values(table: RecordTable): Pick<StateDriver, "get" | "set" | "delete"> {
+    return {
+      get: (key) => this.read(table, key),
+      set: (key, value, ttlMs) => this.write(table, key, value, ttlMs),
+      delete: (key) => this.remove(table, key),
+    };
+  }
+
+  private async read(table: RecordTable, key: string): Promise<Uint8Array | undefined> {
     this.open();
-    const [row] = await this.send("read", this.statements[this.entriesTable].get, [physicalKey(key)]);
+    const [row] = await this.send("read", this.statements[table].get, [physicalKey(key)]);
     return row === undefined ? undefined : parsePlain(String(row["state"]));
   }
 
-  async set(key: string, value: Uint8Array, ttlMs?: number): Promise<void> {
+  private async write(table: RecordTable, key: string, value: Uint8Array, ttlMs: number | undefined): Promise<void> {
     this.open();
     const ttl = checkTtlMs("ttlMs", ttlMs);
     if (value.length > this.capabilities.maxValueBytes) {
       throw new StoreError("STORE_VALUE_TOO_LARGE", `a value of ${value.length} bytes is over the maximum of ${this.capabilities.maxValueBytes}`, { outcome: "not-applied" });
     }
-    await this.send("write", this.statements[this.entriesTable].set, [physicalKey(key), plainText(value), ttl === undefined ? null : String(ttl)]);
+    await this.send("write", this.statements[table].set, [physicalKey(key), plainText(value), ttl === undefined ? null : String(ttl)]);
   }
 
-  async delete(key: string): Promise<boolean> {
+  private async remove(table: RecordTable, key: string): Promise<boolean> {
     this.open();
-    const rows = await this.send("write", this.statements[this.entriesTable].remove, [physicalKey(key)]);
+    const rows = await this.send("write", this.statements[table].remove, [physicalKey(key)]);
     return rows.length > 0 && isTrue((rows[0] as Row)["live"]);
   }
 
@@ -190,7 +179,7 @@ class Driver implements PostgresDriver {
     this.open();
     let removed = 0;
     for (let behind = ""; ; ) {
-      options?.signal?.throwIfAborted();
+      throwIfAborted(options);
       const [row] = await this.send("write", this.statements[table].sweep, [behind, String(SWEEP_ROWS)]);
       const rows = Number(row?.["rows"]);
       removed += rows;
@@ -204,8 +193,7 @@ class Driver implements PostgresDriver {
   }
 
   private tableOf(algorithm: string): RecordTable {
-    if (LIMITS.has(algorithm)) return "rate_limits";
-    return algorithm === "circuit" ? "circuit_breakers" : this.entriesTable;
+    return TABLES.get(algorithm) ?? this.entriesTable;
   }
 
   private open(): void {
@@ -219,16 +207,6 @@ class Driver implements PostgresDriver {
       throw postgresError(error, phase);
     }
   }
-}
-
-function byTable<T>(make: (table: RecordTable) => T): Record<RecordTable, T> {
-  return { rate_limits: make("rate_limits"), circuit_breakers: make("circuit_breakers"), cache: make("cache"), entries: make("entries") };
-}
-
-function add<K, T>(groups: Map<K, T[]>, key: K, item: T): void {
-  const group = groups.get(key);
-  if (group === undefined) groups.set(key, [item]);
-  else group.push(item);
 }
 
 /** Postgres keeps no NUL in text, and in UTF-8 all lone surrogates would be one character. */

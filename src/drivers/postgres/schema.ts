@@ -24,6 +24,9 @@ export const DEFAULT_TABLE_PREFIX = "sluice_";
 /** A table of records: limiters, circuits, or everything else. */
 export type RecordTable = "rate_limits" | "circuit_breakers" | "cache" | "entries";
 
+/** In the order in which one statement writes to them. */
+export const RECORD_TABLES: readonly RecordTable[] = ["rate_limits", "circuit_breakers", "cache", "entries"];
+
 /** @throws OptionError unless the prefix is a plain lower-case identifier: it is part of statements. */
 export function checkTablePrefix(prefix: unknown): string {
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw new OptionError("tablePrefix", prefix, `a string that matches ${PREFIX.source}`);

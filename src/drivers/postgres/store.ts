@@ -5,10 +5,9 @@ import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-valu
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { PostgresClient } from "./client.ts";
-import type { PostgresDriverOptions } from "./driver.ts";
-import { Line } from "./line.ts";
+import { Line, type LineOptions } from "./line.ts";
 
-export interface PostgresStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+export interface PostgresStoreOptions extends Omit<LineOptions, "table"> {
   /** In front of every key. @default "" */
   readonly keyPrefix?: string;
 }
@@ -35,7 +34,7 @@ export function postgresStore(client: PostgresClient, options: PostgresStoreOpti
   return Object.assign(store, { cleanup: () => line.driver.cleanup("entries") });
 }
 
-export interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
+export interface PostgresRateLimiterOptions extends Omit<LineOptions, "table"> {
   /** In front of every key, before the policy's own prefix. @default "" */
   readonly prefix?: string;
   /** Spends units that were debited beforehand: see `lease` of `createStores`. Every process that uses the limiter must lease, or none. @default not leased */

@@ -9,10 +9,9 @@ import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circui
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import type { PostgresClient } from "./client.ts";
-import type { PostgresDriverOptions } from "./driver.ts";
-import { Line } from "./line.ts";
+import { Line, type LineOptions } from "./line.ts";
 
-export interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+export interface PostgresRateLimitStoreOptions extends Omit<LineOptions, "table"> {
   /** Spends units that were debited beforehand: see `lease` of `createStores`. Every process that uses the limits must lease, or none. @default not leased */
   readonly lease?: true | StoreLeaseOptions;
 }
@@ -69,7 +68,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
   }
 }
 
-export interface PostgresCircuitBreakerStoreOptions extends Omit<PostgresDriverOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
+export interface PostgresCircuitBreakerStoreOptions extends Omit<LineOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
 
 /**
  * Circuit breakers in the table `<tablePrefix>circuit_breakers`: one circuit per key for all processes, half-open probes

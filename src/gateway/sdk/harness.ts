@@ -54,7 +54,11 @@ export function createPolicyTestHarness<Adapter extends GatewayAdapter = TestAda
     app: gateway.app,
     adapter,
     gateway,
-    request: async (input, init, env) => gateway.app.request(input instanceof URL ? input.href : input, init, env as never),
+    request: async (input, init, env) => {
+      if (typeof input === "string" || input instanceof URL) return gateway.app.request(String(input), init, env as never);
+      // Not by `instanceof`: servers put a `Request` of their own in the place of the runtime's, and clones are of the other kind.
+      return gateway.app.fetch(init === undefined ? input : new Request(input, init), env as never);
+    },
   };
 }
 

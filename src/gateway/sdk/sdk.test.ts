@@ -119,3 +119,17 @@ describe("definePolicy", () => {
     expect(await (await request("/")).json()).toMatchObject({ max: 9 });
   });
 });
+
+test("the harness takes requests of either kind where a server has put its own in the place of the runtime's", async () => {
+  const native = globalThis.Request;
+  const { request } = createPolicyTestHarness(definePolicy({ name: "p", handler: (_c, next) => next() })(), { upstream: (c) => c.text(`${c.req.method} ${c.req.path} ${c.req.header("x-a")}`) });
+  const given = new native("http://localhost/a", { headers: { "x-a": "1" } });
+  globalThis.Request = class extends native {};
+  try {
+    expect(await (await request(given)).text()).toBe("GET /a 1");
+    expect(await (await request(given, { method: "PUT" })).text()).toBe("PUT /a 1");
+    expect(await (await request(new URL("http://localhost/b"))).text()).toBe("GET /b undefined");
+  } finally {
+    globalThis.Request = native;
+  }
+});

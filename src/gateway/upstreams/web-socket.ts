@@ -25,7 +25,7 @@ export async function proxyWebSocket(state: RequestState, url: string, fields: r
   // In flight until both sides have closed.
   core.tracker.begin();
   const controller = new AbortController();
-  const forget = state.onCancel((reason) => controller.abort(reason));
+  let forget = state.onCancel((reason) => controller.abort(reason));
   const ended = (): void => {
     forget();
     core.tracker.end();
@@ -46,6 +46,9 @@ export async function proxyWebSocket(state: RequestState, url: string, fields: r
     ended();
     throw error;
   }
+  // From here on the socket itself says that its client has left, and how; the request's end, which runtimes tell as an abort, says nothing.
+  forget();
+  forget = core.tracker.onAbort((reason) => controller.abort(reason));
   const closeAll = (): void => {
     client.close(1001, "The gateway is shutting down");
     upstream.close(1001, "The gateway is shutting down");

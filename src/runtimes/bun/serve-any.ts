@@ -1,7 +1,7 @@
-/** One `serve` for everything that can be served on Bun: a gateway, an application with `fetch`, a router of sockets. */
+/** `serve` on Bun. */
 
-import { type ConnectionData, type RouterOf, type SocketServeOptions, type SocketServer, isRouter } from "../../sockets/adapter.ts";
-import type { Listening, Servable } from "../listening.ts";
+import type { Listening } from "../listening.ts";
+import { type ServeAny, serveAny } from "../serve-any.ts";
 import { type BunServeOptions, serve as serveHttp } from "./serve.ts";
 import { serveSockets } from "./sockets.ts";
 
@@ -14,8 +14,4 @@ import { serveSockets } from "./sockets.ts";
  * const sockets = await serve(router, { port: 0, authenticate: (request) => userOf(request) });
  * ```
  */
-export function serve<Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data>): Promise<SocketServer>;
-export function serve(app: Servable, options?: BunServeOptions): Promise<Listening>;
-export async function serve(app: unknown, options: object = {}): Promise<Listening & SocketServer> {
-  return (isRouter(app) ? serveSockets(app as RouterOf, options) : serveHttp(app as Servable, options)) as Promise<Listening & SocketServer>;
-}
+export const serve: ServeAny<BunServeOptions, Listening> = /* @__PURE__ */ serveAny(serveHttp, serveSockets);

@@ -5,6 +5,7 @@ import { systemClock } from "../../core/clock.ts";
 import { OptionError, SluiceError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { failed, refusalOf, refuse } from "../framing.ts";
+import { socketHandler, withWebSockets } from "./web-sockets.ts";
 import { checkListen, listening, reachable, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 
 export interface BunServeOptions extends ListenOptions {
@@ -30,6 +31,7 @@ interface BunGlobal {
     maxRequestBodySize: number;
     reusePort: false;
     development: false;
+    websocket: object;
     fetch: (request: Request, server: BunServer) => MaybePromise<Response>;
     error: (error: unknown) => Response;
   }): BunServer;
@@ -74,11 +76,13 @@ export async function serve(app: Servable, options: BunServeOptions = {}): Promi
     reusePort: false,
     // Its error pages show the source.
     development: false,
+    websocket: socketHandler,
     fetch(request, self) {
       const refused = refusalOf(request);
       if (refused !== undefined) return refuse(refused);
       // Without a host (HTTP/1.0) the URL is a bare path.
       const absolute = request.url.startsWith("/");
+      if (!absolute && request.headers.get("upgrade")?.toLowerCase() === "websocket") return acceptingSockets(fetch, request, self) as Promise<Response>;
       const response = absolute ? fetch(withOrigin(request, hostname, self.port), addressOf(request, self)) : fetch(request, self);
       if (!isPromise(response)) {
         if (isEventStream(response)) self.timeout(request, 0);
@@ -91,6 +95,17 @@ export async function serve(app: Servable, options: BunServeOptions = {}): Promi
     error: failed,
   });
   return listening(app, { port: server.port, hostname }, options.signal, (graceMs) => shutDown(server, graceMs));
+}
+
+/** Bun answers a handshake that the application accepts by itself. */
+async function acceptingSockets(fetch: (request: Request, env: unknown) => MaybePromise<Response>, request: Request, server: BunServer): Promise<Response | undefined> {
+  let taken = false;
+  try {
+    const answer = await fetch(request, withWebSockets(addressOf(request, server), server, request, () => void (taken = true)));
+    return taken ? undefined : answer;
+  } catch (error) {
+    return taken ? undefined : failed(error);
+  }
 }
 
 function isEventStream(response: Response): boolean {

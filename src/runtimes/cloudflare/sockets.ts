@@ -1,6 +1,8 @@
 /** Sockets in a Durable Object: with hibernation where the object gives its state, classic where not. */
 
+import { DurableObject } from "#workers";
 import { OptionError } from "../../core/errors.ts";
+import type { PubSub } from "../../state/contracts.ts";
 import {
   type Admission, type Connection, type ConnectionData, type Frame, HEARTBEAT_ACK_TEXT, HEARTBEAT_TEXT, type Hub, type RouterCore, type RouterOf, type ServerOptions, type Transport,
   coreOf, handshake, isRouter, notAnUpgrade, refusalResponse, resolveServer, wireCode,
@@ -20,6 +22,14 @@ export interface DurableObjectSocketHandler {
   webSocketClose(socket: object, code: number, reason: string, wasClean?: boolean): Promise<void>;
   webSocketError(socket: object, error: unknown): Promise<void>;
   alarm(): Promise<void>;
+  /** What the broker of `cloudflarePubSub` hands to the object. */
+  deliverPubSub(delivery: object): Promise<unknown>;
+}
+
+/** A broker that has an end in each object. */
+interface ObjectPubSub extends PubSub {
+  inObject(state: SocketsObjectState): ObjectPubSub;
+  receive(delivery: object): Promise<unknown>;
 }
 
 interface Attachment {
@@ -88,6 +98,7 @@ class ObjectSockets {
   readonly hub: Hub;
   readonly #state: SocketsObjectState | undefined;
   readonly #history: ObjectTopicHistory | undefined;
+  readonly #pubsub: ObjectPubSub | undefined;
   readonly #connections = new WeakMap<object, Connection>();
   readonly #probe: { readonly 0: WorkerSocket; readonly 1: WorkerSocket } | undefined;
   #ready: Promise<void> | undefined;
@@ -99,7 +110,9 @@ class ObjectSockets {
     const { topics, random, clock } = core.options;
     this.#history = state === undefined || topics.history === undefined ? undefined
       : new ObjectTopicHistory(state.storage, () => Math.floor(clock.now()), () => random.uuid().slice(0, 8), (error) => this.hub.reportError(error, undefined, undefined, "STORAGE"));
-    this.hub = core.hub(resolveServer(server, [], { platformConnections: MAX_OBJECT_SOCKETS, timers: state === undefined ? "clock" : "none", history: this.#history }));
+    const { pubsub } = core;
+    if (state !== undefined && typeof (pubsub as Partial<ObjectPubSub> | undefined)?.inObject === "function") this.#pubsub = (pubsub as ObjectPubSub).inObject(state);
+    this.hub = core.hub(resolveServer(server, [], { platformConnections: MAX_OBJECT_SOCKETS, timers: state === undefined ? "clock" : "none", history: this.#history }), undefined, this.#pubsub);
     if (state === undefined) {
       this.#probe = new (workers().WebSocketPair)();
       this.#probe[0].accept();
@@ -140,7 +153,22 @@ class ObjectSockets {
       const connection = this.hub.adopt(admission, this.#transport(socket));
       this.#connections.set(socket, connection);
       connection.topics.restore(full.topics ?? []);
+      await this.#listenAgain(connection);
     }
+  }
+
+  /** The broker is told once more what the sockets of the former life want; it may know it still. */
+  async #listenAgain(connection: Connection): Promise<void> {
+    try {
+      for (const topic of connection.topics.list()) await this.hub.topics.attach(connection.clientId, topic);
+    } catch (error) {
+      this.hub.reportError(error, connection, undefined, "ADAPTER_ERROR");
+    }
+  }
+
+  async deliver(delivery: object): Promise<unknown> {
+    await this.ready();
+    return this.#pubsub?.receive(delivery);
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -282,6 +310,7 @@ export function createDurableObjectHandler(first: object, second: object = {}): 
     webSocketClose: (socket, code, reason) => enter((sockets) => sockets.closed(socket, code, reason)),
     webSocketError: (socket) => enter((sockets) => sockets.closed(socket, 1006, "")),
     alarm: () => enter((sockets) => sockets.alarm()),
+    deliverPubSub: (delivery) => enter((sockets) => sockets.deliver(delivery)),
   };
 }
 
@@ -291,13 +320,24 @@ function here0(core: RouterCore, state: object | undefined, last: ObjectSockets)
   return byRouter.get(core)?.find((sockets) => sockets.isHere()) ?? last;
 }
 
-/** A base class for objects that serve a router. */
-export function SocketsDO<Data = ConnectionData>(router: RouterOf<Data>, options: ServerOptions<Data> = {}): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler {
-  return class {
+/** What a router is made of in an object that needs its bindings. */
+export type RouterFactory<Data, Env> = (env: Env, state: SocketsObjectState) => RouterOf<Data>;
+
+/**
+ * A base class for objects that serve a router: one for all objects of the class, or one each, made with the object's bindings.
+ *
+ * ```ts fragment
+ * export class Chat extends SocketsDO((env) => chat(cloudflarePubSub(env.PUBSUB)), { authenticate }) {}
+ * ```
+ */
+export function SocketsDO<Data = ConnectionData, Env = never>(router: RouterOf<Data> | RouterFactory<Data, Env>, options: ServerOptions<Data> = {}): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler {
+  return class extends DurableObject {
     readonly #handler: DurableObjectSocketHandler;
 
-    constructor(state: SocketsObjectState, _env: unknown) {
-      this.#handler = createDurableObjectHandler(router, { ...options, state });
+    constructor(state: SocketsObjectState, env: unknown) {
+      super(state as never, env);
+      const made = typeof router === "function" ? router(env as Env, state) : router;
+      this.#handler = createDurableObjectHandler(made, { ...options, state });
     }
 
     fetch(request: Request): Promise<Response> {
@@ -318,6 +358,10 @@ export function SocketsDO<Data = ConnectionData>(router: RouterOf<Data>, options
 
     alarm(): Promise<void> {
       return this.#handler.alarm();
+    }
+
+    deliverPubSub(delivery: object): Promise<unknown> {
+      return this.#handler.deliverPubSub(delivery);
     }
   };
 }

@@ -4,6 +4,7 @@ import { systemClock } from "../../core/clock.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { failed, isHost, refusalOf, refuse } from "../framing.ts";
+import { withWebSockets } from "./web-sockets.ts";
 import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
 
 /** Options of `serve` on Deno. Limits of a request's header are the runtime's own: 100 fields, 64 KiB or so. */
@@ -50,6 +51,7 @@ export async function serve(app: Servable, options: DenoServeOptions = {}): Prom
       try {
         const proper = withOneHost(request);
         if (proper === undefined) return refuse(400);
+        if (proper.headers.get("upgrade")?.toLowerCase() === "websocket") return acceptingSockets(fetch, proper, request, info);
         const answer = fetch(proper, info);
         return isPromise(answer) ? untilGraceEnds(answer, pending) : answer;
       } catch (error) {
@@ -58,6 +60,17 @@ export async function serve(app: Servable, options: DenoServeOptions = {}): Prom
     },
   );
   return listening(app, { port: server.addr.port, hostname }, options.signal, (graceMs) => shutDown(server, force, pending, graceMs));
+}
+
+/** A handshake that the application accepts is completed by Deno's own answer; what it answers otherwise goes out as it is. */
+async function acceptingSockets(fetch: (request: Request, env: unknown) => MaybePromise<Response>, proper: Request, request: Request, info: unknown): Promise<Response> {
+  let handshake: Response | undefined;
+  try {
+    const answer = await fetch(proper, withWebSockets(info, request, (response) => void (handshake = response)));
+    return handshake ?? answer;
+  } catch (error) {
+    return handshake ?? failed(error);
+  }
 }
 
 /**

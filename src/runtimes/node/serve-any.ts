@@ -1,7 +1,6 @@
-/** One `serve` for everything that can be served: a gateway, an application with `fetch`, a router of sockets. */
+/** `serve` on Node. */
 
-import { type ConnectionData, type RouterOf, type SocketServeOptions, type SocketServer, isRouter } from "../../sockets/adapter.ts";
-import type { Servable } from "../listening.ts";
+import { type ServeAny, serveAny } from "../serve-any.ts";
 import { type NodeServer, type ServeOptions, serve as serveHttp } from "./serve.ts";
 import { serveSockets } from "./sockets.ts";
 
@@ -14,8 +13,4 @@ import { serveSockets } from "./sockets.ts";
  * const sockets = await serve(router, { port: 0, authenticate: (request) => userOf(request) });
  * ```
  */
-export function serve<Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data> & { readonly ws?: object }): Promise<SocketServer>;
-export function serve(app: Servable, options?: ServeOptions): Promise<NodeServer>;
-export async function serve(app: unknown, options: object = {}): Promise<NodeServer & SocketServer> {
-  return (isRouter(app) ? serveSockets(app as RouterOf, options) : serveHttp(app as Servable, options)) as Promise<NodeServer & SocketServer>;
-}
+export const serve: ServeAny<ServeOptions, NodeServer, { readonly ws?: object }> = /* @__PURE__ */ serveAny(serveHttp, serveSockets);

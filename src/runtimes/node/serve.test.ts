@@ -1,10 +1,12 @@
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createGateway } from "../../gateway/create-gateway.ts";
+import { definePolicy } from "../../gateway/define-policy.ts";
 import { circuitBreaker } from "../../gateway/policies/resilience/circuit-breaker.ts";
 import { retry } from "../../gateway/policies/resilience/retry.ts";
 import { timeout } from "../../gateway/policies/resilience/timeout.ts";
+import { cors } from "../../gateway/policies/traffic/cors.ts";
 import type { GatewayConfig, GatewayInstance, UpstreamConfig } from "../../gateway/types.ts";
 import { serve, type NodeServer } from "./serve.ts";
 
@@ -51,6 +53,7 @@ let overrideGlobals = false;
 // The light classes stay once they are installed, so they come second.
 describe.each([false, true])("with overrideGlobals: %s", (override) => {
   beforeAll(() => void (overrideGlobals = override));
+  afterAll(() => expect(Object.getPrototypeOf(Response) !== Function.prototype).toBe(override));
 
 describe("serve", () => {
     test("answers, knows the socket's address, and closes", async () => {
@@ -64,12 +67,66 @@ describe("serve", () => {
 
     test("a port in use is the system's error", async () => {
       const first = await served({ type: "handler", handler: (c) => c.text("x") });
-      await expect(serve(first.gateway, { port: first.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+      await expect(serve(first.gateway, { port: first.port, overrideGlobals })).rejects.toMatchObject({ code: "EADDRINUSE" });
     });
 
     test.each([[{ port: -1 }, /port.*-1/], [{ port: 70_000 }, /port/], [{ hostname: "" }, /hostname/]])("refuses %j", async (options, message) => {
       const gateway = createGateway({ routes: [{ path: "/", pipeline: { upstream: { type: "handler", handler: () => new Response() } } }] });
       await expect(serve(gateway, options)).rejects.toThrow(message);
+    });
+
+    test("fields set after the body was looked at are sent", async () => {
+      const late = definePolicy({
+        name: "late",
+        async handler(c, next) {
+          await next();
+          const { headers } = c.res;
+          headers.set("x-before", "1");
+          const length = (await c.res.clone().text()).length;
+          headers.set("x-length", String(length));
+          headers.delete("etag");
+        },
+      });
+      const handler = (): Response => new Response("four", { headers: { etag: '"a"' } });
+      const server = await served({ type: "handler", handler }, { policies: [late(), cors()] });
+      const response = await fetch(server.url, { headers: { origin: "https://a.example" } });
+      expect([response.headers.get("x-before"), response.headers.get("x-length"), response.headers.get("etag"), response.headers.get("access-control-allow-origin"), await response.text()]).toEqual(["1", "4", null, "*", "four"]);
+    });
+
+    test("a clone has fields of its own", async () => {
+      const seen: unknown[] = [];
+      const cloning = definePolicy({
+        name: "cloning",
+        async handler(c, next) {
+          await next();
+          c.res.headers.set("x-own", "kept");
+          const copy = c.res.clone();
+          c.res.headers.set("x-own", "sent");
+          seen.push(copy.headers.get("x-own"), await copy.text());
+        },
+      });
+      const server = await served({ type: "handler", handler: () => new Response("x") }, { policies: [cloning()] });
+      const response = await fetch(server.url);
+      expect([...seen, response.headers.get("x-own")]).toEqual(["kept", "x", "sent"]);
+    });
+
+    test("fields that a handler uses again never pick up another caller's", async () => {
+      const shared = new Headers({ "x-shared": "1" });
+      const pairs: [string, string][] = [["x-shared", "1"]];
+      let calls = 0;
+      const marks = definePolicy({
+        name: "marks",
+        async handler(c, next) {
+          await next();
+          c.res.headers.append("set-cookie", `session=${c.req.header("x-user")}`);
+        },
+      });
+      const server = await served({ type: "handler", handler: () => new Response("x", { headers: calls++ % 2 === 0 ? shared : pairs }) }, { policies: [marks()] });
+      for (const user of ["ada", "bob", "cleo", "dan"]) {
+        const response = await fetch(server.url, { headers: { "x-user": user } });
+        expect([response.headers.getSetCookie(), response.headers.get("x-shared")]).toEqual([[`session=${user}`], "1"]);
+      }
+      expect([[...shared], pairs.length]).toEqual([[["x-shared", "1"]], 1]);
     });
 
     test("malformed percent-encoding is a 400 problem", async () => {

@@ -17,6 +17,9 @@ export class NodeTransport implements Transport {
   readonly #compressed: boolean;
   /** What waits for the end of this turn. */
   pending: Pending | undefined = undefined;
+  /** Somebody waits for room. A socket that takes everything at once has nothing to drain, and says nothing. */
+  wantsRoom = false;
+  onRoom: (() => void) | undefined = undefined;
 
   constructor(raw: WebSocket, socket: Duplex, writer: TurnWriter, compressed: boolean) {
     this.raw = raw;
@@ -51,7 +54,9 @@ export class NodeTransport implements Transport {
     const { pending } = this;
     if (pending === undefined) return;
     this.pending = undefined;
-    if (this.#socket.writable) this.#socket.write(pending.buffer());
+    if (!this.#socket.writable || !this.#socket.write(pending.buffer()) || !this.wantsRoom) return;
+    this.wantsRoom = false;
+    this.onRoom?.();
   }
 
   close(code: number, reason: string): void {

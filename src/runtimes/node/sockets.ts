@@ -105,7 +105,8 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
           if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection.transportTooBig(hub.options.limits.transportPayloadBytes);
         });
         raw.on("close", (code: number, reason: Buffer) => void connection.closed(wireCode(code), reason.toString("utf8")));
-        socket.on("drain", () => connection.outbox.drained());
+        transport.onRoom = () => connection.outbox.drained();
+        socket.on("drain", transport.onRoom);
       });
     } finally {
       wss.removeListener("headers", addHeaders);

@@ -33,7 +33,7 @@ export function conformanceRouter(options: RouterOptions = {}): Router {
   const Echo = message("ECHO", { text });
   const Echoed = message("ECHOED", { text });
   const Hooks = rpc("HOOKS", { of: text }, "HOOKS_SEEN", { seen: any });
-  const Runtime = rpc("RUNTIME", undefined, "RUNTIME_IS", { runtime: text });
+  const Runtime = rpc("RUNTIME", undefined, "RUNTIME_IS", { runtime: text, polluted: any });
   const Slow = message("SLOW", { text, turns: number });
   const Add = rpc("ADD", { a: number, b: number }, "SUM", { sum: number });
   const Count = rpc({ req: { type: "COUNT", payload: { to: number } }, res: { type: "COUNTED", payload: { to: number } }, progress: number });
@@ -68,7 +68,7 @@ export function conformanceRouter(options: RouterOptions = {}): Router {
       for (let i = 0; i < ctx.payload.turns; i++) await new Promise<void>((resolve) => void Promise.resolve().then(() => resolve()));
       await ctx.send(Echoed, { text: ctx.payload.text });
     })
-    .rpc(Runtime, () => ({ runtime: currentRuntime() }))
+    .rpc(Runtime, () => ({ runtime: currentRuntime(), polluted: Object.keys(Object.prototype).length > 0 || (({}) as { polluted?: unknown }).polluted !== undefined }))
     .rpc(Hooks, ({ payload }) => ({ seen: seen.get(payload.of) ?? [] }))
     .rpc(Add, ({ payload }) => ({ sum: payload.a + payload.b }))
     .rpc(Count, async function* ({ payload }) {

@@ -2,6 +2,7 @@
 
 import { systemClock } from "../../core/clock.ts";
 import { systemRandom } from "../../core/random.ts";
+import { type Codec, PROTOCOL_PREFIX, jsonCodec } from "../codec.ts";
 import type { ConformanceRuntime } from "./conformance-router.ts";
 
 /** The socket of any platform or library that follows the standard's events. */
@@ -18,6 +19,8 @@ export interface SocketsConformanceOptions {
   /** The runtime it must run in: the first assertion. */
   readonly runtime: ConformanceRuntime;
   readonly connect: (url: string, protocols?: readonly string[]) => ClientSocketLike;
+  /** Speaks in this codec, one of the router's `codecs`. @default JSON, without naming it */
+  readonly codec?: Codec;
 }
 
 export interface SocketsConformanceReport {
@@ -50,6 +53,7 @@ interface Received {
 
 interface Client {
   readonly name: string;
+  readonly codec: Codec;
   send(frame: unknown): void;
   raw(data: string | Uint8Array): void;
   /** Waits for a frame of the type. */
@@ -112,8 +116,10 @@ async function within<T>(work: Promise<T>, what: string): Promise<T> {
   }
 }
 
-async function connect({ url, connect: make }: SocketsConformanceOptions, name: string): Promise<Client> {
-  const socket = make(`${url}?name=${name}`);
+async function connect({ url, connect: make, codec: given }: SocketsConformanceOptions, name: string): Promise<Client> {
+  const codec = given ?? jsonCodec;
+  const to = `${url}${url.includes("?") ? "&" : "?"}name=${name}`;
+  const socket = given === undefined ? make(to) : make(to, [PROTOCOL_PREFIX + codec.name]);
   socket.binaryType = "arraybuffer";
   const frames: Received[] = [];
   const lines: string[] = [];
@@ -125,7 +131,9 @@ async function connect({ url, connect: make }: SocketsConformanceOptions, name: 
   }) as never));
   socket.addEventListener("error", (() => undefined) as never);
   socket.addEventListener("message", ((event: { data: unknown }) => {
-    const frame = JSON.parse(String(event.data)) as Received;
+    const binary = event.data instanceof ArrayBuffer;
+    if (binary !== codec.binary) lines.push(`a ${binary ? "binary" : "text"} message`);
+    const frame = codec.decode(binary ? new Uint8Array(event.data as ArrayBuffer) : String(event.data)) as Received;
     lines.push(normalise(frame));
     const at = waiting.findIndex(({ type }) => type === frame.type);
     if (at >= 0) waiting.splice(at, 1)[0]?.take(frame);
@@ -137,8 +145,9 @@ async function connect({ url, connect: make }: SocketsConformanceOptions, name: 
   }), "open");
   return {
     name,
+    codec,
     raw: (data) => socket.send(data),
-    send: (frame) => socket.send(JSON.stringify(frame)),
+    send: (frame) => socket.send(codec.encode(frame)),
     frame(type) {
       const at = frames.findIndex((frame) => frame.type === type);
       if (at >= 0) return Promise.resolve(frames.splice(at, 1)[0] as Received);
@@ -165,9 +174,9 @@ interface Case {
 
 const call = (id: string, type: string, payload?: unknown, meta: object = {}): object => ({ type, meta: { ...meta, correlationId: id }, ...(payload === undefined ? {} : { payload }) });
 
-const badFrames: readonly [name: string, frame: string | Uint8Array, type: string, code: string][] = [
+const badFrames: readonly [name: string, frame: string, type: string, code: string][] = [
   ["no JSON", "{", "ERROR", "INVALID_ARGUMENT"],
-  ["binary under a text codec", new Uint8Array([123, 125]), "ERROR", "INVALID_ARGUMENT"],
+  ["the other kind of message", "", "ERROR", "INVALID_ARGUMENT"],
   ["an array", "[]", "ERROR", "INVALID_ARGUMENT"],
   ["no type", '{"payload":1}', "ERROR", "INVALID_ARGUMENT"],
   ["an unknown root key", '{"type":"ECHO","x":1}', "ERROR", "INVALID_ARGUMENT"],
@@ -182,6 +191,14 @@ const badFrames: readonly [name: string, frame: string | Uint8Array, type: strin
   ["a wrong payload", '{"type":"ECHO","payload":{"text":1}}', "ERROR", "INVALID_ARGUMENT"],
   ["a wrong payload of a call", '{"type":"ADD","meta":{"correlationId":"bad"},"payload":{}}', "RPC_ERROR", "INVALID_ARGUMENT"],
 ];
+
+/** A bad frame in the words of the codec. */
+function spelled(text: string, codec: Codec): string | Uint8Array {
+  if (text === "") return codec.binary ? "{}" : new Uint8Array([123, 125]);
+  if (!codec.binary) return text;
+  // 0xc1 is the one byte that MessagePack never uses.
+  return text === "{" ? new Uint8Array([0xc1]) : codec.encode(JSON.parse(text));
+}
 
 const cases: readonly (readonly [rule: string, steps: (test: Case) => Promise<void>])[] = [
   ["runtime", async ({ open, options, expect }) => {
@@ -234,7 +251,7 @@ const cases: readonly (readonly [rule: string, steps: (test: Case) => Promise<vo
   ...badFrames.map(([name, frame, type, code]) => [`bad input: ${name}`, async ({ open, expect }: Case) => {
     const client = await open();
     await client.frame("ECHOED");
-    client.raw(frame);
+    client.raw(spelled(frame, client.codec));
     const answer = await client.frame(type);
     expect(answer.payload.code, code, "the code");
     client.send({ type: "ECHO", payload: { text: "still here" } });
@@ -322,7 +339,8 @@ const cases: readonly (readonly [rule: string, steps: (test: Case) => Promise<vo
   ["heartbeat, byte for byte", async ({ open, expect }) => {
     const client = await open();
     await client.frame("ECHOED");
-    client.raw('{"type":"__heartbeat"}');
+    if (client.codec.binary) client.send({ type: "__heartbeat" });
+    else client.raw('{"type":"__heartbeat"}');
     await client.frame("__heartbeat_ack");
     expect(client.seen().at(-1), '{"type":"__heartbeat_ack"}', "the ack");
   }],

@@ -1,5 +1,6 @@
 /** A client that sends the bytes it is told to. */
 
+import { WebSocket } from "ws";
 import { connect, type Socket } from "node:net";
 
 export interface RawAnswer {
@@ -60,4 +61,51 @@ export function open(port: number, bytes: string, until: RegExp | undefined): Pr
       if (until?.test(text) === true) resolve(socket);
     });
   });
+}
+
+export interface TestSocket {
+  readonly protocol: string;
+  /** The next message; bytes as `bytes:` and hex. */
+  next(): Promise<string>;
+  send(data: string | Uint8Array): void;
+  close(code?: number, reason?: string): void;
+  /** `code reason`. */
+  readonly closed: Promise<string>;
+}
+
+/** Rejects with the status as its message when the handshake is answered with something else. */
+export function openSocket(url: string, protocols: string[], headers: Record<string, string>): Promise<TestSocket> {
+  const socket = new WebSocket(url, protocols, { headers });
+  const got: string[] = [];
+  const waiting: ((text: string) => void)[] = [];
+  socket.on("message", (data: Buffer, binary) => {
+    const text = binary ? `bytes:${data.toString("hex")}` : String(data);
+    const taker = waiting.shift();
+    if (taker === undefined) got.push(text);
+    else taker(text);
+  });
+  const closed = new Promise<string>((resolve) => socket.on("close", (code, reason) => resolve(`${code} ${String(reason)}`)));
+  return new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("unexpected-response", (request, response) => {
+      response.resume();
+      request.destroy();
+      reject(new Error(String(response.statusCode)));
+    });
+    socket.on("open", () => resolve({
+      protocol: socket.protocol,
+      next: () => {
+        const ready = got.shift();
+        return ready === undefined ? new Promise((take) => waiting.push(take)) : Promise.resolve(ready);
+      },
+      send: (data) => socket.send(data),
+      close: (code, reason) => socket.close(code, reason),
+      closed,
+    }));
+  });
+}
+
+/** The status that a handshake was answered with. */
+export function refusal(opened: Promise<TestSocket>): Promise<number> {
+  return opened.then(() => 101, (error: Error) => Number(error.message));
 }

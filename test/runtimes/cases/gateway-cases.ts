@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { until } from "../../servers/process.ts";
+import { fuzz } from "../../surfaces/fuzz/raw-fuzzer.ts";
 import type { RuntimeName } from "../inside/runtime-name.ts";
-import { GET, json, open, raw } from "./client.ts";
+import { GET, json, open, openSocket, raw, refusal } from "./client.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Site {
@@ -368,6 +369,53 @@ export const gatewayCases: readonly Case[] = [
     async run({ port }) {
       const { status } = await raw(port, "CONNECT victim:443 HTTP/1.1\r\nHost: victim:443\r\nConnection: close\r\n\r\n", /\r\n\r\n/, 2000);
       assert.ok(status === 0 || status >= 400, `answered ${status}`);
+    },
+    not: { workerd: SEEN },
+  },
+  {
+    name: "a WebSocket passes text, bytes, the subprotocol, and a close with its code, both ways",
+    async run({ url, upstream }) {
+      const address = `${url.replace("http", "ws")}/ws/socket?q=1`;
+      const first = await openSocket(address, ["other", "chat"], { "x-see": "seen", origin: "https://own.example" });
+      assert.equal(first.protocol, "chat");
+      assert.equal(await first.next(), "hello /up/socket?q=1 seen");
+      first.send("héllo");
+      assert.equal(await first.next(), "héllo");
+      first.send(Buffer.from([0, 255, 128]));
+      assert.equal(await first.next(), "bytes:00ff80");
+      for (let i = 0; i < 200; i++) first.send(`${i}`);
+      for (let i = 0; i < 200; i++) assert.equal(await first.next(), `${i}`);
+      const long = "x".repeat(300_000);
+      first.send(long);
+      assert.equal(await first.next(), long);
+      first.send("bye");
+      assert.equal(await first.closed, "4001 see you");
+      const second = await openSocket(address, [], {});
+      assert.equal(second.protocol, "");
+      const before = upstream.closes.length;
+      second.close(4002, "enough");
+      assert.equal(await second.closed, "4002 enough");
+      await until("the upstream hears of it", () => upstream.closes.length > before);
+      assert.equal(upstream.closes.at(-1), "4002 enough");
+    },
+  },
+  {
+    name: "a WebSocket handshake passes the same policies, and is refused by problem documents",
+    async run({ url }) {
+      const address = url.replace("http", "ws");
+      assert.equal(await refusal(openSocket(`${address}/ws/socket`, [], { origin: "https://evil.example" })), 403);
+      const refused = await refusal(openSocket(`${address}/ws/no-socket`, [], { origin: "https://own.example" }));
+      assert.ok(refused === 403 || refused === 502, `status ${refused}`);
+      assert.equal(await refusal(openSocket(`${address}/nothing`, [], {})), 404);
+    },
+  },
+  {
+    name: "nothing a client can write into a socket gets a 5xx, a hang or a crash",
+    async run({ url, port }) {
+      const seed = 20_261_128;
+      const findings = await fuzz({ port, count: 400, seed, patienceMs: 20_000, targets: ["/api/echo", "/api/upload", "/cached/text", "/see/x?y=1", "/limited", "/ws/socket"] });
+      assert.deepEqual(findings, [], `seed ${seed}`);
+      assert.equal((await fetch(`${url}/runtime`)).status, 200);
     },
     not: { workerd: SEEN },
   },

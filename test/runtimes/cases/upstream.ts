@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
+import { WebSocketServer } from "ws";
 
 export interface Upstream {
   readonly origin: string;
@@ -16,6 +17,8 @@ export interface Upstream {
   readonly uploaded: () => number;
   /** Lets the stalled upload be read. */
   readonly drain: () => void;
+  /** How clients' sockets at `/up/socket` ended, as `code reason`. */
+  readonly closes: string[];
   /** Whether `/up/flaky` fails. */
   failing: boolean;
   close(): Promise<void>;
@@ -98,15 +101,33 @@ export async function startUpstream(): Promise<Upstream> {
     job(request, response);
   });
   server.keepAliveTimeout = 60_000;
+  const closes: string[] = [];
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has("chat") ? "chat" : false) });
+  server.on("upgrade", (request, socket, head) => {
+    if (!request.url?.startsWith("/up/socket")) {
+      socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      client.send(`hello ${request.url} ${String(request.headers["x-see"])}`);
+      client.on("message", (data: Buffer, binary) => {
+        if (String(data) === "bye") client.close(4001, "see you");
+        else client.send(data, { binary });
+      });
+      client.on("close", (code, reason) => closes.push(`${code} ${String(reason)}`));
+    });
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return Object.assign(upstream, {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     left,
+    closes,
     sent: () => sent,
     received: () => received,
     uploaded: () => uploaded,
     drain: () => drain(),
     async close() {
+      for (const client of sockets.clients) client.terminate();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -1,6 +1,6 @@
 /** The gateway under test: one configuration for every runtime. */
 
-import { cache, circuitBreaker, createGateway, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
+import { cache, circuitBreaker, createGateway, csrf, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
 import type { GatewayAdapter } from "sluice/state";
 import { runtimeName } from "./runtime-name.ts";
 
@@ -68,6 +68,7 @@ export function gatewayApp(upstream: string, adapter: GatewayAdapter): GatewayIn
       { path: "/limited", pipeline: { policies: [rateLimit({ max: 3, windowSeconds: 600, keyBy: (c) => c.req.header("x-key") ?? "none" })], upstream: { type: "handler", handler: (c) => c.text("in") } } },
       { path: "/breaker/*", pipeline: { policies: [circuitBreaker({ failureThreshold: 2, resetTimeoutMs: 400 })], upstream: url("/breaker") } },
       { path: "/cached/*", pipeline: { policies: [cache({ ttlSeconds: 600 })], upstream: url("/cached") } },
+      { path: "/ws/*", methods: ["GET"], pipeline: { policies: [csrf({ allowedOrigins: ["https://own.example"] })], upstream: url("/ws") } },
       { path: "/api/*", pipeline: { upstream: url("/api") } },
       { path: "/impatient/*", pipeline: { upstream: { ...url("/impatient"), headersTimeoutMs: 100, idleBodyTimeoutMs: 100 } } },
       { path: "/nowhere", pipeline: { upstream: { type: "url", target: "http://127.0.0.1:9" } } },

@@ -39,26 +39,39 @@ interface Charge {
   readonly dry?: boolean;
 }
 
-/**
- * What `commands` charged, in units of {@link Cover.left}; `undefined` when one of them is no plain charge under one policy of a
- * limit that can be written ahead.
- */
-export function chargedUnits(algorithm: Algorithm, commands: readonly unknown[], replies: readonly unknown[]): number | undefined {
+/** What commands charged. */
+export interface Charged {
+  /** In units of {@link Cover.left}. */
+  readonly units: number;
+  /** How long after now the last of them may be spent: 0 but for leases of a sliding window, whose debits stand where the lease ends. */
+  readonly spentWithinMs: number;
+}
+
+/** `undefined` when a command is no plain charge and no lease under one policy of a limit that can be written ahead. */
+export function chargedUnits(algorithm: Algorithm, commands: readonly unknown[], replies: readonly unknown[]): Charged | undefined {
   if (!canLease(algorithm)) return undefined;
   let units = 0;
+  let spentWithinMs = 0;
   const first = commands[0] as Charge;
   for (let i = 0; i < commands.length; i++) {
     const command = commands[i] as Charge & Record<string, unknown>;
-    if (typeof command.cost !== "number" || command["refund"] !== undefined || command["settle"] !== undefined || command["lease"] !== undefined || command["force"] !== undefined) return undefined;
+    if (command["refund"] !== undefined || command["settle"] !== undefined || command["force"] !== undefined) return undefined;
     if (i > 0 && !samePolicy(command.policy, first.policy)) return undefined;
+    if (command["lease"] !== undefined) {
+      const { granted, ttlMs } = replies[i] as LimitLeaseGrant;
+      units += unitsOf(algorithm, granted, command.policy);
+      if (granted > 0 && algorithm === (leasedSlidingWindow as Algorithm)) spentWithinMs = Math.max(spentWithinMs, ttlMs);
+      continue;
+    }
+    if (typeof command.cost !== "number") return undefined;
     if ((replies[i] as LimitDecision).allowed && command.dry !== true) units += unitsOf(algorithm, command.cost, command.policy);
   }
-  return units;
+  return { units, spentWithinMs };
 }
 
-/** Whether what is stored covers `units` more at `now`; they are taken from the cover then. */
-export function isCovered(cover: Cover | undefined, units: number, commands: readonly unknown[], now: number, since: number): boolean {
-  if (cover === undefined || now >= cover.until || now < since || units > cover.left || !samePolicy(cover.policy, (commands[0] as Charge).policy)) return false;
+/** Whether what is stored covers what was charged at `now`; it is taken from the cover then. */
+export function isCovered(cover: Cover | undefined, { units, spentWithinMs }: Charged, commands: readonly unknown[], now: number, since: number): boolean {
+  if (cover === undefined || now + spentWithinMs >= cover.until || now < since || units > cover.left || !samePolicy(cover.policy, (commands[0] as Charge).policy)) return false;
   cover.left -= units;
   return true;
 }

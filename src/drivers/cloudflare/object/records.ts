@@ -127,15 +127,15 @@ export class ObjectRecords {
       this.#forget(key);
       return chain(removed, () => toWireReply(replies));
     }
-    const units = chargedUnits(algorithm, commands, replies);
-    if (held !== undefined && units !== undefined && isCovered(held.cover, units, commands, now, held.storedAt)) {
+    const charged = chargedUnits(algorithm, commands, replies);
+    if (held !== undefined && charged !== undefined && isCovered(held.cover, charged, commands, now, held.storedAt)) {
       held.state = state;
       held.expiresAt = expiresAt;
       if (!held.dirty) this.#touch(key, held);
       return toWireReply(replies);
     }
-    const next: Held = { algorithm, state, expiresAt, cover: undefined, storedAt: now, want: wantOf(held, units, now), dirty: false };
-    return chain(this.#store(key, next, units === undefined ? undefined : (commands[0] as { policy: object }).policy, now), () => toWireReply(replies));
+    const next: Held = { algorithm, state, expiresAt, cover: undefined, storedAt: now, want: wantOf(held, charged?.units, now), dirty: false };
+    return chain(this.#store(key, next, charged === undefined ? undefined : (commands[0] as { policy: object }).policy, now), () => toWireReply(replies));
   }
 
   /** Stores a state, ahead where it can be, and keeps it: in this order, so that a write that fails changes nothing. */

@@ -1,14 +1,14 @@
-/** Charges on limits: one statement for all keys that get equal ones, and what it left alone goes another way. */
+/** Charges on limits: one part of a statement for all keys that get equal ones, and what it left alone goes another way. */
 
 import type { Operation, Reply } from "../../../state/contracts.ts";
 import { failedReplies, replay } from "../../../state/replay.ts";
-import type { PostgresConnection, Row, Statement } from "../client.ts";
-import { isLostRace, postgresError } from "../failure.ts";
-import { arrayLiteral, readPlan } from "../statements.ts";
+import type { Row } from "../client.ts";
+import type { Part } from "../parts.ts";
+import { arrayLiteral } from "../statements.ts";
 import type { Entry } from "../swap.ts";
 import { columnsOf } from "./columns.ts";
 import { nativeLimits } from "./limits.ts";
-import { type LimitStatements, type NativeLimit, limitStatements } from "./native-limit.ts";
+import { type LimitParts, type NativeLimit, limitParts } from "./native-limit.ts";
 
 /** An operation whose commands are equal charges. */
 export interface Charge {
@@ -40,39 +40,31 @@ export function chargeOf(entry: Entry): Charge | undefined {
 }
 
 export class NativeCharges {
-  readonly #connection: PostgresConnection;
   readonly #table: string;
-  readonly #statements = new Map<NativeLimit, LimitStatements>();
+  readonly #parts = new Map<NativeLimit, LimitParts>();
   /** Batches for which the snapshot is still asked. A charge that passes is dearer that way, a refusal much cheaper. */
   #filtered = 0;
-  #reads = 0;
 
-  constructor(connection: PostgresConnection, table: string) {
-    this.#connection = connection;
+  constructor(table: string) {
     this.#table = table;
   }
 
-  /** Charges of one limit on different keys. Gives those that the statement left alone. */
-  async run(limit: NativeLimit, charges: readonly Charge[], replies: Reply[][]): Promise<Entry[]> {
+  /** The part for charges of one limit on different keys. */
+  part(charges: readonly Charge[]): Part {
+    const { limit } = charges[0] as Charge;
     const filtered = this.#filtered > 0;
     if (filtered) this.#filtered--;
-    let rows: readonly Row[];
-    try {
-      rows = await this.#connection.execute(this.#statement(limit, charges.length === 1, filtered), params(limit, charges));
-    } catch (error) {
-      if (isLostRace(error)) return charges.map(({ entry }) => entry);
-      throw postgresError(error, "write");
-    }
-    if (charges.length === 1) return this.#answer(charges[0] as Charge, rows[0], replies) ? [] : [(charges[0] as Charge).entry];
-    const found = new Map(rows.map((row) => [row["key"], row]));
-    return charges.filter((charge) => !this.#answer(charge, found.get(charge.entry.key), replies)).map(({ entry }) => entry);
+    let made = this.#parts.get(limit);
+    if (made === undefined) this.#parts.set(limit, (made = limitParts(this.#table, limit)));
+    return charges.length === 1 ? (filtered ? made.oneFiltered : made.one) : filtered ? made.manyFiltered : made.many;
   }
 
-  #statement(limit: NativeLimit, single: boolean, filtered: boolean): Statement {
-    let made = this.#statements.get(limit);
-    if (made === undefined) this.#statements.set(limit, (made = limitStatements(this.#table, limit)));
-    if (!filtered) return single ? made.one : made.many;
-    return (single ? made.oneFiltered : made.manyFiltered)[readPlan(this.#reads++)] as Statement;
+  /** Answers what the rows of the part say; gives the charges that it left alone. */
+  answer(charges: readonly Charge[], rows: readonly Row[], replies: Reply[][]): Entry[] {
+    const [only] = charges;
+    if (charges.length === 1 && only !== undefined) return this.#answer(only, rows[0], replies) ? [] : [only.entry];
+    const found = new Map(rows.map((row) => [row["key"], row]));
+    return charges.filter((charge) => !this.#answer(charge, found.get(charge.entry.key), replies)).map(({ entry }) => entry);
   }
 
   /** Whether `row` answers the charge. */
@@ -97,10 +89,10 @@ export class NativeCharges {
   }
 }
 
-function params(limit: NativeLimit, charges: readonly Charge[]): string[] {
-  const [first] = charges;
-  if (charges.length === 1) return [(first as Charge).entry.key, String((first as Charge).entry.operation.commands.length), ...(first as Charge).args.map(String)];
+export function chargeParams(charges: readonly Charge[]): string[] {
+  const [first] = charges as readonly [Charge];
+  if (charges.length === 1) return [first.entry.key, String(first.entry.operation.commands.length), ...first.args.map(String)];
   const lists = [arrayLiteral(charges.map(({ entry }) => entry.key)), arrayLiteral(charges.map(({ entry }) => entry.operation.commands.length))];
-  for (let i = 0; i < limit.args; i++) lists.push(arrayLiteral(charges.map(({ args }) => args[i] as number)));
+  for (let i = 0; i < first.limit.args; i++) lists.push(arrayLiteral(charges.map(({ args }) => args[i] as number)));
   return lists;
 }

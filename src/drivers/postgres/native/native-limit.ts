@@ -10,8 +10,8 @@
  */
 
 import type { Algorithm } from "../../../state/contracts.ts";
-import type { Statement } from "../client.ts";
-import { NOW_US, READ_PLANS, named } from "../statements.ts";
+import type { Branch, Part } from "../parts.ts";
+import { NOW_US } from "../statements.ts";
 
 /** The numbers of a record as they stand in the table. */
 export interface LimitColumns {
@@ -53,14 +53,14 @@ export interface NativeLimit {
   readonly sql: LimitSql;
 }
 
-export interface LimitStatements {
+export interface LimitParts {
   /** `$1` a key, `$2` how many charges, `$3` … their arguments. */
-  readonly one: Statement;
+  readonly one: Part;
   /** The same with arrays. */
-  readonly many: Statement;
-  /** As above, and a record that refuses all charges is answered from the snapshot: no lock, no write. Under several names: see `readPlan`. */
-  readonly oneFiltered: readonly Statement[];
-  readonly manyFiltered: readonly Statement[];
+  readonly many: Part;
+  /** As above, and a record that refuses all charges is answered from the snapshot: no lock, no write. */
+  readonly oneFiltered: Part;
+  readonly manyFiltered: Part;
 }
 
 /** How far a record's clock may be ahead of a statement that began before it, in microseconds. */
@@ -81,12 +81,13 @@ export function nowMsOf(row: string, args: string): string {
 const OUT = ["seen_us", "times", "n1", "n2", "n3"];
 const TRAIL_OUT = [...OUT, "trail_at", "trail_units"];
 
-export function limitStatements(table: string, limit: NativeLimit): LimitStatements {
+export function limitParts(table: string, limit: NativeLimit): LimitParts {
   const { sql, tag } = limit;
   const args = Array.from({ length: limit.args }, (_, i) => `a${i + 1}`);
   const trail = "trail_at" in sql.first("", "c", "");
   const out = trail ? TRAIL_OUT : OUT;
-  const outOf = (source: string, times = `${source}.times`): string => out.map((name) => (name === "times" ? times : name.startsWith("trail") ? `${source}.${name}::text` : `${source}.${name}`)).join(", ");
+  const columnOf = (source: string, name: string): string => (name.startsWith("trail") ? `${source}.${name}::text` : `${source}.${name}`);
+  const outOf = (source: string, values: Readonly<Record<string, string>> = {}): Branch["columns"] => Object.fromEntries(["key", ...out].map((name) => [name, values[name] ?? columnOf(source, name)]));
 
   const passed = (row: string, input: string): string => `least(${input}.times, (${input}.a2 - (${sql.used(row, input)})) / ${input}.a1)`;
   const update = (): string => {
@@ -105,16 +106,29 @@ export function limitStatements(table: string, limit: NativeLimit): LimitStateme
   const one = `(SELECT $1::text AS key, ${NOW_US} AS seen_us, $2::text::bigint AS times, ${args.map((name, i) => `$${i + 3}::text::bigint AS ${name}`).join(", ")} OFFSET 0)`;
   // A parameter inside a subselect has no size to the planner, so it keeps one plan for all instead of making one for each.
   const many = `(SELECT i.*, n.seen_us FROM (SELECT ${NOW_US} AS seen_us OFFSET 0) AS n, unnest((SELECT $1::text::text[]), (SELECT $2::text::bigint[]), ${args.map((_, i) => `(SELECT $${i + 3}::text::bigint[])`).join(", ")}) AS i (key, times, ${args.join(", ")}))`;
-  const filtered = (input: string): string => {
+  const returning = ` RETURNING t.key, ${out.map((name) => columnOf("t", name)).join(", ")}`;
+  const common = { table: "rate_limits", writes: true, params: 2 + limit.args, clock: "none" } as const;
+  const direct = (id: string, text: string): Part => ({
+    ...common, id: `${id} ${tag}`, looksUp: false, alone: `${text}${returning}`,
+    expressions: [`@w AS (${text}${returning})`],
+    branches: [{ columns: outOf("w"), from: "FROM @w AS w" }],
+  });
+  const filtered = (id: string, input: string, insertion: (source: string, more: string) => string): Part => {
     const refusing = `coalesce(s.state = '${tag}' AND ${sql.fits("s", "i")} AND ${passed("s", "i")} <= 0, false)`;
     const columns = ["state", ...out.filter((name) => name !== "times" && name !== "seen_us")];
-    return `WITH c AS MATERIALIZED (SELECT i.*, ${nowUsOf("s", "i")} AS read_us, ${columns.map((name) => `s.${name}`).join(", ")}, ${refusing} AS refused FROM ${input} AS i LEFT JOIN LATERAL (SELECT seen_us, ${columns.join(", ")} FROM ${table} WHERE key = i.key OFFSET 0) AS s ON true), written AS (${insert("c", " AND NOT c.refused")} RETURNING t.key, ${outOf("t")})
-SELECT * FROM written UNION ALL SELECT c.key, c.read_us, 0, ${outOf("c").split(", ").slice(2).join(", ")} FROM c WHERE c.refused`;
+    return {
+      ...common, id: `${id} ${tag}`, looksUp: true,
+      expressions: [
+        `@c AS MATERIALIZED (SELECT i.*, ${nowUsOf("s", "i")} AS read_us, ${columns.map((name) => `s.${name}`).join(", ")}, ${refusing} AS refused FROM ${input} AS i LEFT JOIN LATERAL (SELECT seen_us, ${columns.join(", ")} FROM ${table} WHERE key = i.key OFFSET 0) AS s ON true)`,
+        `@w AS (${insertion("@c", " AND NOT c.refused")}${returning})`,
+      ],
+      branches: [{ columns: outOf("w"), from: "FROM @w AS w" }, { columns: outOf("c", { times: "0", seen_us: "c.read_us" }), from: "FROM @c AS c WHERE c.refused" }],
+    };
   };
   return {
-    one: named(`${single(insert(one, ""))} RETURNING t.key, ${outOf("t")}`),
-    many: named(`${insert(many, "")} RETURNING t.key, ${outOf("t")}`),
-    oneFiltered: Array.from({ length: READ_PLANS }, (_, plan) => named(`/* ${plan} */ ${single(filtered(one))}`)),
-    manyFiltered: Array.from({ length: READ_PLANS }, (_, plan) => named(`/* ${plan} */ ${filtered(many)}`)),
+    one: direct("charge", single(insert(one, ""))),
+    many: direct("charges", insert(many, "")),
+    oneFiltered: filtered("filtered charge", one, (source, more) => single(insert(source, more))),
+    manyFiltered: filtered("filtered charges", many, insert),
   };
 }

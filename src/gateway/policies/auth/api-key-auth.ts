@@ -7,6 +7,8 @@ import { OptionError } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
+import { authVerdict, queryValue, verdictOf } from "../../evaluation/verdicts.ts";
 import { claimText } from "../../field-text.ts";
 import { checkBoolean, checkFieldName, checkForwardName, checkRecord } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
@@ -59,6 +61,16 @@ export const apiKeyAuth: PolicyFactory<ApiKeyAuthConfig> = /* @__PURE__ */ defin
       checkFunction("forwardKeyIdentity.identityFn", config.forwardKeyIdentity.identityFn);
     }
   },
+  // A key in the query is read there; whoever sends the message on removes it.
+  evaluate: {
+    onRequest(input, { config, site }) {
+      const headerName = config.headerName ?? "x-api-key";
+      const key = input.headers.get(headerName) ?? (config.queryParam === undefined ? undefined : queryValue(input, config.queryParam));
+      const owned = config.forwardKeyIdentity === undefined ? [] : [config.forwardKeyIdentity.headerName];
+      return verdictOf(decideApiKey(config, key, contextOf(input), site.policyName), (decision) => authVerdict(input, decision, owned, config.stripCredentials === true ? headerName : undefined));
+    },
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, site, gateway }) {
     const headerName = config.headerName ?? "x-api-key";
     // Taken out of the URL also when the field decides: it is a secret either way.

@@ -6,6 +6,8 @@ import { fromBase64 } from "../../../core/codec.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { utf8Text } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
+import { authVerdict, verdictOf } from "../../evaluation/verdicts.ts";
 import { checkBoolean } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -34,6 +36,11 @@ export const basicAuth: PolicyFactory<BasicAuthConfig> = /* @__PURE__ */ defineP
     checkInteger("invalidStatusCode", config.invalidStatusCode ?? 403, 400, 499);
     checkBoolean("stripCredentials", config.stripCredentials);
   },
+  evaluate: {
+    onRequest: (input, { config, site }) =>
+      verdictOf(decideBasic(config, input.headers.get("authorization"), contextOf(input), site.policyName), (decision) => authVerdict(input, decision, [], config.stripCredentials === true ? "authorization" : undefined)),
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, site, gateway }) {
     const decision = await decideBasic(config, c.req.raw.headers.get("authorization"), c, site.policyName);
     applyDecision(c, gateway, decision, config.stripCredentials === true ? "authorization" : undefined);

@@ -28,6 +28,7 @@ const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["GET", "HEAD", "OPTIO
  */
 export const csrf: PolicyFactory<CsrfConfig> = /* @__PURE__ */ definePolicy<CsrfConfig, { readonly origins: ReadonlySet<string> | undefined; readonly methods: ReadonlySet<string> | undefined }>({
   name: "csrf",
+  httpOnly: true,
   priority: Priority.EARLY,
   guard: true,
   validate(config) {

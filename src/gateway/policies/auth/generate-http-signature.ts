@@ -50,6 +50,7 @@ interface GenerateState {
 /** Signs the request as the upstream will see it: with the final URL, host and fields, for each attempt anew. */
 export const generateHttpSignature: PolicyFactory<GenerateHttpSignatureConfig> = /* @__PURE__ */ definePolicy<GenerateHttpSignatureConfig, GenerateState>({
   name: "generate-http-signature",
+  httpOnly: true,
   priority: Priority.PROXY,
   validate(config) {
     if (checkString("keyId", config.keyId) === "" || !/^[\x20-\x7e]+$/.test(config.keyId)) throw new OptionError("keyId", config.keyId, "a non-empty string of printable ASCII");

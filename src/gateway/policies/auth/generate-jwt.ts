@@ -7,6 +7,7 @@ import { OptionError, quote } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
 import { configError, policyError } from "../../errors.ts";
 import { checkForwardName, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
@@ -54,13 +55,25 @@ export const generateJwt: PolicyFactory<GenerateJwtConfig> = /* @__PURE__ */ def
     checkString("tokenPrefix", config.tokenPrefix ?? "Bearer");
   },
   setup: materialOf,
+  evaluate: {
+    async onRequest(input, { config, state, site }) {
+      const [name, value] = await fieldOf(config, state, contextOf(input), site);
+      return { action: "continue", mutations: [{ type: "header", op: "set", name: name.toLowerCase(), value }] };
+    },
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, state, site }) {
-    const token = await sign(config, state, c, site);
-    const prefix = config.tokenPrefix ?? "Bearer";
-    editRequestFields(c, (headers) => headers.set(config.headerName ?? "Authorization", prefix === "" ? token : `${prefix} ${token}`));
+    const [name, value] = await fieldOf(config, state, c, site);
+    editRequestFields(c, (headers) => headers.set(name, value));
     await next();
   },
 });
+
+async function fieldOf(config: GenerateJwtConfig, state: KeyMaterial, c: Context, site: PolicySite): Promise<[name: string, value: string]> {
+  const token = await sign(config, state, c, site);
+  const prefix = config.tokenPrefix ?? "Bearer";
+  return [config.headerName ?? "Authorization", prefix === "" ? token : `${prefix} ${token}`];
+}
 
 function materialOf(config: GenerateJwtConfig): KeyMaterial {
   const algorithm = checkOneOf("algorithm", config.algorithm, [...HMAC_ALGORITHMS, ...PUBLIC_KEY_ALGORITHMS]);

@@ -48,6 +48,7 @@ interface JwsState {
 /** Admits requests with a valid signature. A missing one is a 401 `jws_missing`, anything wrong with it a 401 `jws_invalid`. */
 export const jws: PolicyFactory<JwsConfig> = /* @__PURE__ */ definePolicy<JwsConfig, JwsState>({
   name: "jws",
+  httpOnly: true,
   priority: Priority.AUTH,
   guard: true,
   ownedFields: (config) => [config.forwardHeaderName ?? "X-JWS-Payload"],

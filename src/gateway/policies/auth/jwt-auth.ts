@@ -7,6 +7,7 @@ import { sha256Hex } from "../../../core/digest.ts";
 import { OptionError } from "../../../core/errors.ts";
 import { joinKey } from "../../../core/keys.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { authVerdict, verdictOf } from "../../evaluation/verdicts.ts";
 import { isGatewayError } from "../../errors.ts";
 import { claimText } from "../../field-text.ts";
 import { checkBoolean, checkFieldName, checkForwardName, checkNames, checkRecord } from "../../option-checks.ts";
@@ -76,6 +77,14 @@ export const jwtAuth: PolicyFactory<JwtAuthConfig> = /* @__PURE__ */ definePolic
   ownedFields: (config) => Object.values(config.forwardClaims ?? {}),
   validate,
   setup: (config) => ({ config, keys: keysOf(config), forward: Object.entries(config.forwardClaims ?? {}) }),
+  evaluate: {
+    onRequest(input, { config, state, site }) {
+      const headerName = config.headerName ?? "authorization";
+      const token = credentialOf(input.headers.get(headerName), config.tokenPrefix ?? "Bearer");
+      return verdictOf(decideJwt(state, token, site), (decision) => authVerdict(input, decision, Object.values(config.forwardClaims ?? {}), config.stripCredentials === true ? headerName : undefined));
+    },
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, state, site, gateway }) {
     const headerName = config.headerName ?? "authorization";
     const decision = await decideJwt(state, tokenOf(c, config, headerName), site);

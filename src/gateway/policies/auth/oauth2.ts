@@ -7,6 +7,8 @@ import { quote, stackless } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
+import { authVerdict, queryValue, verdictOf } from "../../evaluation/verdicts.ts";
 import { GatewayError, configError, policyError } from "../../errors.ts";
 import { claimText } from "../../field-text.ts";
 import { checkBoolean, checkFieldName, checkHttpUrl, checkNames } from "../../option-checks.ts";
@@ -81,6 +83,17 @@ export const oauth2: PolicyFactory<OAuth2Config> = /* @__PURE__ */ definePolicy<
     introspection: config.introspectionUrl === undefined ? undefined : new Introspection(config.introspectionUrl, config, site.clock),
     forward: Object.entries(config.forwardTokenInfo ?? {}),
   }),
+  // A token in the query is read there; whoever sends the message on removes it.
+  evaluate: {
+    onRequest(input, { config, state, site }) {
+      const headerName = config.headerName ?? "authorization";
+      const inQuery = config.tokenLocation === "query";
+      const token = inQuery ? queryValue(input, config.queryParam ?? "access_token") : credentialOf(input.headers.get(headerName), config.headerPrefix ?? "Bearer");
+      const strip = config.stripCredentials === true && !inQuery ? headerName : undefined;
+      return verdictOf(decideOAuth2(state, token, contextOf(input), site), (decision) => authVerdict(input, decision, Object.values(config.forwardTokenInfo ?? {}), strip));
+    },
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, state, site, gateway }) {
     const headerName = config.headerName ?? "authorization";
     const inQuery = config.tokenLocation === "query";

@@ -3,6 +3,7 @@
 import { checkString } from "../../../core/check.ts";
 import { OptionError, stackless } from "../../../core/errors.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { authVerdict } from "../../evaluation/verdicts.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkBoolean, checkForwardName, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
@@ -37,7 +38,7 @@ export const rbac: PolicyFactory<RbacConfig> = /* @__PURE__ */ definePolicy<Rbac
   priority: Priority.AUTH,
   guard: true,
   late: true,
-  ownedFields: (config) => (config.stripHeaders === false ? [] : [config.roleHeader ?? "x-user-role", config.permissionHeader ?? "x-user-permissions"]),
+  ownedFields: ownFields,
   validate(config) {
     if (config.roles === undefined && config.permissions === undefined) throw new OptionError("roles", undefined, 'given, or "permissions"');
     if (config.roles !== undefined) checkNames("roles", config.roles, 1);
@@ -48,17 +49,22 @@ export const rbac: PolicyFactory<RbacConfig> = /* @__PURE__ */ definePolicy<Rbac
     checkString("denyMessage", config.denyMessage ?? "");
     checkBoolean("stripHeaders", config.stripHeaders);
   },
+  // Fields of a message count only where `stripHeaders: false` says that whoever sends it may set them.
+  evaluate: { onRequest: (input, { config }) => authVerdict(input, decideRbac(config, rbacInput(config, input.identity, config.stripHeaders === false ? input.headers : undefined)), ownFields(config)) },
+  phases: ["request-headers"],
   handler(c, next, { config, gateway }) {
-    const { headers } = c.req.raw;
-    const decision = decideRbac(config, {
-      identity: gateway.identity,
-      roles: headers.get(config.roleHeader ?? "x-user-role"),
-      permissions: headers.get(config.permissionHeader ?? "x-user-permissions"),
-    });
-    applyDecision(c, gateway, decision);
+    applyDecision(c, gateway, decideRbac(config, rbacInput(config, gateway.identity, c.req.raw.headers)));
     return next();
   },
 });
+
+function ownFields(config: RbacConfig): string[] {
+  return config.stripHeaders === false ? [] : [config.roleHeader ?? "x-user-role", config.permissionHeader ?? "x-user-permissions"];
+}
+
+function rbacInput(config: RbacConfig, identity: Identity | undefined, headers: Headers | undefined): RbacInput {
+  return { identity, roles: headers?.get(config.roleHeader ?? "x-user-role") ?? null, permissions: headers?.get(config.permissionHeader ?? "x-user-permissions") ?? null };
+}
 
 export interface RbacInput {
   readonly identity: Identity | undefined;

@@ -69,6 +69,7 @@ interface VerifyState {
  */
 export const verifyHttpSignature: PolicyFactory<VerifyHttpSignatureConfig> = /* @__PURE__ */ definePolicy<VerifyHttpSignatureConfig, VerifyState>({
   name: "verify-http-signature",
+  httpOnly: true,
   priority: Priority.AUTH,
   guard: true,
   validate,

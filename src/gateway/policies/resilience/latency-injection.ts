@@ -20,6 +20,7 @@ export interface LatencyInjectionConfig extends PolicyOptions {
 /** Waits, unless the client leaves. */
 export const latencyInjection: PolicyFactory<LatencyInjectionConfig> = /* @__PURE__ */ definePolicy<LatencyInjectionConfig, undefined>({
   name: "latency-injection",
+  httpOnly: true,
   priority: Priority.EARLY,
   validate(config) {
     checkNonNegative("delayMs", config.delayMs);

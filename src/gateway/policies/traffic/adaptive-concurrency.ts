@@ -23,6 +23,7 @@ export interface AdaptiveConcurrencyConfig extends PolicyOptions {
 /** Refuses with 503 `overloaded` what is above the limit, which lives in this process and shows as event `concurrency` and gauge `gateway_concurrency_limit`. */
 export const adaptiveConcurrency: PolicyFactory<AdaptiveConcurrencyConfig> = /* @__PURE__ */ definePolicy<AdaptiveConcurrencyConfig, AdaptiveLimit>({
   name: "adaptive-concurrency",
+  httpOnly: true,
   priority: Priority.CIRCUIT_BREAKER,
   validate(config) {
     const min = checkInteger("min", config.min ?? 1, 1);

@@ -20,6 +20,7 @@ export interface BulkheadConfig extends PolicyOptions {
 /** Refuses with 503 `bulkhead_full` what finds no place: one slow upstream cannot take all of this process. */
 export const bulkhead: PolicyFactory<BulkheadConfig> = /* @__PURE__ */ definePolicy<BulkheadConfig, WaitingLine>({
   name: "bulkhead",
+  httpOnly: true,
   priority: Priority.CIRCUIT_BREAKER,
   validate(config) {
     checkInteger("maxConcurrent", config.maxConcurrent ?? 100, 1);

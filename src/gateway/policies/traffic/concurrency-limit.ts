@@ -47,6 +47,7 @@ type Tools = PolicyTools<ConcurrencyLimitConfig, State>;
 /** Refuses with `concurrency_limited` and `retry-after` what finds no place. Places are leases in the store: renewed while a body streams. */
 export const concurrencyLimit: PolicyFactory<ConcurrencyLimitConfig> = /* @__PURE__ */ definePolicy<ConcurrencyLimitConfig, State>({
   name: "concurrency-limit",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1, 512);

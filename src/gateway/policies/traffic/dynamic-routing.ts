@@ -48,6 +48,7 @@ interface RoutingState {
 /** Replaces target, path and fields of the route's `url` upstream. No rule and no `fallthrough`: 404 `no_route`. Caches key by the target. */
 export const dynamicRouting: PolicyFactory<DynamicRoutingConfig> = /* @__PURE__ */ definePolicy<DynamicRoutingConfig, RoutingState>({
   name: "dynamic-routing",
+  httpOnly: true,
   priority: Priority.REQUEST_TRANSFORM,
   validate(config) {
     rulesOf(config);

@@ -5,6 +5,7 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
+import { orReject } from "../../evaluation/verdicts.ts";
 import { checkFieldName } from "../../option-checks.ts";
 import { peerIsTrusted, platformSets } from "../../peer-trust.ts";
 import { Priority } from "../../priority.ts";
@@ -22,7 +23,7 @@ export interface GeoIpFilterConfig extends PolicyOptions {
 }
 
 /** Refuses with 403 `geo_denied`. An unknown country is refused in the mode `allow`. */
-export const geoIpFilter: PolicyFactory<GeoIpFilterConfig> = /* @__PURE__ */ definePolicy<GeoIpFilterConfig, { readonly allow: ReadonlySet<string>; readonly deny: ReadonlySet<string> }>({
+export const geoIpFilter: PolicyFactory<GeoIpFilterConfig> = /* @__PURE__ */ definePolicy<GeoIpFilterConfig, Countries>({
   name: "geo-ip-filter",
   priority: Priority.IP_FILTER,
   guard: true,
@@ -33,17 +34,35 @@ export const geoIpFilter: PolicyFactory<GeoIpFilterConfig> = /* @__PURE__ */ def
     for (const option of ["allow", "deny"] as const) countries(option, config[option]);
   },
   setup: (config) => ({ allow: countries("allow", config.allow), deny: countries("deny", config.deny) }),
+  // Nobody vouches for the field of a message that is evaluated elsewhere, unless the platform sets it.
+  evaluate: {
+    onRequest({ headers }, { config, state }) {
+      const field = config.countryHeader ?? "cf-ipcountry";
+      return orReject(refusalOf(config, state, platformSets(field) ? headers.get(field) : null));
+    },
+  },
+  phases: ["request-headers"],
   handler(c, next, { config, state }) {
     const field = config.countryHeader ?? "cf-ipcountry";
     const believed = platformSets(field) || peerIsTrusted(requestState(c));
-    const country = believed ? c.req.raw.headers.get(field)?.trim().toUpperCase() : undefined;
-    if (!decideCountry(config.mode ?? "deny", state, country)) throw stackless(() => new GatewayError(403, "geo_denied", "The country may not call"));
+    const refusal = refusalOf(config, state, believed ? c.req.raw.headers.get(field) : null);
+    if (refusal !== undefined) throw refusal;
     return next();
   },
 });
 
+interface Countries {
+  readonly allow: ReadonlySet<string>;
+  readonly deny: ReadonlySet<string>;
+}
+
+function refusalOf(config: GeoIpFilterConfig, state: Countries, field: string | null): GatewayError | undefined {
+  const allowed = decideCountry(config.mode ?? "deny", state, field?.trim().toUpperCase());
+  return allowed ? undefined : stackless(() => new GatewayError(403, "geo_denied", "The country may not call"));
+}
+
 /** Whether a country may call; `XX` and `T1` are how Cloudflare says that it does not know one. */
-export function decideCountry(mode: "allow" | "deny", { allow, deny }: { readonly allow: ReadonlySet<string>; readonly deny: ReadonlySet<string> }, country: string | undefined): boolean {
+export function decideCountry(mode: "allow" | "deny", { allow, deny }: Countries, country: string | undefined): boolean {
   const known = country !== undefined && /^[A-Z]{2}$/.test(country) && country !== "XX" ? country : undefined;
   if (mode === "allow") return known !== undefined && allow.has(known) && !deny.has(known);
   return known === undefined || !deny.has(known) || allow.has(known);

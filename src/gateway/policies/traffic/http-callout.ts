@@ -37,6 +37,7 @@ type Tools = PolicyTools<HttpCalloutConfig, undefined>;
 /** Asks before any stored response is served. No answer within `timeout` is a 502 `callout_failed`. */
 export const httpCallout: PolicyFactory<HttpCalloutConfig> = /* @__PURE__ */ definePolicy<HttpCalloutConfig, undefined>({
   name: "http-callout",
+  httpOnly: true,
   priority: Priority.REQUEST_TRANSFORM,
   guard: true,
   validate(config) {

@@ -62,6 +62,7 @@ type Tools = PolicyTools<IdempotencyConfig, State>;
  */
 export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<IdempotencyConfig, State>({
   name: "idempotency",
+  httpOnly: true,
   priority: 25,
   validate(config) {
     checkFieldName("header", config.header ?? "idempotency-key");

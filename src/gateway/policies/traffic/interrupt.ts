@@ -3,10 +3,12 @@
 import type { Context } from "hono";
 import { checkFunction, checkInteger } from "../../../core/check.ts";
 import { OptionError, quote } from "../../../core/errors.ts";
-import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { chain, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { policyError } from "../../errors.ts";
+import { CONTINUE, type PolicyResult } from "../../evaluation/protocol.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
 import { checkFields } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import { bodyless } from "../../response.ts";
@@ -35,15 +37,24 @@ export const interrupt: PolicyFactory<InterruptConfig> = /* @__PURE__ */ defineP
     answerOf(config);
   },
   setup: answerOf,
-  handler(c, next, { config, state, site }) {
-    const decide = (holds: unknown): MaybePromise<Response | void> => {
-      if (typeof holds !== "boolean") throw policyError(site.policyName, new TypeError(`condition must give true or false, got ${quote(holds)}`));
-      return holds ? new Response(state.text, { status: config.statusCode ?? 200, headers: state.headers }) : next();
-    };
-    const holds = callback(site.policyName, () => config.condition(c));
-    return isPromise(holds) ? holds.then(decide) : decide(holds);
+  evaluate: {
+    onRequest: (input, { config, state, site }) =>
+      chain(holds(config, contextOf(input), site.policyName), (yes): PolicyResult => {
+        if (!yes) return CONTINUE;
+        return { action: "immediate-response", status: config.statusCode ?? 200, headers: Object.fromEntries(state.headers), ...(state.text === null ? undefined : { body: state.text }) };
+      }),
   },
+  phases: ["request-headers"],
+  handler: (c, next, { config, state, site }) =>
+    chain(holds(config, c, site.policyName), (yes): MaybePromise<Response | void> => (yes ? new Response(state.text, { status: config.statusCode ?? 200, headers: state.headers }) : next())),
 });
+
+function holds(config: InterruptConfig, c: Context, policyName: string): MaybePromise<boolean> {
+  return chain(callback<unknown>(policyName, () => config.condition(c)), (given) => {
+    if (typeof given === "boolean") return given;
+    throw policyError(policyName, new TypeError(`condition must give true or false, got ${quote(given)}`));
+  });
+}
 
 function answerOf(config: InterruptConfig): { readonly text: string | null; readonly headers: Headers } {
   const headers = new Headers(config.headers);

@@ -5,6 +5,7 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { UNKNOWN_ADDRESS } from "../../client-ip.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
+import { orReject } from "../../evaluation/verdicts.ts";
 import { type AddressBlocks, parseBlocks } from "../../ip-address.ts";
 import { checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
@@ -38,12 +39,19 @@ export const ipFilter: PolicyFactory<IpFilterConfig> = /* @__PURE__ */ definePol
     stateOf(config);
   },
   setup: stateOf,
+  // Whoever evaluates a message says where it comes from: its fields are not asked.
+  evaluate: { onRequest: ({ clientIp }, { config, state }) => orReject(refusalOf(config, state, clientIp ?? UNKNOWN_ADDRESS)) },
+  phases: ["request-headers"],
   handler(_c, next, { config, state, gateway }) {
-    const address = config.ipHeaders === undefined ? gateway.clientIp : gateway.clientAddress(config.ipHeaders);
-    if (!decideIp(config.mode ?? "deny", state, address)) throw stackless(() => new GatewayError(403, "ip_denied", "The address may not call"));
+    const refusal = refusalOf(config, state, config.ipHeaders === undefined ? gateway.clientIp : gateway.clientAddress(config.ipHeaders));
+    if (refusal !== undefined) throw refusal;
     return next();
   },
 });
+
+function refusalOf(config: IpFilterConfig, state: IpFilterState, address: string): GatewayError | undefined {
+  return decideIp(config.mode ?? "deny", state, address) ? undefined : stackless(() => new GatewayError(403, "ip_denied", "The address may not call"));
+}
 
 /** Whether an address may call. */
 export function decideIp(mode: "allow" | "deny", { allow, deny }: IpFilterState, address: string): boolean {

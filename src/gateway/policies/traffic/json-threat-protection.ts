@@ -2,8 +2,10 @@
 
 import { checkInteger } from "../../../core/check.ts";
 import { stackless } from "../../../core/errors.ts";
-import { boundedRequestBytes, utf8Text } from "../../collect-body.ts";
+import { bodyTooLarge, boundedRequestBytes, utf8Text } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { CONTINUE } from "../../evaluation/protocol.ts";
+import { bodyBytes, orReject } from "../../evaluation/verdicts.ts";
 import { GatewayError } from "../../errors.ts";
 import { mediaTypeIn } from "../../media-type.ts";
 import { checkNames } from "../../option-checks.ts";
@@ -37,19 +39,26 @@ export const jsonThreatProtection: PolicyFactory<JsonThreatProtectionConfig> = /
     checkInteger("maxDepth", config.maxDepth ?? 20, 0, 1000);
     if (config.contentTypes !== undefined) checkNames("contentTypes", config.contentTypes, 1);
   },
+  evaluate: {
+    onRequest(input, { config }) {
+      if (!mediaTypeIn(input.headers.get("content-type"), config.contentTypes ?? ["application/json"])) return CONTINUE;
+      const bytes = bodyBytes(input);
+      const { maxBodySize = 1_048_576 } = config;
+      return orReject(bytes.byteLength > maxBodySize ? bodyTooLarge(maxBodySize) : decideJson(config, bytes));
+    },
+  },
+  phases: ["request-body"],
   async handler(c, next, { config }) {
     if (!mediaTypeIn(c.req.raw.headers.get("content-type"), config.contentTypes ?? ["application/json"])) return next();
-    const bytes = await boundedRequestBytes(c, config.maxBodySize ?? 1_048_576);
-    if (bytes.byteLength > 0) {
-      const error = decideJson(config, bytes);
-      if (error !== undefined) throw error;
-    }
+    const error = decideJson(config, await boundedRequestBytes(c, config.maxBodySize ?? 1_048_576));
+    if (error !== undefined) throw error;
     await next();
   },
 });
 
 /** What is wrong with a body, if anything is. */
 export function decideJson(config: JsonThreatProtectionConfig, bytes: Uint8Array): GatewayError | undefined {
+  if (bytes.byteLength === 0) return undefined;
   const text = utf8Text(bytes);
   const { maxDepth = 20, maxKeys = 100, maxStringLength = 10_000, maxArraySize = 100 } = config;
   const breach = text === undefined ? undefined : scanJson(text, { maxDepth, maxKeys, maxStringLength, maxArraySize });

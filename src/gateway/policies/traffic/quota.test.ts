@@ -5,6 +5,8 @@ import type { GatewayAdapter } from "../../../state/contracts.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { type PolicyTestHarness, createPolicyTestHarness } from "../../sdk/harness.ts";
 import { quota, quotaPeriod } from "./quota.ts";
+import { rateLimit } from "./rate-limit.ts";
+import { tokenLimit } from "./token-limit.ts";
 
 const stores = new WeakMap<Clock, GatewayAdapter>();
 /** One store on `clock`, for gateways whose own clocks are wrong. */
@@ -46,6 +48,16 @@ describe("quota", () => {
     clock.advance(1_800_000);
     expect(await left(behind), "its own clock is in January still").toEqual(["3", String(28 * 86_400)]);
     expect(await left(ahead)).toEqual(["2", String(28 * 86_400)]);
+  });
+
+  it("tells what is left together with other limits: the fewest are the caller's", async () => {
+    const { request } = createPolicyTestHarness([rateLimit({ name: "minute", max: 600 }), quota({ max: 2, keyBy: () => "k" }), tokenLimit({ max: 1000, windowSeconds: 60 })], { clock: manualClock({ now: at("2026-01-31T23:59:00Z") }) });
+    const { headers } = await request("/");
+    expect([headers.get("x-ratelimit-remaining"), headers.get("ratelimit")]).toEqual(["1", '"minute";r=599;t=61, "quota";r=1;t=60, "tokens";r=1000;t=1']);
+    await request("/");
+    const refused = await request("/");
+    expect([refused.status, refused.headers.get("x-ratelimit-remaining"), refused.headers.get("ratelimit")?.split(", ").length]).toEqual([429, "0", 2]);
+    expect(await refused.json()).toMatchObject({ "violated-policies": ["quota"] });
   });
 
   it("knows days of 23 and 25 hours", () => {

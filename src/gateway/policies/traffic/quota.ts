@@ -17,6 +17,7 @@ import type { FailMode, PolicyOptions, PolicySite } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
 import { areDecisions, decide } from "./rate-limit/decide.ts";
 import { limitLabel, writeRateLimitHeaders, type AppliedLimit } from "./rate-limit/headers.ts";
+import { addToReport, refusalFields } from "./rate-limit/report.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
@@ -58,6 +59,7 @@ type Tools = PolicyTools<QuotaConfig, QuotaState>;
  */
 export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<QuotaConfig, QuotaState>({
   name: "quota",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1);
@@ -101,10 +103,10 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
     }
     const decision = untilEnd(decisions[0] as LimitDecision, charged.leftMs);
     const applied: AppliedLimit[] = [{ label: limitLabel(config.name ?? "quota", policy.windowMs, config.max), max: config.max, decision, headers: "both" }];
-    if (!decision.allowed) throw exceeded(config, applied, decision);
+    const { all, writes } = addToReport(tools.gateway, applied);
+    if (!decision.allowed) throw exceeded(config, all, decision);
     await next();
-    // A refusal of another limit inside has said what matters more.
-    if (c.res.status !== 429) writeRateLimitHeaders(c.res.headers, applied);
+    if (writes) writeRateLimitHeaders(c.res.headers, all);
   },
 });
 
@@ -188,10 +190,9 @@ function untilEnd(decision: LimitDecision, leftMs: number): LimitDecision {
   return { ...decision, resetAfterMs: leftMs, retryAfterMs: decision.allowed || decision.retryAfterMs === null ? decision.retryAfterMs : leftMs };
 }
 
-function exceeded(config: QuotaConfig, applied: readonly AppliedLimit[], decision: LimitDecision): GatewayError {
-  const headers: Record<string, string> = {};
-  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, applied);
+function exceeded(config: QuotaConfig, all: readonly AppliedLimit[], decision: LimitDecision): GatewayError {
+  const headers = refusalFields(all);
   if (decision.retryAfterMs !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
-  const members = { "violated-policies": applied.map((one) => one.label.name) };
+  const members = { "violated-policies": [config.name ?? "quota"] };
   return stackless(() => new GatewayError(429, "quota_exceeded", config.message ?? "Quota exceeded", headers, { type: "https://iana.org/assignments/http-problem-types#quota-exceeded", members }));
 }

@@ -17,6 +17,7 @@ import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from ".
 import { areDecisions, decide } from "./rate-limit/decide.ts";
 import { retryAfterSeconds, writeRateLimitHeaders, type AppliedLimit, type RateLimitHeaders } from "./rate-limit/headers.ts";
 import { dynamicPolicy, limitsOf, type Limit, type RateLimitAlgorithm, type RateLimitWindow } from "./rate-limit/limits.ts";
+import { addToReport, refusalFields } from "./rate-limit/report.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 
 export type { RateLimitAlgorithm, RateLimitHeaders, RateLimitWindow };
@@ -265,15 +266,12 @@ function act(c: Context, next: Next, tools: Tools, { caller, key, policies, cost
   const shown = config.headers ?? "both";
   const own = decisions.map((decision, i): AppliedLimit => ({ label: (state.limits[i] as Limit).label, max: (policies[i] as LimitPolicy).max, decision, headers: shown }));
   // The outermost policy of the kind writes for all of them, so that one list holds every member.
-  const outer = reports.get(gateway);
-  const all = outer ?? own;
-  if (outer === undefined) reports.set(gateway, own);
-  else outer.push(...own);
+  const { all, writes } = addToReport(gateway, own);
   if (!decisions.every((decision) => decision.allowed)) {
     debug("refused%s", config.dryRun === true ? " (dry run)" : "");
     if (config.dryRun !== true) throw refusal(config, all, own);
   }
-  return outer === undefined ? next().then(() => writeRateLimitHeaders(c.res.headers, all)) : next();
+  return writes ? next().then(() => writeRateLimitHeaders(c.res.headers, all)) : next();
 }
 
 function explain(c: Context, key: string, policies: readonly LimitPolicy[]): void {
@@ -281,12 +279,8 @@ function explain(c: Context, key: string, policies: readonly LimitPolicy[]): voi
   setDebugHeader(c, "x-sluice-ratelimit-window", policies.map((policy) => policy.windowMs / 1000).join(","));
 }
 
-/** What the `rateLimit` policies of a request have decided. */
-const reports: WeakMap<PolicyContext, AppliedLimit[]> = /* @__PURE__ */ new WeakMap();
-
 function refusal(config: RateLimitConfig, all: readonly AppliedLimit[], own: readonly AppliedLimit[]): GatewayError {
-  const headers: Record<string, string> = {};
-  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, all);
+  const headers = refusalFields(all);
   const wait = retryAfterSeconds(own);
   if (wait !== undefined) headers["retry-after"] = String(wait);
   const members = { "violated-policies": own.filter((one) => !one.decision.allowed).map((one) => one.label.name) };

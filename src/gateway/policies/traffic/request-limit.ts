@@ -20,6 +20,7 @@ export interface RequestLimitConfig extends PolicyOptions {
  */
 export const requestLimit: PolicyFactory<RequestLimitConfig> = /* @__PURE__ */ definePolicy<RequestLimitConfig, undefined>({
   name: "request-limit",
+  httpOnly: true,
   priority: Priority.EARLY,
   guard: true,
   validate(config) {

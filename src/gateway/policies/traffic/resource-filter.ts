@@ -28,6 +28,7 @@ const MAX_BYTES = 8 * 1_048_576;
 /** Filters JSON answers, and corrects their length and validators. */
 export const resourceFilter: PolicyFactory<ResourceFilterConfig> = /* @__PURE__ */ definePolicy<ResourceFilterConfig, PathTree>({
   name: "resource-filter",
+  httpOnly: true,
   priority: Priority.RESPONSE_TRANSFORM,
   validate(config) {
     checkOneOf("mode", config.mode, ["allow", "deny"]);

@@ -28,6 +28,7 @@ export interface SslEnforceConfig extends PolicyOptions {
  */
 export const sslEnforce: PolicyFactory<SslEnforceConfig> = /* @__PURE__ */ definePolicy<SslEnforceConfig, { readonly hsts: string }>({
   name: "ssl-enforce",
+  httpOnly: true,
   priority: Priority.EARLY,
   guard: true,
   validate(config) {

@@ -11,12 +11,13 @@ import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import { rateLimits } from "../../local-kinds.ts";
-import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import { StoreFailure, isRemote, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions } from "../../types.ts";
 import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
 import { areDecisions } from "./rate-limit/decide.ts";
 import { limitLabel, retryAfterSeconds, writeRateLimitHeaders, type AppliedLimit } from "./rate-limit/headers.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
+import { addToReport, refusalFields } from "./rate-limit/report.ts";
 import { requireVerbs } from "./store-verbs.ts";
 import { watchUsage } from "./token-limit/usage.ts";
 
@@ -65,6 +66,7 @@ type Tools = PolicyTools<TokenLimitConfig, State>;
  */
 export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ definePolicy<TokenLimitConfig, State>({
   name: "token-limit",
+  httpOnly: true,
   priority: Priority.RATE_LIMIT,
   validate(config) {
     checkInteger("max", config.max, 1);
@@ -85,21 +87,25 @@ export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ defin
       least: 0.5 / windowMs,
     };
   },
+  prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
+  prepare(c, tools) {
+    const opened = openAccount(c, tools);
+    opened.catch(() => {});
+    return { value: opened, undo: async () => giveBack(tools, await opened) };
+  },
   async handler(c, next, tools) {
-    const { config, state, site, gateway } = tools;
-    const { estimate = 0 } = config;
-    const reserved = typeof estimate === "number" ? estimate : callbackAmount(site.policyName, "estimate", await callback(site.policyName, () => estimate(c)), false);
-    const key = await callerKey(c, gateway, site.policyName, site.scopeKey, config.keyBy);
-    const account = await reserve(tools, key, reserved);
+    const { config, state, gateway } = tools;
+    const { key, reserved, account } = await ((tools.prepared as Promise<Opened> | undefined) ?? openAccount(c, tools));
     if (account === undefined) return next();
     const { caller } = account;
     // The least cost takes a fraction of a token, which is not worth telling.
     const decision = reserved === 0 && account.decision.allowed ? { ...account.decision, remaining: Math.min(config.max, account.decision.remaining + 1) } : account.decision;
     const applied: AppliedLimit[] = [{ label: limitLabel(config.name ?? "tokens", config.windowSeconds * 1000, config.max), max: config.max, decision, headers: "both" }];
-    if (!decision.allowed) throw refusal(config, applied);
+    const { all, writes } = addToReport(gateway, applied);
+    if (!decision.allowed) throw refusal(config, all, applied);
     const callsBefore = gateway.upstreamCalls;
     await next();
-    if (c.res.status !== 429) writeRateLimitHeaders(c.res.headers, applied);
+    if (writes) writeRateLimitHeaders(c.res.headers, all);
     const settle = (actual: number): void => {
       const done = caller.call("settle", (store) => (store.settle as NonNullable<RateLimitStore["settle"]>)(key, state.policy, decision.ticket, actual));
       if (isPromise(done)) gateway.waitUntil(done);
@@ -109,6 +115,27 @@ export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ defin
     else if (c.res.body !== null) return settleAtEnd(c, tools, reserved, settle);
   },
 });
+
+/** A caller's account, and what of it was set aside for this request. */
+interface Opened {
+  readonly key: string;
+  readonly reserved: number;
+  readonly account: Account | undefined;
+}
+
+async function openAccount(c: Context, tools: Tools): Promise<Opened> {
+  const { config, site, gateway } = tools;
+  const { estimate = 0 } = config;
+  const reserved = typeof estimate === "number" ? estimate : callbackAmount(site.policyName, "estimate", await callback(site.policyName, () => estimate(c)), false);
+  const key = await callerKey(c, gateway, site.policyName, site.scopeKey, config.keyBy);
+  return { key, reserved, account: await reserve(tools, key, reserved) };
+}
+
+/** The policy was not reached: nothing will be used. */
+async function giveBack({ state }: Tools, { key, account }: Opened): Promise<void> {
+  if (account?.decision.allowed !== true) return;
+  await account.caller.call("settle", (store) => (store.settle as NonNullable<RateLimitStore["settle"]>)(key, state.policy, account.decision.ticket, 0));
+}
 
 interface Account {
   readonly decision: LimitDecision;
@@ -146,12 +173,11 @@ function settleAtEnd(c: Context, { config, site, gateway }: Tools, reserved: num
   return new Response(watched, { status, statusText, headers });
 }
 
-function refusal(config: TokenLimitConfig, applied: readonly AppliedLimit[]): GatewayError {
-  const headers: Record<string, string> = {};
-  writeRateLimitHeaders({ set: (name, value) => void (headers[name] = value) }, applied);
-  const wait = retryAfterSeconds(applied);
+function refusal(config: TokenLimitConfig, all: readonly AppliedLimit[], own: readonly AppliedLimit[]): GatewayError {
+  const headers = refusalFields(all);
+  const wait = retryAfterSeconds(own);
   if (wait !== undefined) headers["retry-after"] = String(wait);
-  const members = { "violated-policies": applied.map((one) => one.label.name) };
+  const members = { "violated-policies": own.map((one) => one.label.name) };
   return stackless(() => new GatewayError(429, "rate_limited", config.message ?? "Token limit exceeded", headers, { type: "https://iana.org/assignments/http-problem-types#quota-exceeded", members }));
 }
 

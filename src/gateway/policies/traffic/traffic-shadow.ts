@@ -39,6 +39,7 @@ type Tools = PolicyTools<TrafficShadowConfig, { readonly methods: ReadonlySet<st
 /** Copies requests in the background. It never delays, fails or changes an answer. */
 export const trafficShadow: PolicyFactory<TrafficShadowConfig> = /* @__PURE__ */ definePolicy<TrafficShadowConfig, { readonly methods: ReadonlySet<string> | undefined }>({
   name: "traffic-shadow",
+  httpOnly: true,
   priority: Priority.RESPONSE_TRANSFORM,
   validate(config) {
     checkHttpUrl("target", config.target);

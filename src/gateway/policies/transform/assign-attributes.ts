@@ -5,6 +5,8 @@ import { OptionError } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import type { AttributeMutation } from "../../evaluation/protocol.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
 import { checkRecord } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -25,10 +27,20 @@ export const assignAttributes: PolicyFactory<AssignAttributesConfig> = /* @__PUR
       if (typeof value !== "string" && typeof value !== "function") throw new OptionError(`attributes.${name}`, value, "a string or a function");
     }
   },
+  evaluate: {
+    async onRequest(input, { config, site }) {
+      const mutations: AttributeMutation[] = [];
+      await assign(config, contextOf(input), site.policyName, (key, value) => void mutations.push({ type: "attribute", key, value }));
+      return { action: "continue", mutations };
+    },
+  },
+  phases: ["request-headers"],
   async handler(c, next, { config, site }) {
-    for (const [name, value] of Object.entries(config.attributes)) {
-      c.set(name, typeof value === "function" ? await callback(site.policyName, () => value(c)) : value);
-    }
+    await assign(config, c, site.policyName, (name, value) => c.set(name, value));
     await next();
   },
 });
+
+async function assign(config: AssignAttributesConfig, c: Context, policyName: string, set: (name: string, value: unknown) => void): Promise<void> {
+  for (const [name, value] of Object.entries(config.attributes)) set(name, typeof value === "function" ? await callback(policyName, () => value(c)) : value);
+}

@@ -32,6 +32,7 @@ export interface AssignContentConfig extends PolicyOptions {
 /** Merges fields into JSON objects. Any other JSON value and what cannot be parsed pass unchanged. */
 export const assignContent: PolicyFactory<AssignContentConfig> = /* @__PURE__ */ definePolicy<AssignContentConfig, undefined>({
   name: "assign-content",
+  httpOnly: true,
   priority: Priority.REQUEST_TRANSFORM,
   validate(config) {
     if (config.request === undefined && config.response === undefined) throw new OptionError("request", undefined, 'given, or "response"');

@@ -25,6 +25,7 @@ const TYPES: readonly string[] = ["text/*", "application/json", "application/jav
 /** Compresses while the body streams. Not what is encoded already, forbids it (`no-transform`), or is an event stream. */
 export const compression: PolicyFactory<CompressionConfig> = /* @__PURE__ */ definePolicy<CompressionConfig, readonly CompressionEncoding[]>({
   name: "compression",
+  httpOnly: true,
   priority: Priority.EARLY,
   validate(config) {
     if (config.encodings !== undefined) checkNames("encodings", config.encodings, 1);

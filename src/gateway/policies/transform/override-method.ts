@@ -19,6 +19,7 @@ export interface OverrideMethodConfig extends PolicyOptions {
 /** Gives a POST the method its field names: 400 `invalid_method_override` for another one, 405 where the route has none of it. */
 export const overrideMethod: PolicyFactory<OverrideMethodConfig> = /* @__PURE__ */ definePolicy<OverrideMethodConfig, ReadonlySet<string>>({
   name: "override-method",
+  httpOnly: true,
   priority: Priority.EARLY,
   validate(config) {
     checkFieldName("header", config.header ?? "X-HTTP-Method-Override");

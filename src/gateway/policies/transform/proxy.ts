@@ -25,6 +25,7 @@ export interface ProxyConfig extends PolicyOptions {
 /** Acts on the call of the upstream itself. No header within `timeout` is a 504 `upstream_timeout`, and the call is aborted. */
 export const proxy: PolicyFactory<ProxyConfig> = /* @__PURE__ */ definePolicy<ProxyConfig, { readonly set: readonly (readonly [string, string])[]; readonly strip: readonly string[] }>({
   name: "proxy",
+  httpOnly: true,
   priority: Priority.PROXY,
   validate(config) {
     if (config.headers !== undefined) checkFields("headers", config.headers);

@@ -1,6 +1,7 @@
 /** `requestTransform`: changes fields of the request. */
 
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { fieldVerdict } from "../../evaluation/verdicts.ts";
 import { Priority } from "../../priority.ts";
 import { editRequestFields } from "../../request-edit.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -20,6 +21,8 @@ export const requestTransform: PolicyFactory<RequestTransformConfig> = /* @__PUR
   name: "request-transform",
   priority: Priority.REQUEST_TRANSFORM,
   validate: checkEdits,
+  evaluate: { onRequest: (input, { config }) => fieldVerdict(input, (headers) => editFields(headers, config)) },
+  phases: ["request-headers"],
   handler(c, next, { config }) {
     editRequestFields(c, (headers) => editFields(headers, config));
     return next();

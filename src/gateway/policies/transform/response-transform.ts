@@ -1,6 +1,7 @@
 /** `responseTransform`: changes fields of the response. */
 
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { fieldVerdict } from "../../evaluation/verdicts.ts";
 import { Priority } from "../../priority.ts";
 
 import type { PolicyOptions } from "../../types.ts";
@@ -20,6 +21,8 @@ export const responseTransform: PolicyFactory<ResponseTransformConfig> = /* @__P
   name: "response-transform",
   priority: Priority.RESPONSE_TRANSFORM,
   validate: checkEdits,
+  evaluate: { onResponse: (input, { config }) => fieldVerdict(input, (headers) => editFields(headers, config)) },
+  phases: ["response-headers"],
   async handler(c, next, { config }) {
     await next();
     editFields(c.res.headers, config);

@@ -2,6 +2,7 @@
 
 import { OptionError } from "../../../core/errors.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { fieldVerdict } from "../../evaluation/verdicts.ts";
 import { checkFieldValue } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -27,12 +28,17 @@ export const securityHeaders: PolicyFactory<SecurityHeadersConfig> = /* @__PURE_
   priority: Priority.EARLY,
   validate: (config) => void fieldsOf(config),
   setup: fieldsOf,
+  evaluate: { onResponse: (input, { state }) => fieldVerdict(input, (headers) => addMissing(headers, state)) },
+  phases: ["response-headers"],
   async handler(c, next, { state }) {
     await next();
-    const { headers } = c.res;
-    for (const [name, value] of state) if (!headers.has(name)) headers.set(name, value);
+    addMissing(c.res.headers, state);
   },
 });
+
+function addMissing(headers: Headers, fields: readonly (readonly [name: string, value: string])[]): void {
+  for (const [name, value] of fields) if (!headers.has(name)) headers.set(name, value);
+}
 
 function fieldsOf(config: SecurityHeadersConfig): readonly (readonly [name: string, value: string])[] {
   const fields: [string, string][] = [];

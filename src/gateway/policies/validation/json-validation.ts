@@ -5,8 +5,11 @@ import { checkFunction, checkInteger } from "../../../core/check.ts";
 import { stackless } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
-import { boundedRequestBytes, utf8Text } from "../../collect-body.ts";
+import { bodyTooLarge, boundedRequestBytes, utf8Text } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
+import { CONTINUE } from "../../evaluation/protocol.ts";
+import { contextOf } from "../../evaluation/skip-input.ts";
+import { bodyBytes, orReject } from "../../evaluation/verdicts.ts";
 import { GatewayError, configError } from "../../errors.ts";
 import { mediaTypeIn } from "../../media-type.ts";
 import { checkBoolean, checkNames } from "../../option-checks.ts";
@@ -46,22 +49,41 @@ export const jsonValidation: PolicyFactory<JsonValidationConfig> = /* @__PURE__ 
     checkBoolean("requireJson", config.requireJson);
     checkInteger("maxBodyBytes", config.maxBodyBytes ?? 1_048_576, 0);
   },
+  evaluate: {
+    async onRequest(input, { config, site }) {
+      const bytes = bodyBytes(input);
+      if (!mediaTypeIn(input.headers.get("content-type"), config.contentTypes ?? ["application/json"])) return orReject(config.requireJson === true && bytes.byteLength > 0 ? notJson() : undefined);
+      if (input.body === undefined && /^(?:GET|HEAD|DELETE)$/.test(input.method)) return CONTINUE;
+      const { maxBodyBytes = 1_048_576 } = config;
+      if (bytes.byteLength > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+      await check(config, bytes, contextOf(input), site.policyName);
+      return CONTINUE;
+    },
+  },
+  phases: ["request-body"],
   async handler(c, next, { config, site }) {
     const { raw } = c.req;
     if (!mediaTypeIn(raw.headers.get("content-type"), config.contentTypes ?? ["application/json"])) {
-      if (config.requireJson === true && raw.body !== null) throw stackless(() => new GatewayError(415, "unsupported_media_type", "The body must be JSON"));
+      if (config.requireJson === true && raw.body !== null) throw notJson();
       return next();
     }
     if (raw.body === null && !raw.bodyUsed && (raw.method === "GET" || raw.method === "HEAD" || raw.method === "DELETE")) return next();
-    const body = parse(await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576));
-    const issues = await issuesOf(config, body, c, site.policyName);
-    if (issues !== undefined) {
-      const members = config.errorDetail === false ? undefined : { members: { errors: issues } };
-      throw stackless(() => new GatewayError(config.rejectStatus ?? 422, "validation_failed", "The body is not valid", undefined, members));
-    }
+    await check(config, await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576), c, site.policyName);
     await next();
   },
 });
+
+/** Throws what is wrong with the body. */
+async function check(config: JsonValidationConfig, bytes: Uint8Array, c: Context, policyName: string): Promise<void> {
+  const issues = await issuesOf(config, parse(bytes), c, policyName);
+  if (issues === undefined) return;
+  const members = config.errorDetail === false ? undefined : { members: { errors: issues } };
+  throw stackless(() => new GatewayError(config.rejectStatus ?? 422, "validation_failed", "The body is not valid", undefined, members));
+}
+
+function notJson(): GatewayError {
+  return stackless(() => new GatewayError(415, "unsupported_media_type", "The body must be JSON"));
+}
 
 async function issuesOf(config: JsonValidationConfig, body: unknown, c: Context, policyName: string): Promise<readonly ValidationIssue[] | undefined> {
   const { schema, validate } = config;

@@ -48,6 +48,7 @@ export interface RequestValidationConfig extends PolicyOptions {
 /** Refuses with 400 `validation_failed` and lists what is wrong as `errors`. */
 export const requestValidation: PolicyFactory<RequestValidationConfig> = /* @__PURE__ */ definePolicy<RequestValidationConfig, undefined>({
   name: "request-validation",
+  httpOnly: true,
   priority: Priority.AUTH,
   guard: true,
   validate(config) {

@@ -25,6 +25,7 @@ export interface ResponseValidationConfig extends PolicyOptions {
 /** Judges successful answers. One that is not valid is a 502 `invalid_upstream_response`; what is wrong with it is said in an event only. */
 export const responseValidation: PolicyFactory<ResponseValidationConfig> = /* @__PURE__ */ definePolicy<ResponseValidationConfig, undefined>({
   name: "response-validation",
+  httpOnly: true,
   priority: Priority.RESPONSE_TRANSFORM,
   validate(config) {
     checkSchema("schema", config.schema);

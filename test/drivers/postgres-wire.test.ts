@@ -1,0 +1,140 @@
+/** How many statements leave for what a request of a gateway asks, counted on the wire between a real client and a real server. */
+
+import { type Server, createServer, connect } from "node:net";
+import type { AddressInfo } from "node:net";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
+import type { CircuitPermit, LimitPolicy } from "../../src/state/contracts.ts";
+import { POSTGRES_SCHEMA_SQL, type PostgresAdapter, postgresAdapter } from "../../src/postgres.ts";
+import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
+
+let server: PostgresServer;
+let wire: Server;
+let statements = 0;
+let pool: pg.Pool;
+let adapter: PostgresAdapter;
+
+/** Passes everything on, and counts the `Execute` messages of clients. The first message of a connection has no type byte. */
+function countingWire(port: number): Server {
+  return createServer((client) => {
+    const upstream = connect(port, "127.0.0.1");
+    let held = Buffer.alloc(0);
+    let started = false;
+    client.on("data", (chunk: Buffer) => {
+      held = Buffer.concat([held, chunk]);
+      for (;;) {
+        const head = started ? 1 : 0;
+        if (held.length < head + 4) break;
+        const length = head + held.readUInt32BE(head);
+        if (held.length < length) break;
+        if (started && held[0] === "E".charCodeAt(0)) statements++;
+        started = true;
+        held = held.subarray(length);
+      }
+      upstream.write(chunk);
+    });
+    upstream.on("data", (chunk) => client.write(chunk));
+    for (const [from, to] of [[client, upstream], [upstream, client]] as const) from.on("close", () => to.destroy()).on("error", () => to.destroy());
+  });
+}
+
+beforeAll(async () => {
+  server = await startPostgres();
+  const admin = new pg.Client(server.url);
+  await admin.connect();
+  await admin.query(POSTGRES_SCHEMA_SQL);
+  await admin.end();
+  wire = countingWire(server.port);
+  await new Promise<void>((resolve) => wire.listen(0, "127.0.0.1", resolve));
+  pool = new pg.Pool({ connectionString: server.url.replace(String(server.port), String((wire.address() as AddressInfo).port)) });
+});
+afterAll(async () => {
+  await adapter.close();
+  await pool.end();
+  wire.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  await adapter?.close();
+  // Without timers nothing is taken for held up, however slow the machine is.
+  adapter = postgresAdapter({ client: pool, clock: { ...systemClock, setTimeout: () => undefined } });
+});
+
+/** Statements that `call` sends. */
+async function sent(call: () => Promise<unknown>): Promise<number> {
+  const before = statements;
+  await call();
+  return statements - before;
+}
+
+const limit: LimitPolicy = { algorithm: "token-bucket", capacity: 1000, max: 1000, windowMs: 60_000 };
+const policy = circuitPolicy();
+
+it("a limit, a permit and a look-up of one moment are one statement", async () => {
+  const { rateLimitStore, circuitBreakerStore, cacheStore } = adapter;
+  const ask = () => Promise.all([rateLimitStore!.check("one", limit, 1), circuitBreakerStore!.acquire("one", policy), cacheStore!.read("one")]);
+  expect(await sent(ask)).toBe(1);
+  const [decision, permit, record] = await ask();
+  expect([decision.allowed, decision.remaining, permit.allowed, record]).toEqual([true, 998, true, undefined]);
+});
+
+it("a permit and the report on it are one statement each, also when the report opens the circuit", async () => {
+  const { circuitBreakerStore: breakers } = adapter;
+  const fragile = circuitPolicy({ failureThreshold: 1 });
+  let permit!: CircuitPermit;
+  expect(await sent(async () => (permit = (await breakers!.acquire("two", fragile)) as CircuitPermit))).toBe(1);
+  expect(await sent(async () => expect(await breakers!.report("two", fragile, permit, "success")).toBeUndefined())).toBe(1);
+  expect(await sent(async () => expect(await breakers!.report("two", fragile, permit, "failure")).toEqual({ from: "closed", to: "open" }))).toBe(1);
+  expect(await sent(async () => expect(await breakers!.acquire("two", fragile)).toMatchObject({ allowed: false }))).toBe(1);
+});
+
+describe("values", () => {
+  it("a counter in use is one statement per batch, a value that was read is written in one", async () => {
+    const store = adapter.store!;
+    expect(await store.incr("counter")).toBe(1);
+    expect(await sent(async () => expect(await store.incr("counter")).toBe(2))).toBe(1);
+    expect(await sent(async () => expect(await Promise.all([store.incr("counter"), store.incr("counter"), store.get("else")])).toEqual([3, 4, undefined]))).toBe(1);
+    expect(await store.get("value")).toBeUndefined();
+    expect(await sent(() => store.set("value", { a: 1 }))).toBe(1);
+    expect(await sent(async () => expect(await store.get("value")).toEqual({ a: 1 }))).toBe(1);
+  });
+
+  it("what another process wrote meanwhile is seen: two statements, and nothing is lost", async () => {
+    const other = postgresAdapter({ client: pool });
+    const store = adapter.store!;
+    expect(await store.incr("shared")).toBe(1);
+    expect(await other.store!.incr("shared")).toBe(2);
+    expect(await sent(async () => expect(await store.incr("shared")).toBe(3))).toBe(2);
+    await pool.query("TRUNCATE sluice_entries");
+    expect(await sent(async () => expect(await store.incr("shared")).toBe(1))).toBe(2);
+    await other.close();
+  });
+});
+
+it("a fill of the cache: the look-up, the lock, the response", async () => {
+  const cache = adapter.cacheStore!;
+  expect(await cache.read("page")).toBeUndefined();
+  const fill = await cache.lock("page", 10_000);
+  expect(fill.kind).toBe("fill");
+  await pool.query("SELECT 1");
+  expect(await sent(() => cache.unlock("page", (fill as { token: string }).token))).toBe(1);
+});
+
+it("a look is not held up by somebody's lock on a row that was charged in the same statement", async () => {
+  await adapter.close();
+  adapter = postgresAdapter({ client: pool });
+  const { rateLimitStore, circuitBreakerStore, cacheStore } = adapter;
+  const ask = () => [rateLimitStore!.check("locked", limit, 1), circuitBreakerStore!.acquire("locked", policy), cacheStore!.read("locked")] as const;
+  await Promise.all(ask());
+  const locker = new pg.Client(server.url);
+  await locker.connect();
+  await locker.query("BEGIN");
+  await locker.query("SELECT FROM sluice_rate_limits FOR UPDATE");
+  const [decision, permit, record] = ask();
+  expect(await Promise.all([permit, record])).toMatchObject([{ allowed: true }, undefined]);
+  await locker.query("ROLLBACK");
+  await locker.end();
+  expect(await decision).toMatchObject({ allowed: true });
+});
