@@ -34,8 +34,8 @@ describe("schema", () => {
     await pool.query(postgresSchemaSql({ tablePrefix: "logged_", durability: "logged" }));
     const { rows } = await pool.query("SELECT relname, relpersistence FROM pg_class WHERE relkind = 'r' AND (relname LIKE 'sluice\\_%' OR relname LIKE 'logged\\_%') ORDER BY relname");
     expect(Object.fromEntries(rows.map(({ relname, relpersistence }) => [relname, relpersistence]))).toEqual({
-      sluice_cache: "p", sluice_circuit_breakers: "u", sluice_entries: "p", sluice_messages: "u", sluice_rate_limits: "u",
-      logged_cache: "p", logged_circuit_breakers: "p", logged_entries: "p", logged_messages: "u", logged_rate_limits: "p",
+      sluice_cache: "p", sluice_circuit_breakers: "u", sluice_entries: "p", sluice_messages: "u", sluice_rate_limits: "u", sluice_topic_entries: "u", sluice_topics: "u",
+      logged_cache: "p", logged_circuit_breakers: "p", logged_entries: "p", logged_messages: "u", logged_rate_limits: "p", logged_topic_entries: "u", logged_topics: "u",
     });
   });
 

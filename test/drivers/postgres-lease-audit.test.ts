@@ -18,6 +18,11 @@ import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
 /** Very unlike each other, together well above the limit. */
 const RATES = [3000, 1200, 400, 50];
 const RUN_MS = 7000;
+/**
+ * A lease is spent within 4 of these, or within a bucket of a sliding window, counted from before it was asked for. What a busy machine
+ * takes for a round trip must be well within, or most of what is debited is dead on arrival: never too much, but next to nothing.
+ */
+const TARGET_MS = 100;
 /** Two processes read the wall clock this far apart, in ms. */
 const CLOCKS_MS = 2;
 
@@ -68,10 +73,10 @@ function mostWithin({ before, after }: Audit, lengthMs: number): number {
 }
 
 const limits: [string, LimitPolicy, (audit: Audit) => void][] = [
-  ["sliding window", { algorithm: "sliding-window", max: 1000, windowMs: 1000 }, (audit) => expect(mostWithin(audit, 1000)).toBeLessThanOrEqual(1000)],
+  ["sliding window", { algorithm: "sliding-window", max: 1000, windowMs: 1000, buckets: 16 }, (audit) => expect(mostWithin(audit, 1000)).toBeLessThanOrEqual(1000)],
   ["small sliding window", { algorithm: "sliding-window", max: 40, windowMs: 1000, buckets: 64 }, (audit) => expect(mostWithin(audit, 1000)).toBeLessThanOrEqual(40)],
-  ["token bucket", { algorithm: "token-bucket", capacity: 300, max: 1000, windowMs: 1000 }, (audit) => {
-    for (const ms of [50, 200, 1000, 3000]) expect(mostWithin(audit, ms), `in ${ms} ms`).toBeLessThanOrEqual(300 + ms);
+  ["token bucket", { algorithm: "token-bucket", capacity: 1000, max: 1000, windowMs: 1000 }, (audit) => {
+    for (const ms of [50, 200, 1000, 3000]) expect(mostWithin(audit, ms), `in ${ms} ms`).toBeLessThanOrEqual(1000 + ms);
   }],
   // A window begins with its first debit, wherever that is: an interval of its length meets two of them.
   ["fixed window", { algorithm: "fixed-window", max: 1000, windowMs: 1000 }, (audit) => {
@@ -82,7 +87,7 @@ const limits: [string, LimitPolicy, (audit: Audit) => void][] = [
 
 it.each(limits)("%s: never above the limit, with a process killed, one stopped and the server restarted", async (name, policy, check) => {
   const files = RATES.map((_, i) => join(folder, `${name}-${i}`));
-  const fleet: ChildProcess[] = RATES.map(() => fork(fileURLToPath(new URL("fleet-process.js", import.meta.url)), ["postgres", server.url, JSON.stringify({ lease: true })]));
+  const fleet: ChildProcess[] = RATES.map(() => fork(fileURLToPath(new URL("fleet-process.js", import.meta.url)), ["postgres", server.url, JSON.stringify({ lease: { targetMs: TARGET_MS } })]));
   try {
     await Promise.all(fleet.map((child) => once(child, "message")));
     const ends = fleet.map((child) => Promise.race([once(child, "message"), once(child, "exit")]));
@@ -101,7 +106,6 @@ it.each(limits)("%s: never above the limit, with a process killed, one stopped a
   }
   const audit = auditOf(files);
   check(audit);
-  // A limiter that admits nothing would pass, too.
-  const perSecond = policy.max;
-  expect(audit.before.length).toBeGreaterThan((perSecond * RUN_MS) / 1000 / 6);
+  // A limiter that admits nothing would pass, too. The server is away for a part of the time, and two processes are.
+  expect(audit.before.length).toBeGreaterThan((policy.max * RUN_MS) / 1000 / 3);
 });

@@ -91,12 +91,13 @@ it("a permit and the report on it are one statement each, also when the report o
 });
 
 describe("values", () => {
-  it("a counter in use is one statement per batch, a value that was read is written in one", async () => {
+  it("a counter is one statement per batch, new or in use, and a value is written in one", async () => {
     const store = adapter.store!;
-    expect(await store.incr("counter")).toBe(1);
+    // From then on the server's time is known.
+    await store.get("time");
+    expect(await sent(async () => expect(await store.incr("counter")).toBe(1))).toBe(1);
     expect(await sent(async () => expect(await store.incr("counter")).toBe(2))).toBe(1);
     expect(await sent(async () => expect(await Promise.all([store.incr("counter"), store.incr("counter"), store.get("else")])).toEqual([3, 4, undefined]))).toBe(1);
-    expect(await store.get("value")).toBeUndefined();
     expect(await sent(() => store.set("value", { a: 1 }))).toBe(1);
     expect(await sent(async () => expect(await store.get("value")).toEqual({ a: 1 }))).toBe(1);
   });
@@ -107,19 +108,21 @@ describe("values", () => {
     expect(await store.incr("shared")).toBe(1);
     expect(await other.store!.incr("shared")).toBe(2);
     expect(await sent(async () => expect(await store.incr("shared")).toBe(3))).toBe(2);
+    expect(await sent(async () => expect(await other.store!.incr("shared")).toBe(4))).toBe(2);
     await pool.query("TRUNCATE sluice_entries");
     expect(await sent(async () => expect(await store.incr("shared")).toBe(1))).toBe(2);
     await other.close();
   });
 });
 
-it("a fill of the cache: the look-up, the lock, the response", async () => {
+it("a fill of the cache: one statement for the look-up, one for the lock, one to free it", async () => {
   const cache = adapter.cacheStore!;
-  expect(await cache.read("page")).toBeUndefined();
-  const fill = await cache.lock("page", 10_000);
-  expect(fill.kind).toBe("fill");
-  await pool.query("SELECT 1");
-  expect(await sent(() => cache.unlock("page", (fill as { token: string }).token))).toBe(1);
+  expect(await sent(async () => expect(await cache.read("page")).toBeUndefined())).toBe(1);
+  let token = "";
+  // Fills ask once for the number of the last purge.
+  await cache.lock("other page", 10_000);
+  expect(await sent(async () => (token = ((await cache.lock("page", 10_000)) as { token: string }).token))).toBeLessThanOrEqual(2);
+  expect(await sent(() => cache.unlock("page", token))).toBe(1);
 });
 
 it("a look is not held up by somebody's lock on a row that was charged in the same statement", async () => {

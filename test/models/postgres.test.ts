@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { circuit } from "../../src/state/algorithms/circuit.ts";
 import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
@@ -16,6 +16,9 @@ import { compileLimit } from "../../src/state/limit-policy.ts";
 import { NOW_US } from "../../src/drivers/postgres/statements.ts";
 import { type PostgresConnection, type PostgresDriver, POSTGRES_SCHEMA_SQL, fromPg, postgresDriver } from "../../src/postgres.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
+
+// A history that runs on after its test was given up on would move the clock of the next one.
+vi.setConfig({ testTimeout: 900_000 });
 
 let server: PostgresServer;
 let client: pg.Client;

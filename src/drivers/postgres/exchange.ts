@@ -1,6 +1,6 @@
 /**
  * A batch and the server. What a batch needs is one statement, whatever it mixes: charges on limits, looks at records, and writes
- * of records that this process has seen before. Where a look shows that something has to be written, or a write lost against
+ * of records as this process saw them last (never seen: not there). Where a look shows that something has to be written, or a write lost against
  * another writer, the next statement does that; a lost write was told what it lost against, so it never has to look again.
  */
 
@@ -85,7 +85,7 @@ export class Exchange {
         else same.push(charge);
         continue;
       }
-      const swap = guessed(entry, this.#known[entry.table].get(entry.key), guessUs);
+      const swap = guessed(entry, guessUs, this.#known[entry.table].get(entry.key));
       if (swap === undefined) reads.push(entry);
       else swaps.push(swap);
     }

@@ -5,7 +5,7 @@ import type { Operation, Reply } from "../../state/contracts.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import type { Known } from "./known-rows.ts";
 import { WAIT_US } from "./native/native-limit.ts";
-import type { Found, RecordWrite } from "./record-parts.ts";
+import { type Found, NOT_THERE, type RecordWrite } from "./record-parts.ts";
 import { parseState, storedState } from "./records.ts";
 import type { RecordTable } from "./schema.ts";
 import { TOMBSTONE_MS } from "./statements.ts";
@@ -43,9 +43,12 @@ export function stepped(entry: Entry, found: Found, readUs: number, replies: Rep
   return undefined;
 }
 
+/** A row that was never seen is taken for absent: where it is not, the answer says what is there, which is what a look would have said. */
+const NEVER_SEEN: Known = /* @__PURE__ */ Object.freeze({ found: NOT_THERE, atUs: 0 });
+
 /** The write for an operation on a row that may be another one by now, at a time the server has not told. `undefined`: it has to be asked. */
-export function guessed(entry: Entry, known: Known | undefined, guessUs: number): Swap | undefined {
-  if (known === undefined || !(guessUs >= known.atUs) || (known.found.seenUs ?? 0) > guessUs) return undefined;
+export function guessed(entry: Entry, guessUs: number, known: Known = NEVER_SEEN): Swap | undefined {
+  if (!(guessUs >= known.atUs) || (known.found.seenUs ?? 0) > guessUs) return undefined;
   try {
     const before = parseState(entry.operation.algorithm, known.found);
     const done = replay(entry.operation, before, guessUs / 1000);
