@@ -134,7 +134,7 @@ it("a missing binding is one sentence that names it", async () => {
 
 it("the adapter prefers objects, is the isolate's, and dispatches to services", async () => {
   expect(await run("adapter")).toEqual({
-    both: "DurableObjectRateLimitStore", kv: "KVRateLimitStore", none: ["close", "privateState"], same: true, dispatched: { hello: "from the service" },
+    both: "DurableObjectRateLimitStore", kv: "KVRateLimitStore", none: ["close", "privateState", "webSockets"], same: true, dispatched: { hello: "from the service" },
     consumed: [{ allowed: true, remaining: 1 }, { allowed: false, remaining: 1, retryAfterMs: expect.any(Number) }], counted: 1, approximate: true,
   });
 });
