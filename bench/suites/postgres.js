@@ -30,7 +30,7 @@ const url = process.env.SLUICE_BENCH_POSTGRES ?? (await start());
 const AMPLE = 1e9;
 
 /** Every connection has to make its plans, and every path its machine code, before anything is measured: the same time for all. */
-const WARM_MS = 1200;
+const WARM_MS = 3000;
 
 /** `call(i)` over and over by `callers` at a time; each call's time in ms is kept. */
 async function flight(callers, call, teardown) {

@@ -17,6 +17,7 @@ export type StateErrorCode =
   | "STORE_FULL"
   | "STORE_OVERFLOW"
   | "STORE_OVERLOADED"
+  | "STORE_READ_ONLY"
   | "STORE_SCHEMA"
   | "STORE_TIMEOUT"
   | "STORE_UNAVAILABLE"

@@ -34,6 +34,31 @@ async function call<T>(guarded: Guard, run: (signal: AbortSignal | undefined) =>
   return await guarded.call("get", run, options as never);
 }
 
+describe("guard: a store that takes no writes", () => {
+  const refused = (): Promise<never> => Promise.reject(new StoreError("STORE_READ_ONLY", "read-only", { outcome: "not-applied" }));
+
+  it("is not suspended while its reads are answered, however many writes it refuses between two of them", async () => {
+    const { clock, guarded, events } = bench({ threshold: 3, cooldownMs: 1000 });
+    for (let round = 0; round < 10; round++) {
+      await call(guarded, () => Promise.resolve("read"));
+      for (let n = 0; n < 20; n++) await expect(call(guarded, refused)).rejects.toMatchObject({ code: "STORE_READ_ONLY" });
+      clock.advance(900);
+    }
+    expect(guarded.state).toBe("up");
+    expect(events).toEqual(["store.error STORE_READ_ONLY 0"]);
+  });
+
+  it("is suspended when it has answered nothing else for a cool-down, and not by fewer than the threshold", async () => {
+    const { clock, guarded } = bench({ threshold: 3, cooldownMs: 1000 });
+    await call(guarded, () => Promise.resolve("read"));
+    for (let n = 0; n < 2; n++) await expect(call(guarded, refused)).rejects.toThrow();
+    clock.advance(1000);
+    expect(guarded.state).toBe("up");
+    await expect(call(guarded, refused)).rejects.toThrow();
+    expect(guarded.state).toBe("suspended");
+  });
+});
+
 describe("guard: a store that is up", () => {
   it("passes a plain value through without a promise or a timer", () => {
     const { clock, guarded } = bench();

@@ -12,7 +12,7 @@ import { type CallOwner, GuardedCall, type Verdict, isValid, malformed } from ".
 export interface GuardOptions {
   /** Deadline of a call, in ms. @default 1000 */
   readonly timeoutMs?: number;
-  /** Consecutive failures that suspend the store. @default 5 */
+  /** Consecutive failures that suspend the store; refused writes (`STORE_READ_ONLY`) only after `cooldownMs` without any success. @default 5 */
   readonly threshold?: number;
   /** First cool-down of a suspended store, in ms; doubled by every failed probe, each time within 20 % by chance. @default 1000 */
   readonly cooldownMs?: number;
@@ -113,6 +113,8 @@ class StoreGuard implements Guard, CallOwner {
   /** Counts changes of state; the result of a call begun in another epoch says nothing about this one. */
   private epoch = 0;
   private consecutive = 0;
+  /** Monotonic instant of the first of the consecutive failures, once a refused write is among them. */
+  private failingSince = -1;
   private cooldownMs = 0;
   /** Monotonic instant of the next probe while suspended; the probe's deadline while probing. */
   private retryAt = 0;
@@ -230,7 +232,16 @@ class StoreGuard implements Guard, CallOwner {
     if (verdict === "ok") this.consecutive = 0;
     if (verdict !== "failure") return;
     this.announce(code);
-    if (++this.consecutive >= this.options.threshold) this.suspend(code, false);
+    if (this.consecutive++ === 0) this.failingSince = -1;
+    // A burst of refused writes between two reads that are answered is no lost store.
+    if (code === "STORE_READ_ONLY" && !this.failsForLong()) return;
+    if (this.consecutive >= this.options.threshold) this.suspend(code, false);
+  }
+
+  private failsForLong(): boolean {
+    const now = this.clock.monotonic();
+    if (this.failingSince < 0) this.failingSince = now;
+    return now - this.failingSince >= this.options.cooldownMs;
   }
 
   /** Lets one call through as the probe, or gives its refusal. */

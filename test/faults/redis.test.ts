@@ -281,7 +281,7 @@ describe.each(["out of memory", "a read-only replica"])("%s", (fault) => {
     await faults[fault]?.cause();
     try {
       const replies = await driver.run(asked.map(({ operation }) => operation));
-      const failure = expect.objectContaining({ code: "STORE_UNAVAILABLE", outcome: "not-applied", message: expect.stringMatching(/OOM|READONLY/) });
+      const failure = expect.objectContaining({ code: "STORE_READ_ONLY", outcome: "not-applied", message: expect.stringMatching(/OOM|READONLY/) });
       asked.forEach(({ name, reply }, i) => {
         const [first, second] = replies[i] as unknown[];
         expect(first, name).toEqual(reply === "fails" || reply === "fails, then answers" ? failure : reply);
@@ -302,7 +302,7 @@ it("a refusal of the server says that nothing happened", async () => {
   for (const [fault, code] of [["out of memory", "OOM"], ["a read-only replica", "READONLY"]] as const) {
     await faults[fault]?.cause();
     try {
-      await expect((async () => adapter.store?.set("k", 1, 1000))()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", outcome: "not-applied", message: expect.stringContaining(code) });
+      await expect((async () => adapter.store?.set("k", 1, 1000))()).rejects.toMatchObject({ code: "STORE_READ_ONLY", outcome: "not-applied", message: expect.stringContaining(code) });
     } finally {
       await faults[fault]?.cure();
     }

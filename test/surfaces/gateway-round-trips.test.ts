@@ -58,7 +58,7 @@ const makers: Record<string, () => Promise<Place>> = {
   },
 };
 
-/** Round trips of a request that finds an empty cache: on Postgres taking the lock reads and then writes. */
+/** Round trips of a request that finds an empty cache, at most: on Postgres taking a lock may read and then write. */
 const MISS_TRIPS: Record<string, number> = { Redis: 1, Postgres: 2 };
 /** Round trips of a report to the breaker, at most: the same on Postgres. */
 const REPORT_TRIPS: Record<string, number> = { Redis: 1, Postgres: 2 };
@@ -118,7 +118,9 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
     const { send, gateway } = setup([rateLimit({ max: 100 }), circuitBreaker(), cache()]);
     // Connections, prepared statements and scripts come with the first requests.
     for (const path of ["/warm", "/warm", "/warm2"]) await send(path);
-    expect(await send("/a")).toMatchObject({ status: 200, cache: "MISS", reached: true, before: MISS_TRIPS[backend] });
+    const miss = await send("/a");
+    expect(miss).toMatchObject({ status: 200, cache: "MISS", reached: true });
+    expect(miss.before).toBeLessThanOrEqual(MISS_TRIPS[backend] as number);
     expect(await send("/a")).toEqual({ status: 200, cache: "HIT", reached: false, before: 1, after: 0 });
     await gateway.close();
   });
@@ -145,7 +147,10 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(await send("/a", { "x-max": "1" })).toMatchObject({ status: 429, reached: false });
     expect(events.flatMap((event) => (event.type === "circuit" ? [event.to] : []))).toEqual(["open", "half-open"]);
-    expect(await send("/a", { "x-max": "100" })).toMatchObject({ status: 200, cache: "MISS", reached: true, before: MISS_TRIPS[backend] });
+    const admitted = await send("/a", { "x-max": "100" });
+    expect(admitted).toMatchObject({ status: 200, cache: "MISS", reached: true });
+    // Nobody else's lock was waited for.
+    expect(admitted.before).toBeLessThanOrEqual(MISS_TRIPS[backend] as number);
     expect(events.flatMap((event) => (event.type === "circuit" ? [event.to] : []))).toEqual(["open", "half-open", "closed"]);
     expect(await send("/a", { "x-max": "100" })).toMatchObject({ cache: "HIT" });
     await gateway.close();

@@ -8,6 +8,9 @@ const SCHEMA: ReadonlySet<string> = /* @__PURE__ */ new Set(["42P01", "42703"]);
 /** The writer lost against another one: serialization failure, deadlock, lock not available. */
 const LOST: ReadonlySet<string> = /* @__PURE__ */ new Set(["40001", "40P01", "55P03"]);
 
+/** Read-only transaction; disk full, out of memory: what only looks may still be answered. */
+const NO_WRITES: ReadonlySet<string> = /* @__PURE__ */ new Set(["25006", "53100", "53200"]);
+
 /** The server ended the statement, so nothing of it holds; classes of SQLSTATE (PostgreSQL manual, appendix A). */
 const ROLLED_BACK: RegExp = /^(?:0A|2[0-9A-Z]|3[0-9A-Z]|4[0-9A-Z]|5[34]|57014)/;
 
@@ -20,6 +23,7 @@ export function postgresError(error: unknown, phase: Phase): SluiceError {
   if (SCHEMA.has(code)) {
     return new StoreError("STORE_SCHEMA", `the tables of Sluice are missing or older than this release (${message}): run POSTGRES_SCHEMA_SQL, or postgresSchemaSql({ tablePrefix }) for a prefix of your own, once on this database`, { cause: error, outcome: "not-applied" });
   }
+  if (phase === "write" && NO_WRITES.has(code)) return new StoreError("STORE_READ_ONLY", `postgres: ${message}`, { cause: error, outcome: "not-applied" });
   const outcome: Outcome = phase === "read" || ROLLED_BACK.test(code) || code === "ECONNREFUSED" ? "not-applied" : "unknown";
   return new StoreError("STORE_UNAVAILABLE", `postgres: ${message}`, { cause: error, outcome });
 }
