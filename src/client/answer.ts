@@ -1,7 +1,7 @@
 /** A response on its way through the pipeline, whatever form the adapter gave it. */
 
 import type { AdapterResponse } from "../core/adapter.ts";
-import { decodeText, encodeText } from "../core/codec.ts";
+import { decodeText, encodeText } from "../core/utf8.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { flatField } from "../core/transport.ts";
 import { StitchError } from "./errors.ts";

@@ -1,7 +1,7 @@
 /** Request bodies: what a value becomes on the wire, and whether it can be sent twice. */
 
 import type { AdapterBody } from "../core/adapter.ts";
-import { encodeText } from "../core/codec.ts";
+import { encodeText } from "../core/utf8.ts";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
 import type { BodyKind, CallInput } from "./config.ts";

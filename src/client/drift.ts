@@ -1,9 +1,8 @@
 /** Differences between what came and what a schema made of it: warnings before a field that is relied on goes away. */
 
-import type { Call } from "./call.ts";
 import { configError } from "./errors.ts";
 import type { Finding } from "./events.ts";
-import { isSchema, type OutputOfSchema, type StandardSchema, type Validated } from "./schema.ts";
+import { DRIFT, isSchema, type DriftReport, type OutputOfSchema, type StandardSchema, type Validated } from "./schema.ts";
 
 export interface DriftOptions {
   /** Paths that are not looked at: `a.b`, lists as `[]`, `*` for one name; a path covers all below it. */
@@ -17,7 +16,6 @@ interface DriftRules {
   readonly severity: Readonly<Record<string, Finding["severity"]>>;
 }
 
-const RULES: WeakMap<object, DriftRules> = /* @__PURE__ */ new WeakMap();
 const SEVERITY: Readonly<Record<Finding["kind"], Finding["severity"]>> = { undeclared: "info", coerced: "warn", defaulted: "verbose", missing: "error", invalid: "error", flag: "info" };
 /** Findings of one answer; a changed upstream would else fill every log. */
 const MAX_FINDINGS = 100;
@@ -33,16 +31,15 @@ export function drift<S extends StandardSchema>(schema: S, options: DriftOptions
   if (!isSchema(schema)) throw configError("schema", schema, "a Standard Schema");
   const { ignore = [], severity = {} } = options;
   if (!Array.isArray(ignore) || ignore.some((path) => typeof path !== "string")) throw configError("drift.ignore", ignore, "a list of paths");
-  const watched = { "~standard": { ...schema["~standard"], validate: (value: unknown) => schema["~standard"].validate(value) } };
-  RULES.set(watched, { ignore: (ignore as string[]).map((path) => path.replaceAll("[]", ".[]").split(".").filter((part) => part !== "")), severity: { ...SEVERITY, ...severity } });
+  const rules: DriftRules = { ignore: (ignore as string[]).map((path) => path.replaceAll("[]", ".[]").split(".").filter((part) => part !== "")), severity: { ...SEVERITY, ...severity } };
+  const watched = {
+    "~standard": { ...schema["~standard"], validate: (value: unknown) => schema["~standard"].validate(value) },
+    [DRIFT]: ((call, raw, checked) => reportDrift(call, rules, raw, checked)) satisfies DriftReport,
+  };
   return watched as StandardSchema<unknown, OutputOfSchema<S>>;
 }
 
-export function driftOf(validator: unknown): DriftRules | undefined {
-  return typeof validator === "object" && validator !== null ? RULES.get(validator) : undefined;
-}
-
-export function reportDrift(call: Call, rules: DriftRules, raw: unknown, checked: Validated): void {
+function reportDrift(call: Parameters<DriftReport>[0], rules: DriftRules, raw: unknown, checked: Validated): void {
   const found = new Map<string, Finding>();
   const add = (kind: Finding["kind"], path: readonly (string | number)[]): void => {
     const parts = path.map((part) => (typeof part === "number" ? "[]" : part));

@@ -4,6 +4,7 @@ import type { AdapterBody, AdapterRequest } from "../core/adapter.ts";
 import type { TransportTarget } from "../core/transport.ts";
 import type { Call } from "./call.ts";
 import type { HookRequest } from "./config.ts";
+import { StitchError } from "./errors.ts";
 import type { Fields } from "./fields.ts";
 import type { Scope } from "./scope.ts";
 
@@ -79,4 +80,12 @@ export class Outgoing implements AdapterRequest, HookRequest {
     this.sent = true;
     this.onAnswer?.(status);
   }
+}
+
+export function originOf(request: Outgoing): string {
+  return request.target === undefined ? new URL(request.url).origin : request.target.origin;
+}
+
+export function refused(why: string, status?: number): StitchError {
+  return new StitchError("REDIRECT_REFUSED", `the redirect was refused: ${why}`, { sent: true, status });
 }

@@ -8,13 +8,12 @@ import type { AuthContext } from "./auth/strategy.ts";
 import type { Vault } from "./auth/vault.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
 import { Call } from "./call.ts";
-import { driftOf, reportDrift } from "./drift.ts";
 import { StitchError } from "./errors.ts";
 import { openGates, type Gates } from "./gates.ts";
-import { Latencies } from "./hedge.ts";
+import { Latencies } from "./latencies.ts";
 import type { Plan } from "./plan.ts";
 import { checkCallInput, prepare, type Prepared } from "./prepare.ts";
-import { validate } from "./schema.ts";
+import { DRIFT, validate, type DriftReport } from "./schema.ts";
 import { at } from "./shape.ts";
 import { fetchAnswer, type Equipment } from "./tries.ts";
 
@@ -215,8 +214,7 @@ export function checkOutput(call: Call, value: unknown): MaybePromise<unknown> {
   if (output === undefined) return value;
   const result = validate(output, value);
   const end = (checked: Awaited<typeof result>): unknown => {
-    const drift = driftOf(output);
-    if (drift !== undefined) reportDrift(call, drift, value, checked);
+    (output as { readonly [DRIFT]?: DriftReport })[DRIFT]?.(call, value, checked);
     if (checked.ok) return checked.value;
     throw new StitchError("OUTPUT_INVALID", `the answer is not what was declared: ${checked.issues.slice(0, 5).map((issue) => issue.path.join(".") || "the value").join(", ")}`, { issues: checked.issues, sent: true, status: call.status });
   };

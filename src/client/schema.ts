@@ -2,6 +2,7 @@
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import type { Issue } from "./errors.ts";
+import type { Finding } from "./events.ts";
 
 /** Any library's schema: zod, valibot, arktype and others implement it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
@@ -22,6 +23,10 @@ export interface SchemaIssue {
 
 /** A schema, or a plain test. A type guard gives its type to what it lets pass. */
 export type Validator<T = unknown> = StandardSchema<unknown, T> | ((value: unknown) => boolean) | ((value: unknown) => value is T);
+
+/** On a schema that `drift` made: looks for differences. So only who imports `drift` loads what finds them. */
+export const DRIFT: unique symbol = Symbol.for("sluice.drift");
+export type DriftReport = (call: { find(finding: Finding): void }, raw: unknown, checked: Validated) => void;
 
 export type Validated = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly issues: readonly Issue[] };
 

@@ -1,7 +1,7 @@
 /** One try on the wire: redirects followed under the rules, failures named. */
 
 import { isPromise } from "../core/maybe-promise.ts";
-import { TransportError, type TransportTarget } from "../core/transport.ts";
+import { TransportError } from "../core/transport.ts";
 import { formatTraceparent } from "../core/trace-context.ts";
 import { features } from "#client-features";
 import { Answer } from "./answer.ts";
@@ -9,13 +9,10 @@ import type { AuthContext } from "./auth/strategy.ts";
 import { counted } from "./body.ts";
 import type { Call } from "./call.ts";
 import { StitchError, completeError, isStitchError, set } from "./errors.ts";
-import { newFields, type Fields } from "./fields.ts";
-import { Outgoing } from "./outgoing.ts";
+import { newFields } from "./fields.ts";
+import { Outgoing, originOf, refused } from "./outgoing.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Scope } from "./scope.ts";
-
-/** Fields that go along to another origin: the CORS safelist (WHATWG fetch 2.2.2), and what is no word of the caller's. */
-const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["accept", "accept-language", "content-language", "content-type", "accept-encoding", "user-agent"]);
 
 /** What of a request's state outlives it: whether it left, and where it ended up. */
 export interface Trail {
@@ -60,6 +57,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
     if (location === undefined || (plan.explicitAccept && plan.accept(answer.status))) return answer;
     await answer.discard();
     if (hops >= plan.redirect.max) throw new StitchError("TOO_MANY_REDIRECTS", `more than ${plan.redirect.max} redirects`, { sent: true, status: answer.status });
+    const { follow } = await Promise.resolve(features.redirects());
     const next = follow(call, current, answer.status, location, first, body !== undefined);
     if (!next.keepsBody) body = undefined;
     else if (body !== undefined && !body.replayable) throw new StitchError("BODY_NOT_REPLAYABLE", "the redirect asks for the body again, and a stream is sent once", { sent: true, status: answer.status });
@@ -211,54 +209,6 @@ function bodyFailure(error: unknown, status: number): StitchError {
 
 function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
-}
-
-function originOf(request: Outgoing): string {
-  return request.target === undefined ? new URL(request.url).origin : request.target.origin;
-}
-
-/** Where a redirect leads and what goes along (RFC 9110 15.4). @throws StitchError `REDIRECT_REFUSED` */
-function follow(call: Call, from: Outgoing, status: number, location: string, first: string, hasBody: boolean): { request: Outgoing; keepsBody: boolean; left: boolean } {
-  let url: URL;
-  try {
-    url = new URL(location, from.url);
-  } catch {
-    throw refused("the location is no URL", status);
-  }
-  if (url.protocol !== "https:" && url.protocol !== "http:") throw refused("the location is no http URL", status);
-  if (url.username !== "" || url.password !== "") throw refused("the location holds credentials", status);
-  const fromOrigin = originOf(from);
-  if (fromOrigin.startsWith("https:") && url.protocol === "http:") throw refused("from https to http", status);
-  const crosses = url.origin !== fromOrigin;
-  if (crosses && call.plan.redirect.crossOrigin === "refuse") throw refused("to another origin", status);
-  const { method } = from;
-  const toGet = (status === 303 && method !== "HEAD" && method !== "GET") || ((status === 301 || status === 302) && method === "POST");
-  const keepsBody = hasBody && !toGet;
-  if (crosses && keepsBody && carriesCredentials(call)) throw refused("to another origin with a body that carries credentials", status);
-  const headers = newFields();
-  // What was taken off once does not come back, not even on the way home.
-  const left = crosses || (from as { left?: boolean }).left === true || url.origin !== first;
-  for (const name in from.headers) {
-    if (left && !SAFE.has(name)) continue;
-    if (!keepsBody && (name.startsWith("content-") || name === "idempotency-key")) continue;
-    headers[name] = from.headers[name] as string;
-  }
-  if (crosses && call.plan.auth?.marks?.query !== undefined) url.searchParams.delete(call.plan.auth.marks.query);
-  const target: TransportTarget = { origin: url.origin, pathname: url.pathname, search: url.search };
-  const request = new Outgoing(target, toGet ? "GET" : method, headers as Fields, null, from.attempt, from.scope);
-  (request as { left?: boolean }).left = left;
-  return { request, keepsBody, left };
-}
-
-function carriesCredentials(call: Call): boolean {
-  if (call.plan.sensitive) return true;
-  const { body } = call.input;
-  if (typeof body !== "object" || body === null) return false;
-  return Object.keys(body).some((name) => call.plan.redactor.hidesField(name));
-}
-
-function refused(why: string, status?: number): StitchError {
-  return new StitchError("REDIRECT_REFUSED", `the redirect was refused: ${why}`, { sent: true, status });
 }
 
 /** Holds every hop to `allowHosts` and `denyPrivate`. */

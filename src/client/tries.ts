@@ -1,16 +1,17 @@
 /** From a request to an accepted answer: tries, their order of gates, and when there is another one. */
 
 import { isPromise } from "../core/maybe-promise.ts";
+import { features } from "#client-features";
 import { createRetry, type Attempt, type RetryVerdict } from "../resilience/retry.ts";
 import { ERROR_BODY_BYTES } from "../core/transport.ts";
 import type { Answer } from "./answer.ts";
-import { retryAfterMs } from "./limits/feedback.ts";
+import { retryAfterMs } from "./limits/retry-after.ts";
 import { isJson, parseBytes } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
 import type { Call } from "./call.ts";
 import { StitchError, isStitchError, set, toStitchError } from "./errors.ts";
 import { Passage, type Gates } from "./gates.ts";
-import { runHedged, type HedgeTry } from "./hedge.ts";
+import type { HedgeTry } from "./hedge.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
@@ -122,6 +123,7 @@ async function hedged(call: Call, prepared: Prepared, equipment: Equipment): Pro
   const mayRepeat = (plan.repeatable || prepared.idempotencyKey !== undefined) && (prepared.body?.replayable ?? true);
   const delayMs = plan.hedge.delayMs === "p95" ? equipment.latencies?.p95() : plan.hedge.delayMs;
   if (!mayRepeat || delayMs === undefined) return tryOnce(call, prepared, equipment);
+  const { runHedged } = await Promise.resolve(features.limits());
   return runHedged(call, delayMs, plan.hedge.max, (hedge) => tryOnce(call, prepared, equipment, hedge), async () => {
     if (plan.budget?.take() === false) return undefined;
     const passage = new Passage(call, equipment.gates, hostOf(prepared), prepared.input);

@@ -9,9 +9,9 @@
 
 import { StoreError, quote } from "./errors.ts";
 
+export { decodeText, encodeText } from "./utf8.ts";
+
 const VERSION = "\u0001";
-const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
-const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder();
 
 /** Encodes a value. Throws `STORE_UNSERIALIZABLE` for what cannot come back as it was: functions, symbols, bigints, NaN, infinities, cycles. */
 export function encodeValue(value: unknown): string {
@@ -39,14 +39,6 @@ export function decodeValue(text: string): unknown {
     throw new StoreError("STORE_CORRUPT", "a stored value is damaged and cannot be decoded", { cause });
   }
   throw new StoreError("STORE_CORRUPT", `a stored value has the unknown kind ${quote(kind)}; was it written by a newer version?`);
-}
-
-export function encodeText(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
-export function decodeText(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
 }
 
 /** What platforms have for it natively: an order of magnitude faster than `btoa` on strings of bytes. */

@@ -1,6 +1,6 @@
 /** Keys of stores: parts that cannot reach another key, and a bound on their length. */
 
-import { encodeText } from "./codec.ts";
+import { encodeText } from "./utf8.ts";
 import { sha256Hex } from "./digest.ts";
 import { OptionError } from "./errors.ts";
 

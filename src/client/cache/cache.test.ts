@@ -193,3 +193,34 @@ describe("who may have what is stored", () => {
     expect(await get()).toEqual({ nth: 3 });
   });
 });
+
+test("cluster: who looked before the entry was stored, and got the lock after, finds it", async () => {
+  const store = memoryStore();
+  let hold: Promise<void> | undefined;
+  // What a process sees whose reads come back late, as they were.
+  const late = new Proxy(store, { get(target, key) {
+    const value = Reflect.get(target, key, target) as unknown;
+    if (key === "capabilities") return { ...target.capabilities, shared: true };
+    if (typeof value !== "function") return value;
+    if (key !== "get") return value.bind(target) as unknown;
+    return async (name: string) => {
+      const seen = await target.get(name);
+      await hold;
+      return seen;
+    };
+  } });
+  const adapter = mockAdapter([{ respond: (_, nth) => ({ body: { nth } }) }]);
+  const member = (own: StitchStore) => seam({ baseUrl: "https://api.test", adapter, store: own });
+  const [first, second] = [member(store), member(late)];
+  const cache = { ttlMs: 60_000, coalesce: "cluster" } as const;
+  let go = (): void => undefined;
+  hold = new Promise<void>((resolve) => (go = resolve));
+  const waiting = second.stitch({ name: "x", path: "/x", cache })().then((value) => value);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await first.stitch({ name: "x", path: "/x", cache })()).toEqual({ nth: 1 });
+  await first.flush();
+  hold = undefined;
+  go();
+  expect(await waiting).toEqual({ nth: 1 });
+  expect(adapter.callCount).toBe(1);
+});

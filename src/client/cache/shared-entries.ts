@@ -75,13 +75,14 @@ export class SharedEntries {
     const access = this.#access;
     const token = access.random.uuid();
     const lockKey = `lock:${storeKey(key)}`;
-    for (let first = true; ; first = false) {
+    for (;;) {
       scope.throwIfCancelled();
       try {
         const reply = await access.lease(lockKey, token, 1, ttlMs);
         if (reply.held) {
           const release = async (): Promise<void> => void (await access.release(lockKey, token).catch(() => false));
-          const found = first ? undefined : await look();
+          // Also at the first try: another process may have stored it between this one's look and its lock.
+          const found = await look();
           if (found !== undefined) {
             await release();
             return { entry: found, release: async () => undefined, stillHeld: async () => false };

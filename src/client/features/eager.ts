@@ -4,6 +4,7 @@ import * as addresses from "../../core/public-address.ts";
 import * as graphql from "../graphql.ts";
 import * as pages from "../pages.ts";
 import * as bodies from "../rare-bodies.ts";
+import * as redirects from "../redirects.ts";
 import * as auth from "./auth.ts";
 import * as cache from "./cache.ts";
 import type { Features } from "./features.ts";
@@ -18,5 +19,6 @@ export const features: Features = {
   pages: () => pages,
   graphql: () => graphql,
   bodies: () => bodies,
+  redirects: () => redirects,
   addresses: () => addresses,
 };

@@ -5,6 +5,7 @@ import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type * as graphql from "../graphql.ts";
 import type * as pages from "../pages.ts";
 import type * as bodies from "../rare-bodies.ts";
+import type * as redirects from "../redirects.ts";
 import type * as auth from "./auth.ts";
 import type * as cache from "./cache.ts";
 import type * as limits from "./limits.ts";
@@ -18,5 +19,6 @@ export interface Features {
   pages(): MaybePromise<typeof pages>;
   graphql(): MaybePromise<typeof graphql>;
   bodies(): MaybePromise<typeof bodies>;
+  redirects(): MaybePromise<typeof redirects>;
   addresses(): MaybePromise<typeof addresses>;
 }

@@ -10,5 +10,6 @@ export const features: Features = {
   pages: () => import("../pages.ts"),
   graphql: () => import("../graphql.ts"),
   bodies: () => import("../rare-bodies.ts"),
+  redirects: () => import("../redirects.ts"),
   addresses: () => import("../../core/public-address.ts"),
 };

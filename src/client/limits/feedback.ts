@@ -1,7 +1,6 @@
 /** What a server says about its limits: `Retry-After`, and the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-11 and its forerunners). */
 
-import { parseHttpDate } from "../../core/http-date.ts";
-import { parseRetryAfter } from "../../resilience/backoff.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
 export interface FeedbackResponse {
   readonly status: number;
@@ -17,12 +16,6 @@ export function feedbackPauseMs(response: FeedbackResponse, rules: { readonly on
   // An answer out of a cache speaks of an earlier moment.
   if (!rules.rateLimitFields || Number(response.get("age") ?? 0) > 0) return 0;
   return exhaustedMs(response, nowMs);
-}
-
-/** `Retry-After` relative to the response's own `Date`, so that a server's clock that is off changes nothing. */
-export function retryAfterMs(response: { get(name: string): string | undefined }, nowMs: number): number | undefined {
-  const field = response.get("retry-after");
-  return field === undefined ? undefined : parseRetryAfter(field, parseHttpDate(response.get("date"), nowMs) ?? nowMs);
 }
 
 const ITEM = /^\s*"(?:[^"\\]|\\.)*"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[A-Za-z0-9+/=]*:|[^;,"]*))?)*)\s*$/;
