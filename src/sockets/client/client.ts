@@ -11,7 +11,7 @@ import { type DatedToken, TokenRenewal, datedToken } from "./token.ts";
 import type { CompiledMessage, MessageDescriptor } from "../message.ts";
 import { Call } from "./calls.ts";
 import { ClientError, RpcError, abortError, queueFullError, unauthenticatedError, validationError } from "../client-errors.ts";
-import type { ClientEvents, ClientOptions, ClientSendResult, ClientState, Incoming, PendingCall, RequestExtras, SocketClient, WebSocketLike } from "./client-types.ts";
+import type { ClientEvents, ClientOptions, ClientSendResult, ClientState, PendingCall, RequestExtras, SocketClient, WebSocketLike } from "./client-types.ts";
 
 type Frame = { readonly type: string; readonly meta?: Record<string, unknown>; readonly payload?: unknown };
 type Queued = { readonly text: string; readonly call: Call | undefined };
