@@ -85,7 +85,7 @@ export function handshake(hub: Hub, upgrade: UpgradeRequest): MaybePromise<Admis
   const offered = (upgrade.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim()).filter((name) => name !== "");
   const version = negotiate(hub, offered);
   if (version === undefined) return back(refusal(400, "UNKNOWN_PROTOCOL", "no common protocol version"));
-  const request: SocketRequest = { url: withoutToken(url), headers: withoutSecrets(upgrade.headers, offered), ip };
+  const request: SocketRequest = new CapturedRequest(withoutToken(url), withoutSecrets(upgrade.headers, offered), ip);
   const admit = (data: Record<string, unknown>): MaybePromise<Admission | Refusal> => {
     const { clientId: _forged, ...own } = data;
     return takeOver(hub, { clientId, data: own, request, ...version, identity: undefined, headers: server.clientIdHeader === undefined ? {} : { [server.clientIdHeader]: clientId } }, back);
@@ -106,6 +106,29 @@ export function handshake(hub: Hub, upgrade: UpgradeRequest): MaybePromise<Admis
 /** An admission that became no connection. */
 export function abandon(hub: Hub, admission: Admission): void {
   hub.slots.giveBack(admission.request.ip);
+}
+
+/** The request of a connection: a `Headers` object takes kilobytes, so it is made when somebody looks. */
+class CapturedRequest implements SocketRequest {
+  readonly url: string;
+  readonly ip: string | undefined;
+  /** Names and values by turns, one a line: neither can hold a line break. */
+  readonly #fields: string;
+  #headers: Headers | undefined;
+
+  constructor(url: string, headers: Headers, ip: string | undefined) {
+    this.url = url;
+    this.ip = ip;
+    this.#fields = [...headers].flat().join("\n");
+  }
+
+  get headers(): Headers {
+    if (this.#headers !== undefined) return this.#headers;
+    const parts = this.#fields === "" ? [] : this.#fields.split("\n");
+    const headers = new Headers();
+    for (let i = 0; i < parts.length; i += 2) headers.append(parts[i] as string, parts[i + 1] ?? "");
+    return (this.#headers = headers);
+  }
 }
 
 class AuthFailure {}

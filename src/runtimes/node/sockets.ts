@@ -95,18 +95,7 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
     try {
       wss.handleUpgrade(request, socket, Buffer.from(head), (raw) => {
         socket.removeListener("close", fail);
-        raw.binaryType = "nodebuffer";
-        const transport = new NodeTransport(raw, socket, writer, raw.extensions.includes("permessage-deflate"));
-        const connection = hub.open(admission, transport);
-        raw.on("message", (data: Buffer, binary: boolean) => connection.receive(binary ? data : data.toString("utf8"), data.length));
-        raw.on("pong", () => connection.seen());
-        raw.on("ping", () => connection.seen());
-        raw.on("error", (error: Error & { code?: string }) => {
-          if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection.transportTooBig(hub.options.limits.transportPayloadBytes);
-        });
-        raw.on("close", (code: number, reason: Buffer) => void connection.closed(wireCode(code), reason.toString("utf8")));
-        transport.onRoom = () => connection.outbox.drained();
-        socket.on("drain", transport.onRoom);
+        connectionOf(hub, writer, admission, raw, socket);
       });
     } finally {
       wss.removeListener("headers", addHeaders);
@@ -138,6 +127,22 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
     decide(request, socket, head);
   };
   return { hub, upgrade };
+}
+
+/** The connection of a socket. Apart from the handshake, whose request would else live as long as the connection. */
+function connectionOf(hub: Hub, writer: TurnWriter, admission: Admission, raw: ws.WebSocket, socket: Duplex): void {
+  raw.binaryType = "nodebuffer";
+  const transport = new NodeTransport(raw, socket, writer, raw.extensions.includes("permessage-deflate"));
+  const connection = hub.open(admission, transport);
+  raw.on("message", (data: Buffer, binary: boolean) => connection.receive(binary ? data : data.toString("utf8"), data.length));
+  raw.on("pong", () => connection.seen());
+  raw.on("ping", () => connection.seen());
+  raw.on("error", (error: Error & { code?: string }) => {
+    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection.transportTooBig(hub.options.limits.transportPayloadBytes);
+  });
+  raw.on("close", (code: number, reason: Buffer) => void connection.closed(wireCode(code), reason.toString("utf8")));
+  transport.onRoom = () => connection.outbox.drained();
+  socket.on("drain", transport.onRoom);
 }
 
 /** Serves a router on a port. Rejects with the system's error when it cannot listen. */
