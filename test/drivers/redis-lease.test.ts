@@ -158,7 +158,8 @@ it("fixed window: no window has more than the limit, and nearly all of it", asyn
   // A window begins with its first debit, so an interval of its length meets two of them.
   expect(mostWithin(found.pairs, WINDOW_MS - CLOCKS_MS)).toBeLessThanOrEqual(2 * MAX);
   expect(whole.length).toBeGreaterThanOrEqual(4);
-  expect(filled).toBeGreaterThan(0.9);
+  // The middle one: a window in which the machine let no process run says nothing of leases, and the mean is printed.
+  expect(whole.toSorted((a, b) => a - b)[whole.length >> 1]).toBeGreaterThan(0.95 * MAX);
 });
 
 // A lease of a rolling limit lives for a sub-window, 16 ms, and where the machine stands still for longer its callers are charged one
