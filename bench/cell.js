@@ -10,7 +10,7 @@ const { run, runTimed, teardown, latencies, serverPid } = await cell.setup();
 let batch = cell.batch ?? 64;
 // A server has to be compiled by the engine first: HTTP cells ask for a number of operations, too.
 let warm = 0;
-for (const began = performance.now(); performance.now() - began < (suite.warmupMs ?? 400) || warm < (suite.warmup ?? 0); warm += batch) {
+for (const began = performance.now(); performance.now() - began < (suite.warmupMs ?? 400) || warm < (cell.warmup ?? suite.warmup ?? 0); warm += batch) {
   const start = performance.now();
   await run(batch);
   if (cell.batch === undefined && performance.now() - start < 20) batch = Math.ceil(batch * 1.5);

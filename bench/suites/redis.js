@@ -12,8 +12,9 @@ const LOADS = [[1, 1], [64, 1], [64, 10_000], [1024, 1], [1024, 10_000]];
 const WINDOW = { algorithm: "fixed-window", max: NEVER, windowMs: 60_000 };
 
 /** A cell whose operation `make` gives; `callers` of them are in flight. Rates are taken without a clock per call, latencies apart. */
-function cell(name, callers, keys, make, clientOptions = {}) {
+function cell(name, callers, keys, make, clientOptions = {}, more = {}) {
   return {
+    ...more,
     name,
     group: `${callers} callers, ${keys} keys`,
     // Callers end one after the other: with too few calls each, the end of a batch would be most of it.
@@ -88,8 +89,9 @@ export default {
       cell(`rate-limiter-flexible, ${at(load)}`, ...load, peer, piped),
       cell(`INCR, ${at(load)}`, ...load, (client) => (key) => client.incr(key), piped),
     ]),
-    // With this many keys one is asked for 50 times a second: a lease should last for more than one call.
-    cell("sluice leased, 64 callers, 10000 keys", 64, 10_000, sluice(WINDOW, { lease: { targetMs: 1000 } })),
+    // With this many keys each is asked for a few times a second: a lease should last for more than one call. It begins with one unit
+    // and doubles with use, so this cell has 100 calls per key behind it when its time begins.
+    cell("sluice leased, 64 callers, 10000 keys", 64, 10_000, sluice(WINDOW, { lease: { targetMs: 10_000 } }), {}, { warmup: 1_000_000 }),
     cell("sluice token bucket, 64 callers, 10000 keys", 64, 10_000, sluice({ algorithm: "token-bucket", capacity: NEVER, max: 1000, windowMs: 1000 })),
     cell("sluice sliding window, 64 callers, 10000 keys", 64, 10_000, sluice({ algorithm: "sliding-window", max: NEVER, windowMs: 60_000 })),
     cell("sluice breaker acquire and report, 64 callers, 1 key", 64, 1, (client) => {

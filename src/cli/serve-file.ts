@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { serve as serveOnBun } from "../bun.ts";
 import { serve as serveOnDeno } from "../deno.ts";
-import { type GatewayConfig, type GatewayInstance, createGateway } from "../gateway.ts";
+import { type GatewayConfig, type GatewayEvent, type GatewayInstance, createGateway } from "../gateway.ts";
 import { type Listening, serve as serveOnNode } from "../node.ts";
 import { LoadError, type Loaded, type Served, load } from "./load.ts";
 import { withRequestLine } from "./request-line.ts";
@@ -18,6 +18,12 @@ export interface ServeFileOptions {
   readonly debug?: boolean;
   /** One line per request. @default true */
   readonly lines?: boolean;
+  /** One line per event of the gateway. @default false */
+  readonly events?: boolean;
+  /** What the file is called in messages. @default its path */
+  readonly shown?: string;
+  /** Called when the file has been loaded, or could not be. */
+  readonly loaded?: () => Promise<void>;
 }
 
 /** The watcher drops a change within 50 ms of another (a formatter after a save), so loading waits longer than that. */
@@ -27,9 +33,12 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
   const file = resolve(path);
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   // While somebody works on a file, the dashboard is a page of its own server, on this machine alone.
-  const current = new Current((config) => ({ ...config, ...(options.watch && config.admin === undefined ? { admin: true } : undefined), ...(options.debug === true ? { debug: true } : undefined) }));
+  const current = new Current((config) => ({ ...config, ...(options.watch && config.admin === undefined ? { admin: true } : undefined), ...(options.debug === true ? { debug: true } : undefined) }), (gateway) => {
+    if (options.events === true) gateway.events.on((event) => print(eventLine(event)));
+  });
   try {
-    await current.replace(await load(file));
+    const loaded = await load(file).finally(() => options.loaded?.());
+    await current.replace(loaded);
   } catch (error) {
     // `dev` starts from a good file, too: there is no last good one to serve yet.
     fail(error);
@@ -38,7 +47,7 @@ export async function serveFile(path: string, options: ServeFileOptions): Promis
   // Each runtime's own server is its fastest, and the only one whose addresses and limits are its own.
   const serve: (app: Served, at: { port: number; hostname: string }) => Promise<Listening> = "Bun" in globalThis ? serveOnBun : "Deno" in globalThis ? serveOnDeno : serveOnNode;
   const server = await serve(options.lines === false ? current : withRequestLine(current, print, process.stdout.isTTY === true), { port: options.port, hostname: options.hostname }).catch((error: unknown) => fail(portInUse(error, options.port)));
-  print(`sluice ${options.watch ? "dev" : "run"}: ${file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}${options.watch && current.hasGateway ? `\ndashboard on ${server.url.replace("127.0.0.1", "localhost")}/___gateway/` : ""}`);
+  print(`sluice ${options.watch ? "dev" : "run"}: ${options.shown ?? file}\nlistening on ${server.url}${options.watch ? ", reloading on save" : ""}${options.watch && current.hasGateway ? `\ndashboard on ${server.url.replace("127.0.0.1", "localhost")}/___gateway/` : ""}`);
 
   let pending = false;
   let reload = Promise.resolve();
@@ -86,8 +95,11 @@ class Current implements Served {
   #gateway: GatewayInstance | undefined;
   readonly #complete: (config: GatewayConfig) => GatewayConfig;
 
-  constructor(complete: (config: GatewayConfig) => GatewayConfig) {
+  readonly #made: (gateway: GatewayInstance) => void;
+
+  constructor(complete: (config: GatewayConfig) => GatewayConfig, made: (gateway: GatewayInstance) => void) {
     this.#complete = complete;
+    this.#made = made;
   }
 
   readonly fetch: Served["fetch"] = (request, env, ctx) => this.#served.fetch(request, env, ctx);
@@ -104,12 +116,19 @@ class Current implements Served {
     const old = this.#served;
     this.#gateway = loaded.kind === "config" ? createGateway(this.#complete(loaded.config)) : undefined;
     this.#served = this.#gateway ?? (loaded as { served: Served }).served;
+    const gateway = this.#gateway ?? (this.#served as Partial<GatewayInstance>);
+    if (gateway.events !== undefined && "_registry" in gateway) this.#made(gateway as GatewayInstance);
     if (old !== this.#served) await old.close?.();
   }
 
   async close(): Promise<void> {
     await this.#served.close?.();
   }
+}
+
+/** `store.down {"store":"rateLimitStore",…}`; of an error its message. */
+function eventLine({ type, ...rest }: GatewayEvent): string {
+  return `${type} ${JSON.stringify(rest, (_name, value: unknown) => (value instanceof Error ? value.message : value))}`;
 }
 
 function portInUse(error: unknown, port: number): unknown {

@@ -19,7 +19,9 @@ export async function encodeRare(value: unknown, kind: BodyKind): Promise<Encode
   if (value instanceof FormData) {
     // The platform knows how names are escaped; encoded once, so that every try sends the same boundary.
     const encoded = new Response(value);
-    return fromBytes(new Uint8Array(await encoded.arrayBuffer()), encoded.headers.get("content-type") ?? undefined);
+    // Bun forgets the type, and with it the boundary, once the body has been read.
+    const type = encoded.headers.get("content-type") ?? undefined;
+    return fromBytes(new Uint8Array(await encoded.arrayBuffer()), type);
   }
   if (value instanceof Blob) {
     return { make: () => value.stream() as ReadableStream<Uint8Array>, replayable: true, contentType: value.type === "" ? "application/octet-stream" : value.type, bytes: value.size, text: undefined, raw: undefined };

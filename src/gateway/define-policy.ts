@@ -34,6 +34,8 @@ export interface PolicyDefinition<Config extends object, State> {
   readonly defaults?: Partial<Config>;
   /** Called at construction with the resolved options; throws what is wrong with them. */
   readonly validate?: (config: Config) => void;
+  /** What is legal in the options and hardly meant, or risky: `sluice check` and `safeValidateConfig` report it. */
+  readonly warn?: (config: Config) => readonly string[];
   /** Makes what the policy keeps between requests, once per place in a gateway. */
   readonly setup?: (config: Config, site: PolicySite) => State;
   /**
@@ -113,8 +115,10 @@ export function definePolicy<Config extends object = PolicyOptions, State = unde
     checkCommon(name, config, priority);
     withConfigErrors(name, () => definition.validate?.(config));
     const ownedFields = definition.ownedFields?.(config).map((field) => field.toLowerCase()) ?? [];
+    const { warn } = definition;
     const policy: Policy = {
       name,
+      ...(warn === undefined ? undefined : { warnings: () => warn(config) }),
       ...(priority === undefined ? undefined : { priority }),
       ...(definition.guard === true ? { guard: true } : undefined),
       ...(definition.preflight === true ? { preflight: true } : undefined),

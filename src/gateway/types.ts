@@ -256,6 +256,8 @@ export interface Policy {
   readonly evaluate?: PolicyEvaluator;
   /** Phases `evaluate` takes part in. @default ["request-headers", "response-headers"] */
   readonly phases?: readonly ProcessingPhase[];
+  /** What is legal in its options and hardly meant; see `safeValidateConfig`. */
+  readonly warnings?: () => readonly string[];
   /** It makes sense for HTTP alone, so it has no `evaluate`. */
   readonly httpOnly?: true;
 }

@@ -7,7 +7,7 @@ const SLOTS = 256;
 const SLOT_MS = 16;
 /** A wake-up later than this found a blocked or suspended process: replies may sit unread in a socket. */
 const STALL_MS = 25;
-/** A timer this late was dropped by the platform (workerd ends a request's timers with the request): it is set again. */
+/** A timer this late was dropped by the platform: it is set again. */
 const LOST_MS = 250;
 const MIN_DELAY_MS = 0.001;
 /** Slots of entries that are in no list: at rest, or taken out and about to expire. */
@@ -31,8 +31,13 @@ const wheels: WeakMap<Clock, Deadlines> = /* @__PURE__ */ new WeakMap();
 /** The deadlines of a clock: one per process for the system's. */
 export function deadlinesOf(clock: Clock = systemClock): Deadlines {
   let wheel = wheels.get(clock);
-  if (wheel === undefined) wheels.set(clock, (wheel = new Deadlines(clock)));
+  if (wheel === undefined) wheels.set(clock, (wheel = clock === systemClock && timersEndWithRequests() ? new RequestDeadlines(clock) : new Deadlines(clock)));
   return wheel;
+}
+
+/** workerd drops the timers of a request together with it: one that is shared would take the deadlines of other requests along. */
+function timersEndWithRequests(): boolean {
+  return (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === "Cloudflare-Workers";
 }
 
 /**
@@ -164,5 +169,37 @@ export class Deadlines {
       if (soonest < overall) overall = soonest;
     }
     return overall;
+  }
+}
+
+/** A timer for each deadline, which lives as long as the request that waits for it. */
+class RequestDeadlines extends Deadlines {
+  private readonly own: Clock;
+  /** Weak: of a request that was cut off nobody disarms anything. */
+  private readonly timers = new WeakMap<Deadline, TimerHandle>();
+
+  constructor(clock: Clock) {
+    super(clock);
+    this.own = clock;
+  }
+
+  override arm(entry: Deadline, afterMs: number, now: number = this.own.monotonic()): void {
+    if (afterMs === Infinity) return;
+    this.disarm(entry);
+    entry.dueAt = now + Math.max(0, afterMs);
+    const timer = this.own.setTimeout(() => {
+      // Armed again, or disarmed by another request, which cannot clear this one's timer.
+      if (this.timers.get(entry) !== timer) return;
+      this.timers.delete(entry);
+      entry.expire();
+    }, Math.max(0, afterMs));
+    this.timers.set(entry, timer);
+  }
+
+  override disarm(entry: Deadline): void {
+    const timer = this.timers.get(entry);
+    if (timer === undefined) return;
+    this.timers.delete(entry);
+    this.own.clearTimeout(timer);
   }
 }

@@ -1,6 +1,8 @@
 /** The command line as a user has it: built, in a process of its own, on a file in a folder where nothing is installed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -165,4 +167,51 @@ describe("sluice check, routes and init", () => {
     const warned = await run("check", "gateway.ts");
     expect([warned.code, warned.output]).toEqual([0, expect.stringMatching(/^warning {2}routes\[1\]\.path: "\/a" stands behind the wildcard "\/\*".*\n.*ok, 2 routes, 1 warning\n$/)]);
   });
+});
+
+describe("run with an address", () => {
+  const remote = async (answer: (response: ServerResponse) => void): Promise<{ url: string; stop: () => void }> => {
+    const server = createServer((_request, response) => answer(response));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/shop.ts`, stop: () => server.close() };
+  };
+
+  it("is refused without --trust-remote, and then nothing is fetched", async () => {
+    let asked = 0;
+    const { url, stop } = await remote((response) => (asked++, response.end(source("remote"))));
+    const refused = sluice("run", url, "-p", "0");
+    expect(await exit(refused.child)).toBe(1);
+    expect([refused.output, asked]).toEqual([expect.stringMatching(/^sluice: http.*add --trust-remote\n$/), 0]);
+    stop();
+  });
+
+  it("serves what it was told to trust, and says which", async () => {
+    const { url, stop } = await remote((response) => response.end(source("remote")));
+    const command = sluice("run", url, "-p", "0", "--trust-remote");
+    const at = await listening(command);
+    expect(command.output).toContain(`sluice run: ${url}\n`);
+    expect(await (await fetch(`${at}/a`)).text()).toBe("remote");
+    stop();
+  });
+
+  it.each<[string, (response: ServerResponse) => void, RegExp]>([
+    ["an error", (response) => response.writeHead(404).end(), /answered 404\n$/],
+    ["a way to elsewhere", (response) => response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(), /cannot be fetched/],
+    ["too much", (response) => response.end("x".repeat(2 ** 21)), /longer than 1048576 bytes\n$/],
+  ])("says in a line that it got %s", async (_name, answer, says) => {
+    const { url, stop } = await remote(answer);
+    const command = sluice("run", url, "-p", "0", "--trust-remote");
+    expect(await exit(command.child)).toBe(1);
+    expect(command.output).toMatch(says);
+    stop();
+  });
+});
+
+it("-v prints what happens inside", async () => {
+  writeFileSync(file, 'export default { routes: [{ path: "/a", pipeline: { upstream: { type: "handler", handler: () => { throw new Error("inner") } } } }] };');
+  const command = sluice("run", "gateway.ts", "-p", "0", "-v");
+  const at = await listening(command);
+  await fetch(`${at}/a`);
+  await until("the event", () => command.output.includes('error {"code":"internal_error"'));
+  expect(command.output).toContain('"error":"inner"');
 });

@@ -1,9 +1,14 @@
 /** The example as its own configuration says it is deployed, and the code of the reference as a user writes it. */
 
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { bundleWorker, startWorkerd } from "../servers/workerd.ts";
+import { type WorkerBundle, bundleWorker, startWorkerd } from "../servers/workerd.ts";
 
 const folder = fileURLToPath(new URL("../../examples/cloudflare-worker/", import.meta.url));
 interface WranglerConfig {
@@ -16,11 +21,48 @@ interface WranglerConfig {
 const config = JSON.parse(readFileSync(`${folder}wrangler.json`, "utf8")) as WranglerConfig;
 const sqlite = config.migrations.flatMap(({ new_sqlite_classes: classes }) => classes);
 
+/** A deploy by Cloudflare's own tool, up to the upload. Nothing may leave this machine: whatever would is sent to a proxy that counts. */
+async function deployDry(): Promise<{ readonly output: string; readonly code: string; readonly calls: number }> {
+  const out = mkdtempSync(join(tmpdir(), "sluice-deploy-"));
+  let calls = 0;
+  const proxy = createServer((socket) => (calls++, socket.destroy()));
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port } = proxy.address() as { port: number };
+  const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [wrangler, "deploy", "--dry-run", "--minify", "--outdir", out, "--config", `${folder}wrangler.json`], {
+      env: {
+        PATH: process.env["PATH"], HOME: out, NO_COLOR: "1", CI: "1", HTTP_PROXY: `http://127.0.0.1:${port}`, HTTPS_PROXY: `http://127.0.0.1:${port}`,
+        WRANGLER_SEND_METRICS: "false", WRANGLER_SEND_ERROR_REPORTS: "false", WRANGLER_HIDE_BANNER: "true",
+      },
+    });
+    return { output: stdout, code: readFileSync(join(out, config.main.replace(/\.ts$/, ".js")), "utf8"), calls };
+  } finally {
+    proxy.close();
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+it("wrangler deploys it, up to the upload, and what it made does the same", async () => {
+  const { output, code, calls } = await deployDry();
+  for (const { name, class_name: className } of config.durable_objects.bindings) expect(output).toMatch(new RegExp(`env\\.${name} \\(${className}\\)\\s+Durable Object`));
+  for (const { binding, id } of config.kv_namespaces) expect(output).toMatch(new RegExp(`env\\.${binding} \\(${id}\\)\\s+KV Namespace`));
+  expect(output).toContain("--dry-run: exiting now.");
+  console.log(/Total Upload: .*/.exec(output)?.[0]);
+  expect(code).not.toMatch(/["']node:/);
+  expect(calls).toBe(0);
+  await doesWhatItSays({ code, imports: [], bytes: 0, gzipBytes: 0 });
+});
+
 it("the Worker does what its README says, on the bindings of its configuration", async () => {
   const bundle = await bundleWorker(folder + config.main);
   expect(bundle.imports).toEqual(["cloudflare:workers"]);
   // Every class that is bound is migrated to SQLite, and no other.
   expect(config.durable_objects.bindings.map(({ class_name: name }) => name).sort()).toEqual([...sqlite].sort());
+  await doesWhatItSays(bundle);
+});
+
+async function doesWhatItSays(bundle: WorkerBundle): Promise<void> {
   await using workerd = await startWorkerd({
     entry: bundle,
     compatibilityDate: config.compatibility_date,
@@ -39,7 +81,7 @@ it("the Worker does what its README says, on the bindings of its configuration",
   for (let i = 0; i < 4; i++) answers.push(((await (await workerd.fetch("/flaky")).json()) as { calls?: number }).calls);
   expect(answers).toEqual([1, 2, 3, undefined]);
   expect([await workerd.json("/visits/ann"), await workerd.json("/visits/ann"), await workerd.json("/visits/bob")]).toEqual([{ visits: 1 }, { visits: 2 }, { visits: 1 }]);
-});
+}
 
 describe("a gateway made for every request", () => {
   const source = `

@@ -10,6 +10,7 @@ import { z } from "zod";
 import { serve } from "../../src/node.ts";
 import { createRouter, message, rpc } from "../../src/sockets.ts";
 import { type ClientOptions, createClient } from "../../src/sockets-client.ts";
+import { datedToken } from "../../src/sockets/client/token.ts";
 import { serverBinary } from "../servers/process.ts";
 
 const Say = message("SAY", { text: z.string() });
@@ -190,5 +191,42 @@ describe("the client", () => {
     } finally {
       await browser.close();
     }
+  });
+});
+
+describe("a token that ends", () => {
+  it("is replaced on the live connection before it does, asked for again when that fails, and not after the close", async () => {
+    const seen: string[] = [];
+    const { router } = laboratory();
+    const server = await serve(router, {
+      port: 0,
+      authenticate: (_request, { token }) => (seen.push(`open ${token}`), { token }),
+      reauthenticate: (token) => (seen.push(`refresh ${token}`), { token }),
+    });
+    let given = 0;
+    const getToken = () => {
+      given++;
+      if (given === 3) throw new Error("nobody there");
+      return { token: `t${given}`, expiresAt: Date.now() + 1100 };
+    };
+    const failures: unknown[] = [];
+    const client = createClient({ url: server.url, wsFactory, auth: { getToken, refreshBeforeMs: 1000 } });
+    client.on("auth", ({ error }) => void failures.push(error));
+    await client.connect();
+    await until(() => seen.length === 3);
+    expect(seen).toEqual(["open t1", "refresh t2", "refresh t4"]);
+    expect(failures).toHaveLength(1);
+    await client.close();
+    const asked = given;
+    await new Promise((resolve) => setTimeout(resolve, 1300));
+    expect(given).toBe(asked);
+    await server.close({ drainMs: 100 });
+  });
+
+  it("says itself when it ends, if it is a JWT", () => {
+    const claims = (text: string): string => `x.${Buffer.from(text).toString("base64url")}.y`;
+    expect(datedToken(claims('{"exp":1795824841,"sub":"é"}'))).toEqual({ token: claims('{"exp":1795824841,"sub":"é"}'), expiresAt: 1_795_824_841_000 });
+    for (const token of ["opaque", claims("{}"), claims('{"exp":"soon"}'), claims("rubbish"), "a.b.c", ""]) expect(datedToken(token)).toEqual({ token });
+    expect(datedToken({ token: "t", expiresAt: 5 })).toEqual({ token: "t", expiresAt: 5 });
   });
 });

@@ -9,8 +9,8 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import type { LimitLeaseCommand, LimitLeaseGrant } from "../../state/lease/lease-command.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
+import { acknowledged } from "./acknowledged.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
@@ -45,9 +45,6 @@ export interface RedisStateDriver extends StateDriver {
   /** The key in Redis of a key of the driver. */
   physical(key: string): string;
 }
-
-/** How long a lease waits for its replicas, in ms. What is sent on the same connection waits as well. */
-const REPLICAS_MS = 100;
 
 /** Most keys of one script: with it the server is busy for about a millisecond, and `unpack` in Lua is far from its bound. */
 const SCRIPT_KEYS = 256;
@@ -148,7 +145,7 @@ class RedisDriver implements RedisStateDriver {
     if (found?.rows === undefined || found.algorithm.version !== algorithm?.version || this.connection.cluster || keys.length > SCRIPT_KEYS) return undefined;
     for (let at = 1; at < batch.length; at++) if ((batch[at] as Operation).algorithm !== algorithm) return undefined;
     const leased = leasing.get(found.algorithm.name);
-    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : this.acknowledged(batch, runRows(this.connection, leased, batch, keys, this.sentinel)));
+    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : acknowledged(this.connection, batch, runRows(this.connection, leased, batch, keys, this.sentinel)));
   }
 
   private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
@@ -226,11 +223,11 @@ class RedisDriver implements RedisStateDriver {
     if (found.rows === undefined) {
       const texts = groupsOf(found, operations);
       if (texts === undefined) return undefined;
-      return this.acknowledged(operations, this.runList(found, list, texts))?.then((rows) => {
+      return acknowledged(this.connection, operations, this.runList(found, list, texts))?.then((rows) => {
         list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
       });
     }
-    return this.acknowledged(operations, runRows(this.connection, found, operations, list.map(({ key }) => key), this.sentinel))?.then((rows) => {
+    return acknowledged(this.connection, operations, runRows(this.connection, found, operations, list.map(({ key }) => key), this.sentinel))?.then((rows) => {
       list.forEach(({ at }, i) => (replies[at] = rows[i] as Reply[]));
     });
   }
@@ -315,24 +312,6 @@ class RedisDriver implements RedisStateDriver {
     return replies;
   }
 
-  /** Where commands ask for it, nothing is granted that too few replicas have: its units stay charged, and are nobody's. */
-  private acknowledged(operations: readonly Operation[], sent: Promise<Reply[][]> | undefined): Promise<Reply[][]> | undefined {
-    const { replicas } = this.connection;
-    if (sent === undefined || replicas === undefined) return sent;
-    let wanted = 0;
-    for (const { commands } of operations) for (const command of commands) wanted = Math.max(wanted, (command as Partial<LimitLeaseCommand>).waitForReplicas ?? 0);
-    if (wanted === 0) return sent;
-    return sent.then(async (replies) => {
-      if (!replies.some((row) => row.some(isGranted))) return replies;
-      const have = Number(await replicas(wanted, REPLICAS_MS).catch(refuse));
-      if (have >= wanted) return replies;
-      return replies.map((row, at) => row.map((reply, i) => {
-        const { waitForReplicas = 0 } = (operations[at] as Operation).commands[i] as Partial<LimitLeaseCommand>;
-        return have >= waitForReplicas || !isGranted(reply) ? reply : new StoreError("STORE_UNAVAILABLE", `a lease is with ${have} of ${waitForReplicas} replicas`, { outcome: "unknown" });
-      }));
-    });
-  }
-
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
     const keys: string[] = [];
     const args: string[] = [];
@@ -364,10 +343,6 @@ async function allOf(calls: readonly Call[], replies: Reply[][]): Promise<void> 
   ends.forEach((end, i) => {
     if (end.status === "rejected") for (const { at, operation } of (calls[i] as Call).list) replies[at] ??= failedReplies(operation, end.reason);
   });
-}
-
-function isGranted(reply: Reply): boolean {
-  return ((reply as Partial<LimitLeaseGrant> | undefined)?.granted ?? 0) > 0;
 }
 
 function chunks(list: Entry[]): Entry[][] {

@@ -5,6 +5,7 @@ import { cors } from "../policies/traffic/cors.ts";
 import { rateLimit } from "../policies/traffic/rate-limit.ts";
 import type { GatewayConfig, RouteConfig } from "../types.ts";
 import { mergeConfigs } from "./merge.ts";
+import { regexThreatProtection } from "../policies/traffic/regex-threat-protection.ts";
 import { routesFromOpenApi } from "./open-api.ts";
 import { ConfigValidationError, safeValidateConfig, validateConfig } from "./validate-config.ts";
 
@@ -69,6 +70,12 @@ describe("validateConfig", () => {
   });
 });
 
+test("patterns that may take for ever are warnings, wherever they stand", () => {
+  const slow = regexThreatProtection({ patterns: [{ regex: "ok", targets: ["path"] }, { regex: "(a+)+$", targets: ["body"] }] });
+  const { warnings } = safeValidateConfig({ policies: [slow], routes: [{ path: "/", pipeline: { policies: [regexThreatProtection({ name: "own", patterns: [{ regex: "fine+", targets: ["path"] }] })], upstream: { type: "handler", handler: () => new Response() } } }] });
+  expect(warnings).toEqual([{ path: "policies[0]", message: expect.stringMatching(/regex-threat-protection.*patterns\[1\].*\(a\+\)\+\$.*exponential/) }]);
+});
+
 describe("routesFromOpenApi", () => {
   const doc = (more: object = {}, paths: object = {}): unknown => ({
     openapi: "3.1.0", servers: [{ url: "https://orders.internal/v2" }],
@@ -87,9 +94,12 @@ describe("routesFromOpenApi", () => {
 
   test("parameters and bodies are checked when there is a validator", async () => {
     const { app } = createGateway({ routes: routesFromOpenApi(doc(), { security: { key }, validator, upstream: { type: "handler", handler: (c) => c.text("ok") } }) });
-    const post = (path: string, body: string) => app.request(path, { method: "POST", body });
+    const post = (path: string, body: string) => app.request(path, { method: "POST", body, headers: { "content-type": "application/json" } });
     expect([(await app.request("/orders/7")).status, (await app.request("/orders/x")).status, (await post("/orders/7", "{}")).status, (await post("/orders/7", "nope")).status]).toEqual([200, 400, 200, 400]);
-    expect(await (await app.request("/orders/x")).json()).toMatchObject({ errors: [{ path: "path.order-id", message: "must be an integer" }] });
+    // As `requestValidation` answers, whose policy it is.
+    expect(await (await app.request("/orders/x")).json()).toMatchObject({ code: "validation_failed", errors: [{ path: "params.order-id", message: "must be an integer" }] });
+    expect(await (await app.request("/orders/7", { method: "POST" })).json()).toMatchObject({ code: "validation_failed", errors: [{ path: "body", message: "is required" }] });
+    expect((await post("/orders/7", JSON.stringify({ long: "x".repeat(2 ** 20) }))).status).toBe(413);
   });
 
   test.each<[string, unknown, RegExp]>([

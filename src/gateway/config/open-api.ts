@@ -1,7 +1,8 @@
 /** Routes from an OpenAPI description (3.0 and 3.1). Nothing is fetched. */
 
-import type { Context } from "hono";
-import { GatewayError, configError } from "../errors.ts";
+import { type GatewayError, configError } from "../errors.ts";
+import { requestValidation, type RequestSchemas } from "../policies/validation/request-validation.ts";
+import type { SchemaLike } from "../policies/validation/schema.ts";
 import type { HttpMethod, Policy, RouteConfig, UpstreamConfig } from "../types.ts";
 
 export interface OpenApiOptions {
@@ -11,7 +12,7 @@ export interface OpenApiOptions {
   readonly policies?: readonly Policy[];
   /** The policy that stands for a security scheme, by the scheme's name; every scheme an operation asks for must be here. */
   readonly security?: Readonly<Record<string, Policy>>;
-  /** Makes a check of a JSON Schema: gives what is wrong, or nothing. With it parameters and JSON bodies are checked. */
+  /** Makes a check of a JSON Schema: gives what is wrong, or nothing. With it a `requestValidation` policy checks parameters and JSON bodies. */
   readonly validator?: (schema: unknown) => (value: unknown) => string | undefined | null;
 }
 
@@ -98,9 +99,9 @@ function securityOf(root: Json, operation: Json, where: string, options: OpenApi
 
 type Check = (value: unknown) => string | undefined | null;
 
-/** One policy for all parameters and the JSON body of an operation. */
+/** The `requestValidation` of an operation: its parameters and its JSON body. */
 function checksOf(root: Json, item: Json, operation: Json, where: string, validator: NonNullable<OpenApiOptions["validator"]>): Policy | undefined {
-  const parameters = new Map<string, { readonly place: string; readonly name: string; readonly required: boolean; readonly check: Check }>();
+  const parameters = new Map<string, Parameter>();
   for (const [list, pointer] of [[item["parameters"], `${where}/..`], [operation["parameters"], where]] as const) {
     if (!Array.isArray(list)) continue;
     list.forEach((one, i) => {
@@ -115,26 +116,52 @@ function checksOf(root: Json, item: Json, operation: Json, where: string, valida
   const body = operation["requestBody"] === undefined ? undefined : resolve(root, objectAt(operation["requestBody"], `${where}/requestBody`), `${where}/requestBody`);
   const media = body === undefined ? undefined : (objectAt(body["content"] ?? {}, `${where}/requestBody/content`)["application/json"] as Json | undefined);
   const checkBody = media?.["schema"] === undefined ? undefined : validator(inlined(root, media["schema"], `${where}/requestBody/content/application~1json/schema`));
-  if (parameters.size === 0 && checkBody === undefined) return undefined;
+  const parts: { -readonly [Part in keyof RequestSchemas]?: SchemaLike } = {};
+  for (const [part, place] of [["params", "path"], ["query", "query"], ["headers", "header"]] as const) {
+    const own = [...parameters.values()].filter((parameter) => parameter.place === place);
+    if (own.length > 0) parts[part] = schemaOf((values) => issuesOf(own, values as Readonly<Record<string, unknown>>));
+  }
+  if (checkBody !== undefined) {
+    parts.body = schemaOf((value) => {
+      if (value === undefined) return body?.["required"] === true ? [{ path: [], message: "is required" }] : [];
+      const wrong = checkBody(value);
+      return wrong === undefined || wrong === null ? [] : [{ path: [], message: wrong }];
+    });
+  }
+  return Object.keys(parts).length === 0 ? undefined : requestValidation({ schema: parts });
+}
+
+interface Parameter {
+  readonly place: string;
+  readonly name: string;
+  readonly required: boolean;
+  readonly check: Check;
+}
+
+interface Issue {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+function issuesOf(parameters: readonly Parameter[], values: Readonly<Record<string, unknown>>): Issue[] {
+  return parameters.flatMap(({ place, name, required, check }) => {
+    const key = place === "path" ? name.replaceAll("-", "_") : place === "header" ? name.toLowerCase() : name;
+    const value = Object.hasOwn(values, key) ? values[key] : undefined;
+    const wrong = value === undefined ? (required ? "is required" : undefined) : failing(check, value);
+    return wrong === undefined ? [] : [{ path: [name], message: wrong }];
+  });
+}
+
+/** A check in the shape of a Standard Schema: it changes no value. */
+function schemaOf(check: (value: unknown) => readonly Issue[]): SchemaLike {
   return {
-    name: "request-validation",
-    priority: 10,
-    handler: async (c, next) => {
-      const errors: { path: string; message: string }[] = [];
-      for (const { place, name, required, check } of parameters.values()) {
-        const value = valueOf(c, place, name);
-        const wrong = value === undefined ? (required ? "is required" : undefined) : failing(check, value);
-        if (wrong !== undefined) errors.push({ path: `${place}.${name}`, message: wrong });
-      }
-      if (checkBody !== undefined) {
-        const sent = await c.req.text();
-        if (sent !== "" || body?.["required"] === true) {
-          const wrong = failing(checkBody, parse(sent));
-          if (wrong !== undefined) errors.push({ path: "body", message: wrong });
-        }
-      }
-      if (errors.length > 0) throw new GatewayError(400, "bad_request", "The request does not match its description", undefined, { members: { errors } });
-      await next();
+    "~standard": {
+      version: 1,
+      vendor: "openapi",
+      validate: (value) => {
+        const issues = check(value);
+        return issues.length === 0 ? { value } : { issues };
+      },
     },
   };
 }
@@ -145,12 +172,6 @@ function failing(check: Check, value: unknown): string | undefined {
   if (wrong === undefined || wrong === null || typeof value !== "string") return wrong ?? undefined;
   const other = parse(value);
   return typeof other === "number" || typeof other === "boolean" ? (check(other) ?? undefined) : wrong;
-}
-
-function valueOf(c: Context, place: string, name: string): string | undefined {
-  if (place === "path") return c.req.param(name.replaceAll("-", "_"));
-  if (place === "query") return c.req.query(name);
-  return place === "header" ? c.req.header(name) : undefined;
 }
 
 function parse(text: string): unknown {

@@ -116,6 +116,9 @@ const ALL = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 function warningsOf(config: GatewayConfig): ConfigIssue[] {
   const warnings: ConfigIssue[] = [];
+  for (const [path, policies] of [["policies", config.policies], ...config.routes.map(({ pipeline }, i) => [`routes[${i}].pipeline.policies`, pipeline.policies] as const), ["unmatchedPolicies", config.unmatchedPolicies]] as const) {
+    policies?.forEach((policy, i) => warnings.push(...(policy.warnings?.() ?? []).map((message) => ({ path: `${path}[${i}]`, message: `policy ${quote(policy.name)}: ${message}` }))));
+  }
   const before: { readonly path: string; readonly methods: readonly string[]; readonly index: number }[] = [];
   config.routes.forEach((route, index) => {
     const methods = route.methods ?? config.defaultMethods ?? ALL;

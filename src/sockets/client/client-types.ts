@@ -3,6 +3,7 @@
 import type { AnyEvent, AnyRpc, PayloadOutput, ProgressOutput, ResponseOf } from "../message.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
+import type { DatedToken } from "./token.ts";
 import type { SendArgs } from "../types.ts";
 
 /** The socket of a platform or a library. */
@@ -40,13 +41,16 @@ export interface ClientOptions {
   /** @default 1000 */
   readonly pendingRequestsLimit?: number;
   readonly auth?: {
-    readonly getToken: () => string | undefined | Promise<string | undefined>;
+    /** Asked for each attempt, and before the token ends: by its `expiresAt` (epoch ms), or by the `exp` of a JWT. */
+    readonly getToken: () => string | DatedToken | undefined | Promise<string | DatedToken | undefined>;
     /** @default "query" */
     readonly attach?: "query" | "protocol" | "header";
     /** @default "access_token" */
     readonly queryParam?: string;
     /** @default "bearer." */
     readonly protocolPrefix?: string;
+    /** How long before its end a token is replaced on the live connection, in ms; the server needs `reauthenticate`. @default 30000 */
+    readonly refreshBeforeMs?: number;
   };
   /** `false` turns it off. @default { intervalMs: 25000, timeoutMs: 5000 } */
   readonly heartbeat?: false | { readonly intervalMs?: number; readonly timeoutMs?: number };

@@ -4,12 +4,14 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { isPromise } from "../../core/maybe-promise.ts";
 import { checked, frameText, invalid } from "./payload.ts";
+import { Listeners } from "./listeners.ts";
+import { TopicPositions } from "./positions.ts";
 import { type Target, targetOf } from "./target.ts";
+import { type DatedToken, TokenRenewal, datedToken } from "./token.ts";
 import type { CompiledMessage, MessageDescriptor } from "../message.ts";
-import type { Validator } from "../validate.ts";
 import { Call } from "./calls.ts";
 import { ClientError, RpcError, abortError, queueFullError, unauthenticatedError, validationError } from "../client-errors.ts";
-import type { ClientEvents, ClientOptions, ClientSendResult, ClientState, Incoming, PendingCall, RequestExtras, SocketClient, WebSocketLike } from "./client-types.ts";
+import type { ClientEvents, ClientOptions, ClientSendResult, ClientState, PendingCall, RequestExtras, SocketClient, WebSocketLike } from "./client-types.ts";
 
 type Frame = { readonly type: string; readonly meta?: Record<string, unknown>; readonly payload?: unknown };
 type Queued = { readonly text: string; readonly call: Call | undefined };
@@ -38,12 +40,9 @@ class Client {
   readonly #options: ClientOptions;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #listeners = new Map<string, Set<(event: never) => void>>();
-  readonly #handlers = new Map<string, Set<{ readonly check: Validator | undefined; readonly run: (message: Incoming<never>) => void }>>();
+  readonly #listeners = new Listeners();
   readonly #calls = new Map<string, Call>();
-  readonly #offsets = new Map<string, string>();
-  /** The answer to what was asked for when the connection came back has not come. */
-  #resuming = false;
+  readonly #positions: TopicPositions;
   #queue: Queued[] = [];
   #state: ClientState = "closed";
   #socket: WebSocketLike | undefined;
@@ -58,12 +57,15 @@ class Client {
   #hintMs = 0;
   #refusedOnce = false;
   #closed: (() => void) | undefined;
+  readonly #renewal: TokenRenewal;
   #wasOpen = false;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
+    this.#positions = new TopicPositions((topic) => this.#emit("gap", { topic }));
+    this.#renewal = new TokenRenewal(this.#clock, options.auth?.refreshBeforeMs ?? 30_000, () => this.#renew());
   }
 
   get state(): ClientState {
@@ -73,30 +75,11 @@ class Client {
   // ------------------------------------------------------------------------------------------------------------ events
 
   on(first: string | MessageDescriptor, handler: (event: never) => void): () => void {
-    if (typeof first !== "string") {
-      const { type, payload } = first as CompiledMessage;
-      const entry = { check: payload, run: handler as never };
-      this.#set(this.#handlers as Map<string, Set<unknown>>, type).add(entry);
-      return () => void this.#handlers.get(type)?.delete(entry);
-    }
-    this.#set(this.#listeners as Map<string, Set<unknown>>, first).add(handler);
-    return () => void this.#listeners.get(first)?.delete(handler);
-  }
-
-  #set(map: Map<string, Set<unknown>>, key: string): Set<unknown> {
-    let set = map.get(key);
-    if (set === undefined) map.set(key, (set = new Set()));
-    return set;
+    return this.#listeners.on(first, handler);
   }
 
   #emit<K extends keyof ClientEvents>(name: K, event: ClientEvents[K]): void {
-    for (const listener of this.#listeners.get(name) ?? []) {
-      try {
-        (listener as (event: ClientEvents[K]) => void)(event);
-      } catch (error) {
-        if (name !== "error") this.#emit("error", { error });
-      }
-    }
+    this.#listeners.emit(name, event);
   }
 
   #become(state: ClientState): void {
@@ -125,11 +108,28 @@ class Client {
     const epoch = ++this.#epoch;
     this.#attempt++;
     try {
-      const { url, protocols, headers } = await this.#target(epoch);
+      const { url, protocols, headers, token } = await this.#target(epoch);
       if (epoch !== this.#epoch) throw abortError(false);
       await this.#open(epoch, url, protocols, headers);
+      if (token !== undefined && epoch === this.#epoch && this.#state === "open") this.#renewal.watch(token);
     } catch (error) {
       if (epoch === this.#epoch) this.#lost(epoch, (error as { closeCode?: number }).closeCode ?? 1006, (error as Error).message ?? "", true);
+      throw error;
+    }
+  }
+
+  /** The next token on the live connection. */
+  async #renew(): Promise<DatedToken | undefined> {
+    const epoch = this.#epoch;
+    try {
+      const given = await this.#options.auth?.getToken();
+      if (given === undefined || epoch !== this.#epoch || this.#socket?.readyState !== 1) return undefined;
+      const next = datedToken(given);
+      this.#socket.send(JSON.stringify({ type: "$ws:auth", payload: { token: next.token } }));
+      return next;
+    } catch (error) {
+      if (epoch !== this.#epoch) return undefined;
+      this.#emit("auth", { error });
       throw error;
     }
   }
@@ -182,9 +182,9 @@ class Client {
 
   #opened(epoch: number, socket: WebSocketLike): void {
     this.#openedAt = this.#heardAt = this.#clock.monotonic();
-    const resumed = this.#options.resume !== false && this.#offsets.size > 0;
-    this.#resuming = resumed;
-    if (resumed) socket.send(JSON.stringify({ type: "$ws:resume", payload: { topics: Object.fromEntries(this.#offsets) } }));
+    const resumed = this.#options.resume !== false && this.#positions.size > 0;
+    if (resumed) socket.send(JSON.stringify({ type: "$ws:resume", payload: this.#positions.ask() }));
+    else this.#positions.fresh();
     this.#become("open");
     this.#emit("connected", { resumed, attempt: this.#attempt });
     this.#wasOpen = true;
@@ -210,6 +210,7 @@ class Client {
 
   #lost(epoch: number, code: number, reason: string, attempt: boolean): void {
     this.#clock.clearTimeout(this.#beat);
+    this.#renewal.stop();
     const { reconnect = {}, shouldReconnect, auth } = this.#options;
     if (!attempt) this.#emit("disconnected", { code, reason });
     if (epoch !== this.#epoch) return;
@@ -243,8 +244,9 @@ class Client {
     this.#epoch++;
     this.#clock.clearTimeout(this.#timer);
     this.#clock.clearTimeout(this.#beat);
+    this.#renewal.stop();
     this.#queue = [];
-    this.#offsets.clear();
+    this.#positions.clear();
     for (const call of Array.from(this.#calls.values())) {
       if (error !== undefined) call.fail(error, false);
       else call.disconnected();
@@ -260,6 +262,7 @@ class Client {
     this.#connecting = undefined;
     this.#clock.clearTimeout(this.#timer);
     this.#clock.clearTimeout(this.#beat);
+    this.#renewal.stop();
     this.#become("closing");
     for (const call of Array.from(this.#calls.values())) call.disconnected();
     this.#queue = [];
@@ -297,39 +300,13 @@ class Client {
     }
     const { type, meta = {}, payload } = frame;
     const { topic, offset, correlationId } = meta;
-    if (typeof topic === "string" && typeof offset === "string" && !this.#advance(topic, offset)) return;
+    if (typeof topic === "string" && typeof offset === "string" && !this.#positions.advance(topic, offset)) return;
     if (type === "__heartbeat_ack") return;
     if (type === "$ws:goaway") return void (this.#hintMs = Number((payload as { reconnectAfterMs?: unknown } | undefined)?.reconnectAfterMs) || 0);
-    if (type === "$ws:resumed") return this.#resumed(payload as { topics?: Record<string, { status: string; offset?: string }> });
+    if (type === "$ws:resumed") return this.#positions.resumed(payload as never);
     const call = typeof correlationId === "string" ? this.#calls.get(correlationId) : undefined;
     if (call !== undefined) return this.#answer(call, type, payload);
     this.#deliver(type, payload, meta);
-  }
-
-  /** Frames of a topic are handed over once, by their numbers. */
-  #advance(topic: string, offset: string): boolean {
-    const [epoch, n] = offset.split(":");
-    const [lastEpoch, last] = (this.#offsets.get(topic) ?? "").split(":");
-    if (epoch === lastEpoch) {
-      if (Number(n) <= Number(last)) return false;
-      if (Number(n) > Number(last) + 1) this.#emit("gap", { topic });
-    } else if (lastEpoch !== "") this.#emit("gap", { topic });
-    this.#offsets.set(topic, offset);
-    return true;
-  }
-
-  #resumed(payload: { topics?: Record<string, { status: string; offset?: string }> }): void {
-    for (const [topic, { status, offset }] of Object.entries(payload?.topics ?? {})) {
-      if (status === "ok") {
-        // Outside of an answer it is the number of a message of one's own that one did not want back.
-        if (!this.#resuming && typeof offset === "string") this.#offsets.set(topic, offset);
-        continue;
-      }
-      // What follows is another history, or none: numbers of the old one say nothing.
-      this.#offsets.delete(topic);
-      if (status === "gap") this.#emit("gap", { topic });
-    }
-    this.#resuming = false;
   }
 
   #answer(call: Call, type: string, payload: unknown): void {
@@ -346,7 +323,7 @@ class Client {
   }
 
   #deliver(type: string, payload: unknown, meta: Record<string, unknown>): void {
-    const handlers = this.#handlers.get(type);
+    const handlers = this.#listeners.messages(type);
     if (handlers === undefined || handlers.size === 0) return this.#emit("unhandled", { type, payload });
     for (const { check, run } of handlers) {
       const use = (value: unknown): void => {

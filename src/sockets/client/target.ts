@@ -1,11 +1,13 @@
 /** Where an attempt goes, and with which token. */
 
 import type { ClientOptions } from "./client-types.ts";
+import { type DatedToken, datedToken } from "./token.ts";
 
 export interface Target {
   readonly url: string;
   readonly protocols: string[];
   readonly headers: Record<string, string> | undefined;
+  readonly token: DatedToken | undefined;
 }
 
 /** Asks for the URL and a fresh token. `onFailure` hears of a token that could not be had. */
@@ -13,16 +15,18 @@ export async function targetOf(options: ClientOptions, onFailure: (error: unknow
   const { url: given, auth, protocols: extra = [] } = options;
   let url = typeof given === "function" ? await given() : given;
   const protocols = ["sluice.v1+json", ...extra];
+  let dated: DatedToken | undefined;
   let headers: Record<string, string> | undefined;
   if (auth !== undefined) {
-    let token: string | undefined;
     try {
-      token = await auth.getToken();
+      const given = await auth.getToken();
+      if (given !== undefined) dated = datedToken(given);
     } catch (error) {
       onFailure(error);
       throw error;
     }
-    if (token !== undefined) {
+    if (dated !== undefined) {
+      const { token } = dated;
       const { attach = "query", queryParam = "access_token", protocolPrefix = "bearer." } = auth;
       if (attach === "protocol") protocols.push(protocolPrefix + token);
       else if (attach === "header") headers = { authorization: `Bearer ${token}` };
@@ -33,5 +37,5 @@ export async function targetOf(options: ClientOptions, onFailure: (error: unknow
       }
     }
   }
-  return { url, protocols, headers };
+  return { url, protocols, headers, token: dated };
 }

@@ -58,7 +58,10 @@ export class DriverLimits implements DriverRateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
     const leased = this.#leases?.of(policy, ready.limit);
-    if (leased !== undefined) return leased.check(this.#key(key, leased.limit.keySuffix), checkCost(leased.limit, cost));
+    if (leased !== undefined) {
+      const { limit } = leased;
+      return leased.check(limit.keySuffix === ready.limit.keySuffix ? this.#known(key, ready) : this.#key(key, limit.keySuffix), checkCost(limit, cost));
+    }
     return this.#charge(key, ready, cost);
   }
 

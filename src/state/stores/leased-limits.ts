@@ -35,6 +35,8 @@ export class LeasedLimits {
   readonly #own: Combiner | undefined;
   readonly #byObject = new WeakMap<CompiledLimit, LimitCheck | false>();
   readonly #byText = new Map<string, LeasedLimiter>();
+  #lastLimit: CompiledLimit | undefined;
+  #lastCheck: LimitCheck | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws StoreError `STORE_CAPABILITY` for a store that is not shared, atomic and exact; OptionError for the options. */
@@ -48,9 +50,12 @@ export class LeasedLimits {
 
   /** How `policy`, which was compiled to `limit`, is checked; `undefined` when it cannot be leased. */
   of(policy: LimitPolicy, limit: CompiledLimit): LimitCheck | undefined {
+    // Most calls repeat the limit of the one before.
+    if (limit === this.#lastLimit) return this.#lastCheck;
     let leased = this.#byObject.get(limit);
     if (leased === undefined) this.#byObject.set(limit, (leased = this.#make(policy)));
-    return leased === false ? undefined : leased;
+    this.#lastLimit = limit;
+    return (this.#lastCheck = leased === false ? undefined : leased);
   }
 
   /** Of all limits together. */

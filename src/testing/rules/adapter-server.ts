@@ -7,7 +7,7 @@ export async function adapterContractHandler(request: Request): Promise<Response
   switch (what) {
     case "status": {
       const status = Number(argument);
-      return new Response(status === 204 || status === 304 ? null : `status ${status}`, { status, headers: { "X-Contract": "yes" } });
+      return new Response(status === 204 || status === 304 ? null : `status ${status}`, { status, headers: { "X-Contract": "yes", "content-type": "text/plain;charset=UTF-8" } });
     }
     case "echo":
       return Response.json({ method: request.method, search: url.search, headers: Object.fromEntries(request.headers), body: await request.text() });

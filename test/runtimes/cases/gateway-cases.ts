@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { until } from "../../servers/process.ts";
+import { fuzz } from "../../surfaces/fuzz/raw-fuzzer.ts";
 import type { RuntimeName } from "../inside/runtime-name.ts";
 import { GET, json, open, openSocket, raw, refusal } from "./client.ts";
 import type { Upstream } from "./upstream.ts";
@@ -407,5 +408,15 @@ export const gatewayCases: readonly Case[] = [
       assert.ok(refused === 403 || refused === 502, `status ${refused}`);
       assert.equal(await refusal(openSocket(`${address}/nothing`, [], {})), 404);
     },
+  },
+  {
+    name: "nothing a client can write into a socket gets a 5xx, a hang or a crash",
+    async run({ url, port }) {
+      const seed = 20_261_128;
+      const findings = await fuzz({ port, count: 400, seed, patienceMs: 20_000, targets: ["/api/echo", "/api/upload", "/cached/text", "/see/x?y=1", "/limited", "/ws/socket"] });
+      assert.deepEqual(findings, [], `seed ${seed}`);
+      assert.equal((await fetch(`${url}/runtime`)).status, 200);
+    },
+    not: { workerd: SEEN },
   },
 ];

@@ -11,6 +11,8 @@ export interface FuzzOptions {
   readonly seed: number;
   /** Longest wait for an answer or the end of the connection. */
   readonly patienceMs: number;
+  /** Targets to aim at beside the odd ones, such as a route to an upstream. */
+  readonly targets?: readonly string[];
 }
 
 export interface FuzzFinding {
@@ -22,11 +24,11 @@ export interface FuzzFinding {
 const HONEST: ReadonlySet<number> = new Set([501, 505]);
 
 /** Everything that was wrong; empty is good. */
-export async function fuzz({ port, count, seed, patienceMs }: FuzzOptions): Promise<FuzzFinding[]> {
+export async function fuzz({ port, count, seed, patienceMs, targets = [] }: FuzzOptions): Promise<FuzzFinding[]> {
   const random = mulberry(seed);
   const findings: FuzzFinding[] = [];
   for (let i = 0; i < count; i += 16) {
-    const batch = Array.from({ length: Math.min(16, count - i) }, () => requestOf(random));
+    const batch = Array.from({ length: Math.min(16, count - i) }, () => requestOf(random, targets));
     await Promise.all(batch.map(async (request) => {
       const answer = await exchange(port, request, patienceMs);
       if (answer === "silence") findings.push({ request, what: "no answer, and the connection stays open" });
@@ -66,10 +68,10 @@ const VALUES = ["x", "", "localhost", "a, b", "0", "-1", "99999999999999999999",
 const BODIES = ["", "", "abc", "5\r\nabcde\r\n0\r\n\r\n", "zz\r\n", "0\r\n\r\n", "{\"a\":", "\0\0\0", "GET /b HTTP/1.1\r\nhost: x\r\n\r\n"];
 const ENDS = ["\r\n", "\r\n", "\r\n", "\n", "\r", "\r\n ", " \r\n"];
 
-function requestOf(random: Random): string {
+function requestOf(random: Random, targets: readonly string[]): string {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   if (random() < 0.05) return Array.from({ length: Math.floor(random() * 200) }, () => String.fromCharCode(Math.floor(random() * 256))).join("");
-  let text = `${pick(METHODS)} ${pick(TARGETS)} ${random() < 0.8 ? "HTTP/1.1" : pick(VERSIONS)}${pick(ENDS)}`;
+  let text = `${pick(METHODS)} ${targets.length > 0 && random() < 0.4 ? pick(targets) : pick(TARGETS)} ${random() < 0.8 ? "HTTP/1.1" : pick(VERSIONS)}${pick(ENDS)}`;
   if (random() < 0.8) text += "host: localhost\r\n";
   for (let i = Math.floor(random() * 6); i > 0; i--) text += `${pick(NAMES)}${random() < 0.9 ? ": " : pick([" : ", ":", " "])}${pick(VALUES)}${pick(ENDS)}`;
   text += `\r\n${pick(BODIES)}`;

@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { checkInteger, checkOneOf, checkString } from "../../../core/check.ts";
-import { OptionError, stackless } from "../../../core/errors.ts";
+import { OptionError, quote, stackless } from "../../../core/errors.ts";
 import { requestBytes } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
@@ -11,6 +11,7 @@ import { checkNames } from "../../option-checks.ts";
 import { queryOf } from "../../path.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
+import { riskOf } from "./regex-threat-protection/risky-pattern.ts";
 
 export type ThreatTarget = "path" | "headers" | "body" | "query";
 
@@ -54,6 +55,10 @@ export const regexThreatProtection: PolicyFactory<RegexThreatProtectionConfig> =
     checkInteger("maxBodyScanLength", config.maxBodyScanLength ?? 65_536, 1);
     checkOneOf("oversize", config.oversize ?? "reject", ["reject", "scan-prefix"]);
   },
+  warn: ({ patterns }) => patterns.flatMap(({ regex }, i) => {
+    const risk = riskOf(regex);
+    return risk === undefined ? [] : [`patterns[${i}]: matching ${quote(regex)} may take exponential time: ${risk}`];
+  }),
   setup: compile,
   async handler(c, next, { config, state }) {
     const wanted = new Set(state.flatMap(({ targets }) => targets));
