@@ -39,7 +39,7 @@ export default {
 /** A gateway of 1,000 routes against one of 20: 50 times the routes, in less than 50 times the time. */
 async function construction() {
   const { createGateway } = await import("../../dist/gateway.js");
-  const median = async (count) => {
+  const least = async (count) => {
     const times = [];
     for (let i = 0; i < 15; i++) {
       const config = { routes: routes(count) };
@@ -48,9 +48,10 @@ async function construction() {
       times.push(Number(process.hrtime.bigint() - began) / 1e6);
       await gateway.close();
     }
-    return times.sort((a, b) => a - b)[7];
+    return Math.min(...times);
   };
-  await median(20);
-  const [few, many] = [await median(20), await median(1000)];
+  // Once without counting: what is measured is construction, not compilation.
+  for (const count of [20, 1000]) await least(count);
+  const [few, many] = [await least(20), await least(1000)];
   return [{ name: "construction of 1,000 routes over that of 20, time", text: `${(many / few).toFixed(1)} (${many.toFixed(1)} ms over ${few.toFixed(2)} ms)`, required: "below 50", ok: many / few < 50, far: many / few > 100 }];
 }
