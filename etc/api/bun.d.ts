@@ -1,14 +1,51 @@
 // sluice/bun
 
+type MaybePromise<T> = T | Promise<T>;
+interface Servable {
+  readonly fetch: (request: Request, env?: never, ctx?: never) => MaybePromise<Response>;
+}
+interface ListenOptions {
+  readonly port?: number;
+  readonly hostname?: string;
+  readonly signal?: AbortSignal;
+}
+interface Listening {
+  readonly port: number;
+  readonly hostname: string;
+  readonly url: string;
+  close(options?: {
+    readonly graceMs?: number;
+  }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
 interface Codec {
   readonly name: string;
   readonly binary: boolean;
   encode(value: unknown): string | Uint8Array;
   decode(data: string | Uint8Array): unknown;
 }
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 type TimerHandle = unknown;
 interface Clock {
@@ -36,7 +73,6 @@ interface Random {
   next(): number;
   uuid(): string;
 }
-type MaybePromise<T> = T | Promise<T>;
 interface WebSocketPeer {
   readonly protocol: string;
   send(data: string | Uint8Array): void | Promise<void>;
@@ -103,6 +139,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 type LimitPolicy = {
@@ -233,6 +270,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -241,6 +282,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -424,6 +466,10 @@ interface Logger {
   warn(line: string): void;
   info(line: string): void;
 }
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
+}
 type Strictness = boolean | "strip";
 interface Issue {
   readonly path: readonly string[];
@@ -497,24 +543,6 @@ interface PublishOptions {
   readonly excludeSelf?: boolean;
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
-}
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
-}
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
-}
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 declare abstract class Deadline {
   dueAt: number;
@@ -686,6 +714,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -711,8 +740,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -736,6 +766,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 interface HubSource {
   readonly options: ResolvedOptions;
@@ -858,6 +889,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -872,7 +904,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -892,19 +924,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1177,6 +1212,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 interface Accepted {
   readonly clientId: string;
   readonly data: Record<string, unknown>;
@@ -1202,10 +1245,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1240,10 +1280,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1295,28 +1331,14 @@ interface SocketServer {
   }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
-interface Servable {
-  readonly fetch: (request: Request, env?: never, ctx?: never) => MaybePromise<Response>;
-}
-interface ListenOptions {
-  readonly port?: number;
-  readonly hostname?: string;
-  readonly signal?: AbortSignal;
-}
-interface Listening {
-  readonly port: number;
-  readonly hostname: string;
-  readonly url: string;
-  close(options?: {
-    readonly graceMs?: number;
-  }): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
+interface ServeAny<Options, Server, SocketExtra = object> {
+  <Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data> & SocketExtra): Promise<SocketServer>;
+  (app: Servable, options?: Options): Promise<Server>;
 }
 interface BunServeOptions extends ListenOptions {
   readonly idleTimeoutMs?: number;
 }
-declare function serve<Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data>): Promise<SocketServer>;
-declare function serve(app: Servable, options?: BunServeOptions): Promise<Listening>;
+declare const serve: ServeAny<BunServeOptions, Listening>;
 interface BunSocketOptions<Data = ConnectionData> extends ServerOptions<Data>, Pick<SocketServeOptions<Data>, "compression" | "fetch"> {}
 interface BunSocketHandler {
   readonly fetch: (request: Request, server: object) => Promise<Response | undefined> | Response | undefined;
@@ -1406,4 +1428,4 @@ interface MemoryAdapter extends GatewayAdapter {
   [Symbol.asyncDispose](): Promise<void>;
 }
 declare function memoryAdapter(options?: MemoryAdapterOptions): MemoryAdapter;
-export { type MemoryAdapter as BunAdapter, type MemoryAdapterOptions as BunAdapterOptions, type BunServeOptions, type BunSocketHandler, type BunSocketOptions, type ListenOptions, type Listening, type Servable, type SocketCapabilities, type SocketServeOptions, type SocketServer, type SocketTls, memoryAdapter as bunAdapter, createBunHandler, serve };
+export { type MemoryAdapter as BunAdapter, type MemoryAdapterOptions as BunAdapterOptions, type BunServeOptions, type BunSocketHandler, type BunSocketOptions, type ListenOptions, type Listening, type Servable, type ServeAny, type SocketCapabilities, type SocketServeOptions, type SocketServer, type SocketTls, memoryAdapter as bunAdapter, createBunHandler, serve };

@@ -110,6 +110,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface LimitTicket {
@@ -355,11 +356,12 @@ declare class Redactor {
   hidesHeader(name: string): boolean;
   hidesQuery(name: string): boolean;
   hidesField(name: string): boolean;
-  text(text: string): string;
+  text(text: string, ofCall?: readonly string[]): string;
   url(url: string): string;
   body(text: string, maxBytes: number): string;
   value(value: unknown, depth?: number): unknown;
-  cause(cause: unknown): unknown;
+  under(kind: "header" | "query" | "field", record: unknown): string[];
+  cause(cause: unknown, ofCall?: readonly string[]): unknown;
 }
 type Backoff = "exponential" | "linear" | "constant";
 type Jitter = "full" | "equal" | "none";
@@ -558,6 +560,7 @@ declare class StoreAccess {
   set(feature: StoreFeature, key: string, value: unknown, ttlMs?: number): Promise<void>;
   compareAndSet(feature: StoreFeature, key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
   reserve(key: string, command: PaceCommand): Promise<CursorReply>;
+  get paces(): boolean;
   lease(key: string, token: string, limit: number, ttlMs: number): Promise<LeaseReply>;
   release(key: string, token: string): Promise<boolean>;
   run<R>(algorithm: Algorithm<unknown, unknown, R>, key: string, command: unknown): Promise<R>;
@@ -732,6 +735,7 @@ interface AuthStrategy {
     readonly query?: string;
     readonly cookie?: string;
   };
+  readonly scheme?: Readonly<Record<string, unknown>>;
   apply(request: HookRequest, context: AuthContext): MaybePromise<void>;
   learn?(response: AuthResponse, context: AuthContext): MaybePromise<void>;
   shouldRefresh?(response: AuthResponse, context: AuthContext): boolean;
@@ -750,6 +754,96 @@ declare function secretFrom(source: {
   readonly ttlMs?: number;
   readonly clock?: Clock;
 }): Secret;
+interface DriftOptions {
+  readonly ignore?: readonly string[];
+  readonly severity?: Readonly<Partial<Record<Finding["kind"], Finding["severity"]>>>;
+}
+declare function drift<S extends StandardSchema>(schema: S, options?: DriftOptions): StandardSchema<unknown, OutputOfSchema<S>>;
+type Trimmed<S extends string> = S extends `${infer Name}*` ? Name : S extends `${infer Name}:${string}` ? Name : S;
+type Listed<S extends string> = S extends `${infer First},${infer Rest}` ? Trimmed<First> | Listed<Rest> : Trimmed<S>;
+type PathNames<Body extends string> = Body extends `?${string}` | `&${string}` ? never : Body extends `${"+" | "." | "/" | ";"}${infer Rest}` ? Listed<Rest> : Listed<Body>;
+type QueryNames<Body extends string> = Body extends `${"?" | "&"}${infer Rest}` ? Listed<Rest> : never;
+type Bodies<S extends string> = S extends `${string}{${infer Body}}${infer Rest}` ? Body | Bodies<Rest> : never;
+type ParamValue = string | number | boolean | Date | readonly (string | number | boolean)[] | Readonly<Record<string, string | number | boolean>>;
+type RequiredNames<S extends string> = { [B in Bodies<S>]: PathNames<B> }[Bodies<S>];
+type OptionalNames<S extends string> = { [B in Bodies<S>]: QueryNames<B> }[Bodies<S>];
+type ParamsOf<S> = S extends string ? string extends S ? Readonly<Record<string, ParamValue | undefined>> : { readonly [Name in RequiredNames<S>]: ParamValue } & { readonly [Name in Exclude<OptionalNames<S>, RequiredNames<S>>]?: ParamValue | undefined } : Readonly<Record<string, ParamValue | undefined>>;
+type Text<C, K extends string> = C extends { readonly [P in K]: infer S extends string } ? S : "";
+type TemplateOf<C> = C extends string ? C extends `${string} ${infer Url}` ? Url : C : C extends {
+  readonly url: infer U;
+} ? (U extends string ? U : string) : `${Text<C, "baseUrl">}${Text<C, "path">}`;
+type InputOf<V> = V extends StandardSchema<infer I, unknown> ? I : V extends {
+  readonly "~standard": {
+    readonly types?: {
+      readonly input: infer I;
+    } | undefined;
+  };
+} ? I : V extends ((value: unknown) => value is infer T) ? T : unknown;
+type OutputOf<V> = V extends {
+  readonly "~standard": {
+    readonly types?: {
+      readonly output: infer O;
+    } | undefined;
+  };
+} ? O : V extends ((value: unknown) => value is infer T) ? T : unknown;
+type Slot<C, K extends string> = C extends {
+  readonly input: { readonly [P in K]: infer V };
+} ? V : undefined;
+type MaybeOptional<K extends string, T> = undefined extends T ? { readonly [P in K]?: T } : Record<never, never> extends T ? { readonly [P in K]?: T } : { readonly [P in K]: T };
+type SlotOf<C, K extends string, Fallback> = Slot<C, K> extends undefined ? { readonly [P in K]?: Fallback } : MaybeOptional<K, InputOf<Slot<C, K>>>;
+type ParamsSlot<C> = Slot<C, "params"> extends undefined ? MaybeOptional<"params", ParamsOf<TemplateOf<C>>> : MaybeOptional<"params", InputOf<Slot<C, "params">>>;
+interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly direction: "upload" | "download";
+    readonly loadedBytes: number;
+    readonly totalBytes?: number;
+  }) => void;
+  readonly idempotencyKey?: string;
+  readonly cost?: number;
+  readonly resume?: unknown;
+}
+type InOf<C> = ParamsSlot<C> & SlotOf<C, "query", Readonly<Record<string, unknown>>> & SlotOf<C, "body", unknown> & SlotOf<C, "headers", Readonly<Record<string, string | undefined>> | Headers> & SlotOf<C, "variables", Readonly<Record<string, unknown>>> & CallOptions;
+type OutOf<C> = C extends {
+  readonly output: infer V;
+} ? (C extends {
+  readonly kind: "sse" | "stream";
+} | {
+  readonly paginate: object;
+} ? OutputOf<V>[] : OutputOf<V>) : C extends {
+  readonly pick: string;
+} ? unknown : C extends {
+  readonly transform: (...args: never[]) => infer R;
+} ? Awaited<R> : C extends {
+  readonly response: "text";
+} ? string : C extends {
+  readonly response: "bytes";
+} ? Uint8Array : C extends {
+  readonly response: "blob";
+} ? Blob : C extends {
+  readonly response: "raw";
+} ? RawResult : C extends {
+  readonly kind: "sse" | "stream";
+} ? unknown[] : unknown;
+interface RawResult {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: ReadableStream<Uint8Array>;
+}
+type Args<In> = Record<never, never> extends In ? [input?: In] : [input: In];
+type SafeResult<Out> = {
+  readonly ok: true;
+  readonly data: Out;
+} | {
+  readonly ok: false;
+  readonly error: StitchError;
+};
+interface StitchResult<Out> extends PromiseLike<Out> {
+  stream(): AsyncGenerator<StitchEvent, void, undefined>;
+  safe(): Promise<SafeResult<Out>>;
+  catch<T = never>(onRejected?: ((error: StitchError) => T | PromiseLike<T>) | null): Promise<Out | T>;
+  finally(onFinally?: (() => void) | null): Promise<Out>;
+}
 interface RetryBudget {
   first(): void;
   take(): boolean;
@@ -1027,96 +1121,6 @@ declare class Call {
   fail(error: unknown): StitchError;
   end(): void;
 }
-interface DriftOptions {
-  readonly ignore?: readonly string[];
-  readonly severity?: Readonly<Partial<Record<Finding["kind"], Finding["severity"]>>>;
-}
-declare function drift<S extends StandardSchema>(schema: S, options?: DriftOptions): StandardSchema<unknown, OutputOfSchema<S>>;
-type Trimmed<S extends string> = S extends `${infer Name}*` ? Name : S extends `${infer Name}:${string}` ? Name : S;
-type Listed<S extends string> = S extends `${infer First},${infer Rest}` ? Trimmed<First> | Listed<Rest> : Trimmed<S>;
-type PathNames<Body extends string> = Body extends `?${string}` | `&${string}` ? never : Body extends `${"+" | "." | "/" | ";"}${infer Rest}` ? Listed<Rest> : Listed<Body>;
-type QueryNames<Body extends string> = Body extends `${"?" | "&"}${infer Rest}` ? Listed<Rest> : never;
-type Bodies<S extends string> = S extends `${string}{${infer Body}}${infer Rest}` ? Body | Bodies<Rest> : never;
-type ParamValue = string | number | boolean | Date | readonly (string | number | boolean)[] | Readonly<Record<string, string | number | boolean>>;
-type RequiredNames<S extends string> = { [B in Bodies<S>]: PathNames<B> }[Bodies<S>];
-type OptionalNames<S extends string> = { [B in Bodies<S>]: QueryNames<B> }[Bodies<S>];
-type ParamsOf<S> = S extends string ? string extends S ? Readonly<Record<string, ParamValue | undefined>> : { readonly [Name in RequiredNames<S>]: ParamValue } & { readonly [Name in Exclude<OptionalNames<S>, RequiredNames<S>>]?: ParamValue | undefined } : Readonly<Record<string, ParamValue | undefined>>;
-type Text<C, K extends string> = C extends { readonly [P in K]: infer S extends string } ? S : "";
-type TemplateOf<C> = C extends string ? C extends `${string} ${infer Url}` ? Url : C : C extends {
-  readonly url: infer U;
-} ? (U extends string ? U : string) : `${Text<C, "baseUrl">}${Text<C, "path">}`;
-type InputOf<V> = V extends StandardSchema<infer I, unknown> ? I : V extends {
-  readonly "~standard": {
-    readonly types?: {
-      readonly input: infer I;
-    } | undefined;
-  };
-} ? I : V extends ((value: unknown) => value is infer T) ? T : unknown;
-type OutputOf<V> = V extends {
-  readonly "~standard": {
-    readonly types?: {
-      readonly output: infer O;
-    } | undefined;
-  };
-} ? O : V extends ((value: unknown) => value is infer T) ? T : unknown;
-type Slot<C, K extends string> = C extends {
-  readonly input: { readonly [P in K]: infer V };
-} ? V : undefined;
-type MaybeOptional<K extends string, T> = undefined extends T ? { readonly [P in K]?: T } : Record<never, never> extends T ? { readonly [P in K]?: T } : { readonly [P in K]: T };
-type SlotOf<C, K extends string, Fallback> = Slot<C, K> extends undefined ? { readonly [P in K]?: Fallback } : MaybeOptional<K, InputOf<Slot<C, K>>>;
-type ParamsSlot<C> = Slot<C, "params"> extends undefined ? MaybeOptional<"params", ParamsOf<TemplateOf<C>>> : MaybeOptional<"params", InputOf<Slot<C, "params">>>;
-interface CallOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly direction: "upload" | "download";
-    readonly loadedBytes: number;
-    readonly totalBytes?: number;
-  }) => void;
-  readonly idempotencyKey?: string;
-  readonly cost?: number;
-  readonly resume?: unknown;
-}
-type InOf<C> = ParamsSlot<C> & SlotOf<C, "query", Readonly<Record<string, unknown>>> & SlotOf<C, "body", unknown> & SlotOf<C, "headers", Readonly<Record<string, string | undefined>> | Headers> & SlotOf<C, "variables", Readonly<Record<string, unknown>>> & CallOptions;
-type OutOf<C> = C extends {
-  readonly output: infer V;
-} ? (C extends {
-  readonly kind: "sse" | "stream";
-} | {
-  readonly paginate: object;
-} ? OutputOf<V>[] : OutputOf<V>) : C extends {
-  readonly pick: string;
-} ? unknown : C extends {
-  readonly transform: (...args: never[]) => infer R;
-} ? Awaited<R> : C extends {
-  readonly response: "text";
-} ? string : C extends {
-  readonly response: "bytes";
-} ? Uint8Array : C extends {
-  readonly response: "blob";
-} ? Blob : C extends {
-  readonly response: "raw";
-} ? RawResult : C extends {
-  readonly kind: "sse" | "stream";
-} ? unknown[] : unknown;
-interface RawResult {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  readonly body: ReadableStream<Uint8Array>;
-}
-type Args<In> = Record<never, never> extends In ? [input?: In] : [input: In];
-type SafeResult<Out> = {
-  readonly ok: true;
-  readonly data: Out;
-} | {
-  readonly ok: false;
-  readonly error: StitchError;
-};
-interface StitchResult<Out> extends PromiseLike<Out> {
-  stream(): AsyncGenerator<StitchEvent, void, undefined>;
-  safe(): Promise<SafeResult<Out>>;
-  catch<T = never>(onRejected?: ((error: StitchError) => T | PromiseLike<T>) | null): Promise<Out | T>;
-  finally(onFinally?: (() => void) | null): Promise<Out>;
-}
 interface Inspection<Out> {
   readonly ok: boolean;
   readonly data?: Out;
@@ -1159,7 +1163,7 @@ type MemberOf<B, C> = C extends string ? C : C extends {
 interface PrincipalView<B = SeamConfig> {
   stitch<const C extends string | StitchConfig>(config: C): Stitch<OutOf<C>, InOf<MemberOf<B, C>>>;
   graphql<const C extends StitchConfig>(config: C): Stitch<OutOf<C>, InOf<MemberOf<B, C>>>;
-  invalidate(stitch?: Stitch<never, never>): Promise<void>;
+  invalidate(stitch?: Stitch<unknown, never>): Promise<void>;
 }
 interface Seam<B = SeamConfig> extends PrincipalView<B> {
   as(principal: string): PrincipalView<B>;
@@ -1273,17 +1277,22 @@ interface AuthorizationCode extends AuthStrategy {
   }): Promise<void>;
 }
 declare function authorizationCode(options: AuthorizationCodeOptions): AuthorizationCode;
-interface CookieSessionOptions {
-  readonly login: Stitch<never, never>;
-  readonly credentials: (principal: string | undefined) => unknown;
+type CookieSessionOptions<In = CallInput> = CookieSessionBase<In> & ({
+  readonly tenancy?: "principal" | undefined;
+  readonly credentials: (principal: string) => NoInfer<In> | Promise<NoInfer<In>>;
+} | {
+  readonly tenancy: "app";
+  readonly credentials: (principal: string | undefined) => NoInfer<In> | Promise<NoInfer<In>>;
+});
+interface CookieSessionBase<In> {
+  readonly login: Stitch<unknown, In>;
   readonly cookies?: readonly string[];
   readonly refreshOn?: readonly number[];
   readonly refreshWhen?: (response: AuthResponse) => boolean;
   readonly ttlMs?: number;
   readonly key?: string;
-  readonly tenancy?: "app" | "principal";
 }
-declare function cookieSession(options: CookieSessionOptions): AuthStrategy;
+declare function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrategy;
 interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -1340,4 +1349,41 @@ interface OtelSinkOptions {
   readonly contextOf?: (span: SpanLike) => unknown;
 }
 declare function otelSink(options: OtelSinkOptions): TraceSink;
-export { type Adapter, type AdapterBody, type AdapterCapabilities, type AdapterHeaders, type AdapterRequest, type AdapterResponse, type AllOptions, type ApiKeyOptions, type Args, type AuthContext, type AuthFailure, type AuthResponse, type AuthStrategy, type AuthorizationCode, type AuthorizationCodeOptions, type AwsCredentials, type AwsSigV4Options, BodyKind, type CacheOptions, CallInput, type CallOptions, type CircuitOptions, type CookieSessionOptions, type Download, type DriftOptions, type Encryption, type EventBase, type EventFacts, type FailMode, type FailModes, type Finding, type HedgeOptions, HookRequest, HookResponse, Hooks, type IdempotencyOptions, type InOf, type InputOf, type Inspection, type Issue, type LinkedOptions, type LoggerLike, type LoggerSinkOptions, type Member, type MeterLike, type OAuth2Options, type OtelSinkOptions, type OutOf, type OutputOf, type Page, type PageFacts, type PageLimits, type PageState, type Paginator, type ParamValue, type ParamsOf, type PrincipalView, type Problem, type ProgressPhase, type RawResult, ResponseKind, type ResultSource, type RetryContext, type RetryOptions, type RunStep, STITCH_ERROR_CODES, type SafeResult, type Seam, SeamConfig, type Secret, type SecretContext, type SentryLike, type SentrySinkOptions, SharedConfig, type SinkContext, type SinkLevel, type SpanLike, SseOptions, type Stitch, StitchConfig, StitchError, type StitchErrorCode, type StitchErrorFacts, type StitchEvent, StitchKind, type StitchResult, StreamOptions, type ThrottleOptions, type TimeoutOptions, type TimeoutPhase, type TraceSink, type TracerLike, type Vault, aesGcm, all, any, apiKey, authorizationCode, awsSigV4, basic, bearer, consoleSink, cookieSession, cursor, download, drift, env, fetchAdapter, fileSink, isSeam, isSluiceError, isStitch, isStitchError, linkHeader, linked, loggerSink, multiplex, oauth2, offset, optionalEnv, otelSink, page, race, seam, secretFrom, sentrySink, stitch };
+type JsonSchema = boolean | {
+  readonly [keyword: string]: unknown;
+};
+declare function jsonSchema<T = unknown>(schema: JsonSchema, root?: Readonly<Record<string, unknown>>): StandardSchema<T, T>;
+interface ToOpenApiOptions {
+  readonly title: string;
+  readonly version: string;
+  readonly description?: string;
+}
+interface OpenApiResult {
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+}
+type AnyStitch = Stitch<unknown, never>;
+declare function toOpenApi(stitches: Readonly<Record<string, AnyStitch>> | readonly AnyStitch[], options: ToOpenApiOptions): OpenApiResult;
+interface FromOpenApiOptions {
+  readonly seam: PrincipalView<never> | PrincipalView;
+  readonly auth?: Readonly<Record<string, AuthStrategy>>;
+  readonly only?: readonly string[];
+  readonly validate?: boolean;
+}
+type OpenApiStitches = Readonly<Record<string, Stitch<unknown, never>>>;
+declare function fromOpenApi<T extends OpenApiStitches = Readonly<Record<string, Stitch<unknown, CallInput>>>>(document: unknown, options: FromOpenApiOptions): {
+  readonly stitches: T;
+  readonly warnings: readonly string[];
+};
+interface OpenApiSourceOptions {
+  readonly name?: string;
+  readonly validate?: boolean;
+}
+interface OpenApiSource {
+  readonly source: string;
+  readonly warnings: readonly string[];
+}
+declare function openApiSource(document: unknown, options?: OpenApiSourceOptions): OpenApiSource;
+declare function openApiTypes(document: unknown): OpenApiSource;
+declare function together(strategies: readonly AuthStrategy[]): AuthStrategy;
+export { type Adapter, type AdapterBody, type AdapterCapabilities, type AdapterHeaders, type AdapterRequest, type AdapterResponse, type AllOptions, type ApiKeyOptions, type Args, type AuthContext, type AuthFailure, type AuthResponse, type AuthStrategy, type AuthorizationCode, type AuthorizationCodeOptions, type AwsCredentials, type AwsSigV4Options, BodyKind, type CacheOptions, CallInput, type CallOptions, type CircuitOptions, type CookieSessionOptions, type Download, type DriftOptions, type Encryption, type EventBase, type EventFacts, type FailMode, type FailModes, type Finding, type FromOpenApiOptions, type HedgeOptions, HookRequest, HookResponse, Hooks, type IdempotencyOptions, type InOf, type InputOf, type Inspection, type Issue, type JsonSchema, type LinkedOptions, type LoggerLike, type LoggerSinkOptions, type Member, type MeterLike, type OAuth2Options, type OpenApiResult, type OpenApiSource, type OpenApiSourceOptions, type OpenApiStitches, type OtelSinkOptions, type OutOf, type OutputOf, type Page, type PageFacts, type PageLimits, type PageState, type Paginator, type ParamValue, type ParamsOf, type PrincipalView, type Problem, type ProgressPhase, type RawResult, ResponseKind, type ResultSource, type RetryContext, type RetryOptions, type RunStep, STITCH_ERROR_CODES, type SafeResult, type Seam, SeamConfig, type Secret, type SecretContext, type SentryLike, type SentrySinkOptions, SharedConfig, type SinkContext, type SinkLevel, type SpanLike, SseOptions, type StandardSchema, type Stitch, StitchConfig, StitchError, type StitchErrorCode, type StitchErrorFacts, type StitchEvent, StitchKind, type StitchResult, StreamOptions, type ThrottleOptions, type TimeoutOptions, type TimeoutPhase, type ToOpenApiOptions, type TraceSink, type TracerLike, type Validator, type Vault, aesGcm, all, any, apiKey, authorizationCode, awsSigV4, basic, bearer, consoleSink, cookieSession, cursor, download, drift, env, fetchAdapter, fileSink, fromOpenApi, isSeam, isSluiceError, isStitch, isStitchError, jsonSchema, linkHeader, linked, loggerSink, multiplex, oauth2, offset, openApiSource, openApiTypes, optionalEnv, otelSink, page, race, seam, secretFrom, sentrySink, stitch, toOpenApi, together };

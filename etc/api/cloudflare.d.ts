@@ -77,6 +77,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -226,6 +227,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -234,6 +239,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -301,6 +307,15 @@ interface PublishReport {
   readonly matched: number;
   readonly capability: "exact" | "prefix" | "regex";
   readonly reach?: "cluster";
+}
+interface PubSubAdapter {
+  subscribe(clientId: string, topic: string): MaybePromise<void>;
+  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
+  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
+  list(clientId: string): MaybePromise<string[]>;
+  disconnect?(clientId: string): MaybePromise<void>;
+  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  close?(): MaybePromise<void>;
 }
 interface GatewayAdapter {
   rateLimitStore?: RateLimitStore;
@@ -408,9 +423,22 @@ declare class RateLimiterDO extends StateObject {
   }>;
   fetch(request: Request): Promise<Response>;
 }
-declare class StateDO extends StateObject {
-  static readonly algorithms: readonly Algorithm[];
+type BrokerOperation = readonly [kind: "listen" | "unlisten", name: string] | readonly [kind: "publish", name: string, text: string] | readonly [kind: "leave"];
+interface PubSubDelivery {
+  readonly broker: string;
+  readonly messages: readonly (readonly [name: string, text: string])[];
+  readonly lostSince?: number;
+}
+interface PubSubReceipt {
+  readonly unwanted: readonly string[];
+}
+declare class PubSubDO extends DurableObject {
+  #private;
   constructor(ctx: DurableObjectStateLike, env: unknown);
+  exchange(from: string, operations: readonly BrokerOperation[]): Promise<(WireError | null)[]>;
+  follow(session: string, deliver: (delivery: PubSubDelivery) => Promise<PubSubReceipt>): Promise<void>;
+  alarm(): Promise<void>;
+  fetch(_request: Request): Promise<Response>;
 }
 type TimerHandle = unknown;
 interface Clock {
@@ -418,6 +446,101 @@ interface Clock {
   monotonic(): number;
   setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
   clearTimeout(handle: TimerHandle): void;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  detail(event: Event): void;
+  readonly detailed: boolean;
+  readonly active: boolean;
+}
+interface PubSubGap {
+  readonly type: "pubsub.gap";
+  readonly channel: string;
+  readonly dropped?: number;
+  readonly since?: number;
+}
+interface ChannelHandlersOptions {
+  readonly maxQueued?: number;
+  readonly onError?: (error: unknown, channel: string) => void;
+}
+type MessageHandler = (message: unknown) => void | Promise<void>;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
+}
+interface BackendPubSubOptions extends ChannelHandlersOptions {
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+}
+interface BackendPubSub extends PubSub, PubSubAdapter {
+  publish(topic: string, message: SerializedMessage): Promise<PublishReport>;
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  subscribe(clientId: string, topic: string): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  unsubscribe(clientId: string, topic: string): Promise<void>;
+  list(clientId: string): Promise<string[]>;
+  disconnect(clientId: string): Promise<void>;
+  start(onRemote: (message: SerializedMessage) => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  readonly events: EventSource<PubSubGap>;
+  readonly byChannel: true;
+  readonly history: TopicHistory | undefined;
+  readonly size: {
+    readonly channels: number;
+    readonly clients: number;
+    readonly routers: number;
+  };
+}
+interface PubSubObjectState {
+  readonly id: {
+    toString(): string;
+  };
+}
+interface CloudflarePubSubOptions extends BackendPubSubOptions {
+  readonly shards?: number;
+  readonly name?: string;
+  readonly prefix?: string;
+  readonly state?: PubSubObjectState;
+}
+interface CloudflarePubSub extends BackendPubSub {
+  readonly name: string;
+  receive(delivery: PubSubDelivery): Promise<PubSubReceipt>;
+  inObject(state: PubSubObjectState): CloudflarePubSub;
+}
+declare function cloudflarePubSub(namespace: DurableObjectNamespaceLike, options?: CloudflarePubSubOptions): CloudflarePubSub;
+declare class StateDO extends StateObject {
+  static readonly algorithms: readonly Algorithm[];
+  constructor(ctx: DurableObjectStateLike, env: unknown);
 }
 interface DurableObjectOptions {
   readonly timeoutMs?: number;
@@ -456,21 +579,6 @@ interface Random {
   next(): number;
   uuid(): string;
 }
-interface EventSink<Event> {
-  (event: Event): void;
-  readonly detailed?: boolean;
-}
-interface EventSource<Event> {
-  on(sink: EventSink<Event>, options?: {
-    readonly detailed?: boolean;
-  }): () => void;
-}
-interface Events<Event> extends EventSource<Event> {
-  emit(event: Event): void;
-  detail(event: Event): void;
-  readonly detailed: boolean;
-  readonly active: boolean;
-}
 interface CombinerCallOptions<R = Reply> {
   readonly signal?: AbortSignal;
   readonly deadlineMs?: number;
@@ -507,6 +615,7 @@ interface LeaseOptions {
   readonly divisor?: number;
   readonly maxTokens?: number;
   readonly denyCacheMs?: number;
+  readonly waitForReplicas?: number;
   readonly returnUnspent?: boolean;
 }
 declare abstract class Deadline {
@@ -631,10 +740,6 @@ interface Codec {
   encode(value: unknown): string | Uint8Array;
   decode(data: string | Uint8Array): unknown;
 }
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
-}
 interface OfConnection {
   readonly clientId: string;
   readonly at: number;
@@ -728,6 +833,10 @@ interface Logger {
   warn(line: string): void;
   info(line: string): void;
 }
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
+}
 type Strictness = boolean | "strip";
 interface Issue {
   readonly path: readonly string[];
@@ -801,24 +910,6 @@ interface PublishOptions {
   readonly excludeSelf?: boolean;
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
-}
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
-}
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
-}
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 type AnyMiddleware = (ctx: MessageContextBase, next: () => MaybePromise<void>) => MaybePromise<unknown>;
 type AnyHandler = (ctx: MessageContextBase) => MaybePromise<unknown>;
@@ -964,6 +1055,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -989,8 +1081,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -1014,6 +1107,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 interface HubSource {
   readonly options: ResolvedOptions;
@@ -1136,6 +1230,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -1150,7 +1245,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -1170,19 +1265,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1455,6 +1553,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 interface Accepted {
   readonly clientId: string;
   readonly data: Record<string, unknown>;
@@ -1480,10 +1586,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1518,10 +1621,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1549,7 +1648,12 @@ interface SocketsObjectState {
   readonly storage: {
     get(key: string): Promise<unknown>;
     put(key: string, value: unknown): Promise<void>;
+    put(entries: Record<string, unknown>): Promise<void>;
     delete(key: string): Promise<boolean>;
+    delete(keys: string[]): Promise<number>;
+    list(options: {
+      prefix: string;
+    }): Promise<Map<string, unknown>>;
     getAlarm(): Promise<number | null>;
     setAlarm(at: number): Promise<void>;
     deleteAlarm(): Promise<void>;
@@ -1564,12 +1668,15 @@ interface DurableObjectSocketHandler {
   webSocketClose(socket: object, code: number, reason: string, wasClean?: boolean): Promise<void>;
   webSocketError(socket: object, error: unknown): Promise<void>;
   alarm(): Promise<void>;
+  deliverPubSub(delivery: object): Promise<unknown>;
 }
 declare function createDurableObjectHandler<Data = ConnectionData>(options: DurableObjectSocketOptions<Data> & {
   readonly router: RouterOf<Data>;
 }): DurableObjectSocketHandler;
 declare function createDurableObjectHandler<Data = ConnectionData>(router: RouterOf<Data>, options?: DurableObjectSocketOptions<Data>): DurableObjectSocketHandler;
-declare function SocketsDO<Data = ConnectionData>(router: RouterOf<Data>, options?: ServerOptions<Data>): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler;
+type RouterFactory<Data, Env> = (env: Env, state: SocketsObjectState) => RouterOf<Data>;
+declare function SocketsDO<Data = ConnectionData, Env = never>(router: RouterOf<Data> | RouterFactory<Data, Env>, options?: ServerOptions<Data>): new (state: SocketsObjectState, env: unknown) => DurableObjectSocketHandler;
+declare function topicToDoName(topic: string, shards: number, prefix?: string): string;
 interface Namespace<Id, Stub> {
   idFromName(name: string): Id;
   get(id: Id): Stub;
@@ -1578,7 +1685,6 @@ interface ShardOptions {
   readonly binding?: string;
   readonly prefix?: string;
 }
-declare function topicToDoName(topic: string, shards: number, prefix?: string): string;
 declare function getShardedDoId(env: object, topic: string, shards: number, {
   binding,
   prefix
@@ -1587,4 +1693,4 @@ declare function getShardedStub(env: object, topic: string, shards: number, opti
   fetch(request: Request): Promise<Response>;
 };
 declare function federate<Id, Stub, T>(namespace: Namespace<Id, Stub>, names: readonly string[], call: (stub: Stub, name: string) => Promise<T>): Promise<Record<string, PromiseSettledResult<T>>>;
-export { CacheApiCacheStore, type CacheApiCacheStoreOptions, type CacheLike, CircuitBreakerDO, type CloudflareAdapter, type CloudflareAdapterOptions, type CloudflareKvStore, type CloudflareKvStoreOptions, DurableObjectCircuitBreakerStore, type DurableObjectCircuitBreakerStoreOptions, type DurableObjectDriver, type DurableObjectDriverOptions, type DurableObjectNamespaceLike, type DurableObjectOptions, DurableObjectRateLimitStore, type DurableObjectRateLimiterOptions, type DurableObjectSocketHandler, type DurableObjectSocketOptions, type DurableObjectStateLike, type DurableObjectStoreOptions, type DurableObjectStubLike, type ExecutionContextLike, type KVNamespaceLike, KVRateLimitStore, type KVRateLimitStoreOptions, type RateLimitBindingLike, type RateLimitBindingOptions, RateLimiterDO, type ShardOptions, SocketsDO, type SocketsObjectState, StateDO, cloudflareAdapter, cloudflareKvStore, createDurableObjectHandler, durableObjectDriver, durableObjectRateLimiter, durableObjectStore, federate, getShardedDoId, getShardedStub, rateLimitBinding, topicToDoName };
+export { CacheApiCacheStore, type CacheApiCacheStoreOptions, type CacheLike, CircuitBreakerDO, type CloudflareAdapter, type CloudflareAdapterOptions, type CloudflareKvStore, type CloudflareKvStoreOptions, type CloudflarePubSub, type CloudflarePubSubOptions, DurableObjectCircuitBreakerStore, type DurableObjectCircuitBreakerStoreOptions, type DurableObjectDriver, type DurableObjectDriverOptions, type DurableObjectNamespaceLike, type DurableObjectOptions, DurableObjectRateLimitStore, type DurableObjectRateLimiterOptions, type DurableObjectSocketHandler, type DurableObjectSocketOptions, type DurableObjectStateLike, type DurableObjectStoreOptions, type DurableObjectStubLike, type ExecutionContextLike, type KVNamespaceLike, KVRateLimitStore, type KVRateLimitStoreOptions, PubSubDO, type PubSubDelivery, type PubSubObjectState, type PubSubReceipt, type RateLimitBindingLike, type RateLimitBindingOptions, RateLimiterDO, type RouterFactory, type ShardOptions, SocketsDO, type SocketsObjectState, StateDO, cloudflareAdapter, cloudflareKvStore, cloudflarePubSub, createDurableObjectHandler, durableObjectDriver, durableObjectRateLimiter, durableObjectStore, federate, getShardedDoId, getShardedStub, rateLimitBinding, topicToDoName };

@@ -1,31 +1,51 @@
 // sluice/deno
 
+type MaybePromise<T> = T | Promise<T>;
+interface Servable {
+  readonly fetch: (request: Request, env?: never, ctx?: never) => MaybePromise<Response>;
+}
+interface ListenOptions {
+  readonly port?: number;
+  readonly hostname?: string;
+  readonly signal?: AbortSignal;
+}
+interface Listening {
+  readonly port: number;
+  readonly hostname: string;
+  readonly url: string;
+  close(options?: {
+    readonly graceMs?: number;
+  }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
 interface Codec {
   readonly name: string;
   readonly binary: boolean;
   encode(value: unknown): string | Uint8Array;
   decode(data: string | Uint8Array): unknown;
 }
-type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
-type Outcome = "not-applied" | "unknown";
-interface SluiceErrorOptions {
-  readonly cause?: unknown;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
 }
-declare class SluiceError<Code extends string = string> extends Error {
-  readonly code: Code;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-  constructor(code: Code, message: string, options?: SluiceErrorOptions);
-  get name(): string;
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
 }
-declare class StoreError extends SluiceError<StateErrorCode> {
-  get name(): string;
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
 }
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 type TimerHandle = unknown;
 interface Clock {
@@ -53,7 +73,6 @@ interface Random {
   next(): number;
   uuid(): string;
 }
-type MaybePromise<T> = T | Promise<T>;
 interface WebSocketPeer {
   readonly protocol: string;
   send(data: string | Uint8Array): void | Promise<void>;
@@ -129,6 +148,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -273,6 +293,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -281,6 +305,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -464,6 +489,27 @@ interface Logger {
   warn(line: string): void;
   info(line: string): void;
 }
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+}
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
+}
+declare class StoreError extends SluiceError<StateErrorCode> {
+  get name(): string;
+}
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
+}
 type Strictness = boolean | "strip";
 interface Issue {
   readonly path: readonly string[];
@@ -537,24 +583,6 @@ interface PublishOptions {
   readonly excludeSelf?: boolean;
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
-}
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
-}
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
-}
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 declare abstract class Deadline {
   dueAt: number;
@@ -726,6 +754,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -751,8 +780,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -776,6 +806,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 interface HubSource {
   readonly options: ResolvedOptions;
@@ -898,6 +929,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -912,7 +944,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -932,19 +964,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1217,6 +1252,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 interface Accepted {
   readonly clientId: string;
   readonly data: Record<string, unknown>;
@@ -1242,10 +1285,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1280,10 +1320,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1335,26 +1371,12 @@ interface SocketServer {
   }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
-interface Servable {
-  readonly fetch: (request: Request, env?: never, ctx?: never) => MaybePromise<Response>;
-}
-interface ListenOptions {
-  readonly port?: number;
-  readonly hostname?: string;
-  readonly signal?: AbortSignal;
-}
-interface Listening {
-  readonly port: number;
-  readonly hostname: string;
-  readonly url: string;
-  close(options?: {
-    readonly graceMs?: number;
-  }): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
+interface ServeAny<Options, Server, SocketExtra = object> {
+  <Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data> & SocketExtra): Promise<SocketServer>;
+  (app: Servable, options?: Options): Promise<Server>;
 }
 interface DenoServeOptions extends ListenOptions {}
-declare function serve<Data = ConnectionData>(router: RouterOf<Data>, options?: SocketServeOptions<Data>): Promise<SocketServer>;
-declare function serve(app: Servable, options?: DenoServeOptions): Promise<Listening>;
+declare const serve: ServeAny<DenoServeOptions, Listening>;
 interface DenoSocketOptions<Data = ConnectionData> extends ServerOptions<Data>, Pick<SocketServeOptions<Data>, "fetch"> {}
 interface DenoSocketHandler {
   readonly fetch: (request: Request, info?: object) => MaybePromise<Response>;
@@ -1496,9 +1518,22 @@ interface DriverCacheStore extends CacheStore {
   write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
   lock(key: string, lockMs: number): Promise<CacheFill>;
   unlock(key: string, token: string): Promise<void>;
+  open(key: string, lockMs: number): Promise<CacheOpening>;
   purge(target: CachePurge): Promise<number>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
+}
+interface LeaseStats {
+  readonly granted: number;
+  readonly spent: number;
+  readonly returned: number;
+  readonly expired: number;
+  readonly held: number;
+  readonly inFlight: number;
+  readonly roundTrips: number;
+  readonly deniedCached: number;
+  readonly degraded: number;
+  readonly epochChanges: number;
 }
 interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
@@ -1506,6 +1541,7 @@ interface DriverRateLimitStore extends RateLimitStore {
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
+  leaseStats?(): LeaseStats;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -1578,4 +1614,4 @@ interface DenoKvStoreOptions extends Omit<DenoKvDriverOptions, "prefix" | "maxTr
 }
 interface DenoKvStore extends KeyValueStore {}
 declare function denoKvStore(kv: DenoKvLike, options?: DenoKvStoreOptions): DenoKvStore;
-export { type ClockStep, type MemoryAdapter as DenoAdapter, type MemoryAdapterOptions as DenoAdapterOptions, type DenoKvAdapter, type DenoKvAdapterOptions, type DenoKvAtomicLike, type DenoKvDriver, type DenoKvDriverOptions, type DenoKvEntryLike, type DenoKvKey, type DenoKvLike, type DenoKvStore, type DenoKvStoreOptions, type DenoServeOptions, type DenoSocketHandler, type DenoSocketOptions, type DriverCacheStore, type DriverCircuitBreakerStore, type DriverRateLimitStore, type KeyValueStore, type ListenOptions, type Listening, type Servable, type SocketCapabilities, type SocketServeOptions, type SocketServer, type SocketTls, createDenoHandler, memoryAdapter as denoAdapter, denoKvAdapter, denoKvDriver, denoKvStore, serve };
+export { type ClockStep, type MemoryAdapter as DenoAdapter, type MemoryAdapterOptions as DenoAdapterOptions, type DenoKvAdapter, type DenoKvAdapterOptions, type DenoKvAtomicLike, type DenoKvDriver, type DenoKvDriverOptions, type DenoKvEntryLike, type DenoKvKey, type DenoKvLike, type DenoKvStore, type DenoKvStoreOptions, type DenoServeOptions, type DenoSocketHandler, type DenoSocketOptions, type DriverCacheStore, type DriverCircuitBreakerStore, type DriverRateLimitStore, type KeyValueStore, type ListenOptions, type Listening, type Servable, type ServeAny, type SocketCapabilities, type SocketServeOptions, type SocketServer, type SocketTls, createDenoHandler, memoryAdapter as denoAdapter, denoKvAdapter, denoKvDriver, denoKvStore, serve };

@@ -64,6 +64,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 type LimitPolicy = {
@@ -194,6 +195,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -202,6 +207,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -631,6 +637,7 @@ interface Policy {
   readonly bind?: (site: PolicySite) => BoundPolicy;
   readonly evaluate?: PolicyEvaluator;
   readonly phases?: readonly ProcessingPhase[];
+  readonly warnings?: () => readonly string[];
   readonly httpOnly?: true;
 }
 interface BoundPolicy {
@@ -639,6 +646,11 @@ interface BoundPolicy {
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
   readonly resetCircuit?: (key: string) => MaybePromise<void>;
   readonly choose?: (c: Context) => MaybePromise<string>;
+  readonly prepare?: (c: Context, first: boolean) => Preparation | undefined;
+}
+interface Preparation<T = unknown> {
+  readonly value: T;
+  readonly undo?: () => MaybePromise<unknown>;
 }
 interface PolicySite {
   readonly gatewayName: string;
@@ -657,10 +669,17 @@ interface PolicySite {
   readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 interface LocalStores {
+  of<Name extends keyof StoreKinds>(kind: StoreKind<Name>): StoreKinds[Name];
+}
+interface StoreKinds {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
   readonly store: StitchStore;
+}
+interface StoreKind<Name extends keyof StoreKinds = keyof StoreKinds> {
+  readonly name: Name;
+  readonly make: (clock: Clock | undefined) => StoreKinds[Name];
 }
 type DebugLogger = (message: string, ...args: unknown[]) => void;
 interface Identity {

@@ -38,6 +38,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 type LimitPolicy = {
@@ -168,6 +169,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -176,6 +181,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -624,6 +630,7 @@ interface Policy {
   readonly bind?: (site: PolicySite) => BoundPolicy;
   readonly evaluate?: PolicyEvaluator;
   readonly phases?: readonly ProcessingPhase[];
+  readonly warnings?: () => readonly string[];
   readonly httpOnly?: true;
 }
 interface BoundPolicy {
@@ -632,6 +639,11 @@ interface BoundPolicy {
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
   readonly resetCircuit?: (key: string) => MaybePromise<void>;
   readonly choose?: (c: Context) => MaybePromise<string>;
+  readonly prepare?: (c: Context, first: boolean) => Preparation | undefined;
+}
+interface Preparation<T = unknown> {
+  readonly value: T;
+  readonly undo?: () => MaybePromise<unknown>;
 }
 interface PolicySite {
   readonly gatewayName: string;
@@ -650,10 +662,17 @@ interface PolicySite {
   readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 interface LocalStores {
+  of<Name extends keyof StoreKinds>(kind: StoreKind<Name>): StoreKinds[Name];
+}
+interface StoreKinds {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
   readonly store: StitchStore;
+}
+interface StoreKind<Name extends keyof StoreKinds = keyof StoreKinds> {
+  readonly name: Name;
+  readonly make: (clock: Clock | undefined) => StoreKinds[Name];
 }
 interface PolicyOptions {
   readonly name?: string;
@@ -790,7 +809,10 @@ interface PolicyDefinition<Config extends object, State> {
   readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   readonly validate?: (config: Config) => void;
+  readonly warn?: (config: Config) => readonly string[];
   readonly setup?: (config: Config, site: PolicySite) => State;
+  readonly prepares?: (config: Config, site: PolicySite) => boolean;
+  readonly prepare?: (c: Context, tools: PolicyTools<Config, State>, first: boolean) => Preparation | undefined;
   readonly handler?: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
   readonly evaluate?: EvaluateDefinition<Config, State>;
   readonly phases?: readonly ProcessingPhase[];
@@ -807,9 +829,14 @@ interface PolicyTools<Config, State> {
   readonly gateway: PolicyContext;
   readonly debug: DebugLogger;
   readonly trace: TraceReporter;
+  readonly prepared?: unknown;
 }
 type PolicyFactory<Config> = Record<never, never> extends Config ? (config?: Config & PolicyOptions) => Policy : (config: Config & PolicyOptions) => Policy;
 declare function definePolicy<Config extends object = PolicyOptions, State = undefined>(definition: PolicyDefinition<Config, State>): PolicyFactory<Config>;
+declare const rateLimits: StoreKind<"rateLimitStore">;
+declare const circuits: StoreKind<"circuitBreakerStore">;
+declare const responses: StoreKind<"cacheStore">;
+declare const values: StoreKind<"store">;
 declare const Priority: Readonly<{
   OBSERVABILITY: 0;
   IP_FILTER: 1;
@@ -879,4 +906,4 @@ declare function evaluatePolicies(policies: readonly Policy[], input: PolicyInpu
 declare function policyTrace(c: Context, policyName: string): TraceReporter;
 declare function isTraceRequested(c: Context): boolean;
 declare function policyDebug(c: Context, policyName: string): DebugLogger;
-export { type AttributeMutation, type BodyMutation, type DebugRequest, type EvaluateDefinition, type EvaluateTools, type EvaluationResult, type HeaderMutation, type IdentityMutation, type Mutation, PROCESSING_PHASES, type PolicyContinue, type PolicyDefinition, type PolicyEvalContext, type PolicyEvaluator, type PolicyFactory, type PolicyImmediateResponse, type PolicyInput, type PolicyReject, type PolicyResult, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, Priority, type ProcessingPhase, type ProtocolType, type SafeCallOptions, type StatusMutation, TestAdapter, type TraceReporter, createPolicyTestHarness, createTestAdapter, definePolicy, evaluatePolicies, getGatewayContext, isDebugRequested, isTraceRequested, noopTraceReporter, parseDebugRequest, policyDebug, policyTrace, resolveConfig, safeCall, setDebugHeader, withSkip };
+export { type AttributeMutation, type BodyMutation, type DebugRequest, type EvaluateDefinition, type EvaluateTools, type EvaluationResult, type HeaderMutation, type IdentityMutation, type Mutation, PROCESSING_PHASES, type PolicyContinue, type PolicyDefinition, type PolicyEvalContext, type PolicyEvaluator, type PolicyFactory, type PolicyImmediateResponse, type PolicyInput, type PolicyReject, type PolicyResult, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, Priority, type ProcessingPhase, type ProtocolType, type SafeCallOptions, type StatusMutation, TestAdapter, type TraceReporter, createPolicyTestHarness, createTestAdapter, definePolicy, evaluatePolicies, getGatewayContext, isDebugRequested, isTraceRequested, circuits as localCircuits, rateLimits as localRateLimits, responses as localResponses, values as localValues, noopTraceReporter, parseDebugRequest, policyDebug, policyTrace, resolveConfig, safeCall, setDebugHeader, withSkip };

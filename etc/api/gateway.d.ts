@@ -94,6 +94,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 type LimitPolicy = {
@@ -224,6 +225,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -232,6 +237,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -806,6 +812,7 @@ interface Policy {
   readonly bind?: (site: PolicySite) => BoundPolicy;
   readonly evaluate?: PolicyEvaluator;
   readonly phases?: readonly ProcessingPhase[];
+  readonly warnings?: () => readonly string[];
   readonly httpOnly?: true;
 }
 interface BoundPolicy {
@@ -814,6 +821,11 @@ interface BoundPolicy {
   readonly purge?: (target: PurgeTarget) => MaybePromise<number>;
   readonly resetCircuit?: (key: string) => MaybePromise<void>;
   readonly choose?: (c: Context) => MaybePromise<string>;
+  readonly prepare?: (c: Context, first: boolean) => Preparation | undefined;
+}
+interface Preparation<T = unknown> {
+  readonly value: T;
+  readonly undo?: () => MaybePromise<unknown>;
 }
 interface PolicySite {
   readonly gatewayName: string;
@@ -832,10 +844,17 @@ interface PolicySite {
   readonly keep: <T>(name: string, make: () => T, whole?: boolean) => T;
 }
 interface LocalStores {
+  of<Name extends keyof StoreKinds>(kind: StoreKind<Name>): StoreKinds[Name];
+}
+interface StoreKinds {
   readonly rateLimitStore: RateLimitStore;
   readonly circuitBreakerStore: CircuitBreakerStore;
   readonly cacheStore: CacheStore;
   readonly store: StitchStore;
+}
+interface StoreKind<Name extends keyof StoreKinds = keyof StoreKinds> {
+  readonly name: Name;
+  readonly make: (clock: Clock | undefined) => StoreKinds[Name];
 }
 interface PolicyOptions {
   readonly name?: string;
@@ -899,7 +918,10 @@ interface PolicyDefinition<Config extends object, State> {
   readonly ownedFields?: (config: Config) => readonly string[];
   readonly defaults?: Partial<Config>;
   readonly validate?: (config: Config) => void;
+  readonly warn?: (config: Config) => readonly string[];
   readonly setup?: (config: Config, site: PolicySite) => State;
+  readonly prepares?: (config: Config, site: PolicySite) => boolean;
+  readonly prepare?: (c: Context, tools: PolicyTools<Config, State>, first: boolean) => Preparation | undefined;
   readonly handler?: (c: Context, next: Next, tools: PolicyTools<Config, State>) => MaybePromise<Response | void>;
   readonly evaluate?: EvaluateDefinition<Config, State>;
   readonly phases?: readonly ProcessingPhase[];
@@ -916,6 +938,7 @@ interface PolicyTools<Config, State> {
   readonly gateway: PolicyContext;
   readonly debug: DebugLogger;
   readonly trace: TraceReporter;
+  readonly prepared?: unknown;
 }
 type PolicyFactory<Config> = Record<never, never> extends Config ? (config?: Config & PolicyOptions) => Policy : (config: Config & PolicyOptions) => Policy;
 declare function definePolicy<Config extends object = PolicyOptions, State = undefined>(definition: PolicyDefinition<Config, State>): PolicyFactory<Config>;
@@ -1720,4 +1743,4 @@ declare class InMemoryRateLimitStore implements RateLimitStore {
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
-export { type AdaptiveConcurrencyConfig, type AdminOptions, type ApiKeyAuthConfig, type AssignAttributesConfig, type AssignContentConfig, type AssignMetricsConfig, type Balance, type BalancedTarget, type BalancedUpstream, type BasicAuthConfig, type BoundPolicy, type BulkheadConfig, type CacheConfig, type CacheStore, type CanaryOptions, type CircuitBreakerConfig, type CircuitBreakerSnapshot, type CircuitBreakerStore, type CircuitState, type CompressionConfig, type CompressionEncoding, type ConcurrencyLimitConfig, ConsoleSpanExporter, type ContentFields, type CorsConfig, type CsrfConfig, DEFAULT_IP_HEADERS, type DebugHeadersOptions, type DebugLogger, type DebugRequest, type DynamicRoutingConfig, type EjectionOptions, type ExtractClientIpOptions, type FailMode, type ForwardKeyIdentity, GATEWAY_ERROR_CODES, type GatewayAdapter, type GatewayConfig, GatewayError, type GatewayErrorCode, type GatewayErrorOptions, type GatewayEvent, type GatewayInstance, type GatewayRegistry, type GenerateHttpSignatureConfig, type GenerateJwtConfig, type GeoIpFilterConfig, type HandlerUpstream, type HealthCheckOptions, type HealthConfig, type HealthStatus, type HistogramEntry, type HttpCalloutConfig, type HttpMethod, type IdempotencyConfig, type Identity, InMemoryCacheStore, InMemoryCircuitBreakerStore, InMemoryMetricsCollector, type InMemoryMetricsOptions, InMemoryRateLimitStore, type InterruptConfig, type IpFilterConfig, type JsonThreatProtectionConfig, type JsonValidationConfig, type Jwk, type JwsConfig, type JwtAuthConfig, type JwtClaims, type LatencyInjectionConfig, type LocalStores, type MeterLike, type MetricTags, type MetricsCollector, type MetricsReporterConfig, type MetricsSnapshot, type MockConfig, type Next, type OAuth2Config, OTLPSpanExporter, type OTLPSpanExporterOptions, type OverrideMethodConfig, type PipelineConfig, type Policy, type PolicyContext, type PolicyDefinition, type PolicyFactory, type PolicyHandler, type PolicyOptions, type PolicySite, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, Priority, type ProxyConfig, type PurgeTarget, type QuotaConfig, type QuotaPeriod, type RateLimitConfig, type RateLimitStore, type RbacConfig, type ReadableSpan, type RegexThreatProtectionConfig, type RequestLimitConfig, type RequestLogConfig, type RequestLogEntry, type RequestSchemas, type RequestTransformConfig, type RequestValidationConfig, type ResourceFilterConfig, type ResponseTransformConfig, type ResponseValidationConfig, type RetryConfig, type RouteConfig, type RoutingRule, type SafeCallOptions, type SchemaLike, type SchemaResult, type ScopeConfig, type SecurityHeadersConfig, SemConv, type ServerTimingConfig, type ServerTimingVisibility, type ServiceBindingUpstream, type SignatureAlgorithm, type SpanAttribute, SpanBuilder, type SpanEvent, type SpanExporter, type SpanKind, type SpanStatusCode, type SslEnforceConfig, type StoreOptions, type TaggedValue, type ThreatPattern, type ThreatTarget, type TimeoutConfig, type TokenInfo, type TokenLimitConfig, type TraceReporter, type TracingConfig, type TrafficShadowConfig, type TrustProxy, type UpstreamConfig, type UrlUpstream, type UsageSource, type ValidationIssue, type ValidatorResult, type Verdict, type VerificationKey, type VerifyHttpSignatureConfig, adaptiveConcurrency, apiKeyAuth, assignAttributes, assignContent, assignMetrics, basicAuth, bulkhead, cache, circuitBreaker, clearJwksCache, forgetJwks as clearJwsJwksCache, clearOAuth2Cache, compression, concurrencyLimit, consoleSink, cors, createGateway, createPolicyTestHarness, csrf, defaultErrorResponse, definePolicy, dynamicRouting, errorToResponse, extractClientIp, generateHttpSignature, generateJwt, geoIpFilter, getGatewayContext, health, httpCallout, idempotency, interrupt, ipFilter, isDebugRequested, isGatewayError, isTraceRequested, jsonThreatProtection, jsonValidation, jws, jwtAuth, latencyInjection, metricsReporter, metricsSink, mock, noopTraceReporter, oauth2, openTelemetrySink, overrideMethod, parseDebugRequest, policyDebug, policyTrace, prometheusSink, proxy, quota, rateLimit, rbac, regexThreatProtection, requestLimit, requestLog, requestTransform, requestValidation, resolveConfig, resourceFilter, responseTransform, responseValidation, retry, safeCall, scope, securityHeaders, serverTiming, setDebugHeader, sslEnforce, timeout, timingSafeEqual, toPrometheusText, tokenLimit, trafficShadow, verifyHttpSignature, withSkip };
+export { type AdaptiveConcurrencyConfig, type AdminOptions, type ApiKeyAuthConfig, type AssignAttributesConfig, type AssignContentConfig, type AssignMetricsConfig, type Balance, type BalancedTarget, type BalancedUpstream, type BasicAuthConfig, type BoundPolicy, type BulkheadConfig, type CacheConfig, type CacheStore, type CanaryOptions, type CircuitBreakerConfig, type CircuitBreakerSnapshot, type CircuitBreakerStore, type CircuitState, type CompressionConfig, type CompressionEncoding, type ConcurrencyLimitConfig, ConsoleSpanExporter, type ContentFields, type CorsConfig, type CsrfConfig, DEFAULT_IP_HEADERS, type DebugHeadersOptions, type DebugLogger, type DebugRequest, type DynamicRoutingConfig, type EjectionOptions, type ExtractClientIpOptions, type FailMode, type ForwardKeyIdentity, GATEWAY_ERROR_CODES, type GatewayAdapter, type GatewayConfig, GatewayError, type GatewayErrorCode, type GatewayErrorOptions, type GatewayEvent, type GatewayInstance, type GatewayRegistry, type GenerateHttpSignatureConfig, type GenerateJwtConfig, type GeoIpFilterConfig, type HandlerUpstream, type HealthCheckOptions, type HealthConfig, type HealthStatus, type HistogramEntry, type HttpCalloutConfig, type HttpMethod, type IdempotencyConfig, type Identity, InMemoryCacheStore, InMemoryCircuitBreakerStore, InMemoryMetricsCollector, type InMemoryMetricsOptions, InMemoryRateLimitStore, type InterruptConfig, type IpFilterConfig, type JsonThreatProtectionConfig, type JsonValidationConfig, type Jwk, type JwsConfig, type JwtAuthConfig, type JwtClaims, type LatencyInjectionConfig, type LocalStores, type MeterLike, type MetricTags, type MetricsCollector, type MetricsReporterConfig, type MetricsSnapshot, type MockConfig, type Next, type OAuth2Config, OTLPSpanExporter, type OTLPSpanExporterOptions, type OverrideMethodConfig, type PipelineConfig, type Policy, type PolicyContext, type PolicyDefinition, type PolicyFactory, type PolicyHandler, type PolicyOptions, type PolicySite, type PolicyTestHarness, type PolicyTestHarnessOptions, type PolicyTools, type PolicyTrace, type PolicyTraceDetail, type PolicyTraceEntry, Priority, type ProxyConfig, type PurgeTarget, type QuotaConfig, type QuotaPeriod, type RateLimitConfig, type RateLimitStore, type RbacConfig, type ReadableSpan, type RegexThreatProtectionConfig, type RequestLimitConfig, type RequestLogConfig, type RequestLogEntry, type RequestSchemas, type RequestTransformConfig, type RequestValidationConfig, type ResourceFilterConfig, type ResponseTransformConfig, type ResponseValidationConfig, type RetryConfig, type RouteConfig, type RoutingRule, type SafeCallOptions, type SchemaLike, type SchemaResult, type ScopeConfig, type SecurityHeadersConfig, SemConv, type ServerTimingConfig, type ServerTimingVisibility, type ServiceBindingUpstream, type SignatureAlgorithm, type SpanAttribute, SpanBuilder, type SpanEvent, type SpanExporter, type SpanKind, type SpanStatusCode, type SslEnforceConfig, type StoreKind, type StoreKinds, type StoreOptions, type TaggedValue, type ThreatPattern, type ThreatTarget, type TimeoutConfig, type TokenInfo, type TokenLimitConfig, type TraceReporter, type TracingConfig, type TrafficShadowConfig, type TrustProxy, type UpstreamConfig, type UrlUpstream, type UsageSource, type ValidationIssue, type ValidatorResult, type Verdict, type VerificationKey, type VerifyHttpSignatureConfig, adaptiveConcurrency, apiKeyAuth, assignAttributes, assignContent, assignMetrics, basicAuth, bulkhead, cache, circuitBreaker, clearJwksCache, forgetJwks as clearJwsJwksCache, clearOAuth2Cache, compression, concurrencyLimit, consoleSink, cors, createGateway, createPolicyTestHarness, csrf, defaultErrorResponse, definePolicy, dynamicRouting, errorToResponse, extractClientIp, generateHttpSignature, generateJwt, geoIpFilter, getGatewayContext, health, httpCallout, idempotency, interrupt, ipFilter, isDebugRequested, isGatewayError, isTraceRequested, jsonThreatProtection, jsonValidation, jws, jwtAuth, latencyInjection, metricsReporter, metricsSink, mock, noopTraceReporter, oauth2, openTelemetrySink, overrideMethod, parseDebugRequest, policyDebug, policyTrace, prometheusSink, proxy, quota, rateLimit, rbac, regexThreatProtection, requestLimit, requestLog, requestTransform, requestValidation, resolveConfig, resourceFilter, responseTransform, responseValidation, retry, safeCall, scope, securityHeaders, serverTiming, setDebugHeader, sslEnforce, timeout, timingSafeEqual, toPrometheusText, tokenLimit, trafficShadow, verifyHttpSignature, withSkip };

@@ -83,6 +83,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -227,6 +228,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -235,6 +240,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;

@@ -87,6 +87,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -231,6 +232,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -239,6 +244,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -329,7 +335,7 @@ interface GatewayAdapter {
   privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
 }
-type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
 type Outcome = "not-applied" | "unknown";
 interface SluiceErrorOptions {
   readonly cause?: unknown;
@@ -401,6 +407,7 @@ interface DriverCacheStore extends CacheStore {
   write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
   lock(key: string, lockMs: number): Promise<CacheFill>;
   unlock(key: string, token: string): Promise<void>;
+  open(key: string, lockMs: number): Promise<CacheOpening>;
   purge(target: CachePurge): Promise<number>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
@@ -416,12 +423,25 @@ interface KeyValueStore extends Required<StitchStore> {
   readonly capabilities: DriverCapabilities;
   [Symbol.asyncDispose](): Promise<void>;
 }
+interface LeaseStats {
+  readonly granted: number;
+  readonly spent: number;
+  readonly returned: number;
+  readonly expired: number;
+  readonly held: number;
+  readonly inFlight: number;
+  readonly roundTrips: number;
+  readonly deniedCached: number;
+  readonly degraded: number;
+  readonly epochChanges: number;
+}
 interface DriverRateLimitStore extends RateLimitStore {
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
+  leaseStats?(): LeaseStats;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -456,6 +476,29 @@ interface ChannelHandlersOptions {
   readonly onError?: (error: unknown, channel: string) => void;
 }
 type MessageHandler = (message: unknown) => void | Promise<void>;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
+}
 interface BackendPubSubOptions extends ChannelHandlersOptions {
   readonly timeoutMs?: number;
   readonly clock?: Clock;
@@ -474,6 +517,7 @@ interface BackendPubSub extends PubSub, PubSubAdapter {
   [Symbol.asyncDispose](): Promise<void>;
   readonly events: EventSource<PubSubGap>;
   readonly byChannel: true;
+  readonly history: TopicHistory | undefined;
   readonly size: {
     readonly channels: number;
     readonly clients: number;

@@ -87,6 +87,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -231,6 +232,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -239,6 +244,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -329,6 +335,23 @@ interface GatewayAdapter {
   privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
 }
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+}
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
+}
+declare class StoreError extends SluiceError<StateErrorCode> {
+  get name(): string;
+}
 interface EventSink<Event> {
   (event: Event): void;
   readonly detailed?: boolean;
@@ -337,6 +360,44 @@ interface EventSource<Event> {
   on(sink: EventSink<Event>, options?: {
     readonly detailed?: boolean;
   }): () => void;
+}
+type GuardState = "up" | "suspended" | "probing";
+interface GuardEvent {
+  readonly type: "store.down" | "store.up" | "store.error";
+  readonly store: string;
+  readonly code: string;
+  readonly suppressed: number;
+}
+interface GuardCallOptions<T = unknown> {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly abortable?: boolean;
+  readonly validate?: (value: T) => boolean;
+}
+interface GuardStats {
+  readonly state: GuardState;
+  readonly calls: number;
+  readonly failures: number;
+  readonly timeouts: number;
+  readonly refused: number;
+  readonly inFlight: number;
+}
+interface Guard {
+  readonly name: string;
+  readonly state: GuardState;
+  readonly events: EventSource<GuardEvent>;
+  call<T>(operation: string, run: (signal: AbortSignal | undefined) => MaybePromise<T>, options?: GuardCallOptions<T>): MaybePromise<T>;
+  refusal(): StoreError | undefined;
+  stats(): GuardStats;
+}
+interface CombinerOptions {
+  readonly maxQueued?: number;
+  readonly maxBatchKeys?: number;
+  readonly maxBatchCommands?: number;
+  readonly lanes?: number;
+  readonly timeoutMs?: number;
+  readonly guard?: Guard;
+  readonly clock?: Clock;
 }
 interface CombinerCallOptions<R = Reply> {
   readonly signal?: AbortSignal;
@@ -350,6 +411,7 @@ interface LeaseOptions {
   readonly divisor?: number;
   readonly maxTokens?: number;
   readonly denyCacheMs?: number;
+  readonly waitForReplicas?: number;
   readonly returnUnspent?: boolean;
 }
 type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
@@ -360,6 +422,7 @@ interface StoreLeaseOptions extends LeaseOptions {
 interface Statement {
   readonly name: string;
   readonly text: string;
+  readonly tables?: readonly string[];
 }
 type Row = Readonly<Record<string, unknown>>;
 interface PostgresConnection {
@@ -412,16 +475,21 @@ interface PostgresDriverOptions extends PostgresClientOptions {
   readonly table?: "entries" | "cache";
   readonly maxValueBytes?: number;
   readonly lanes?: number;
+  readonly hungMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
 interface PostgresDriver extends StateDriver {
   readonly connection: PostgresConnection;
   readonly tablePrefix: string;
+  values(table: RecordTable): Pick<StateDriver, "get" | "set" | "delete">;
   cleanup(table: RecordTable, options?: RunOptions): Promise<number>;
 }
 declare function postgresDriver(client: PostgresClient, options?: PostgresDriverOptions): PostgresDriver;
-interface PostgresCacheStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+interface LineOptions extends PostgresDriverOptions {
+  readonly combiner?: Omit<CombinerOptions, "clock">;
+}
+interface PostgresCacheStoreOptions extends Omit<LineOptions, "table"> {
   readonly maxEntryBytes?: number;
 }
 declare class PostgresCacheStore implements CacheStore {
@@ -436,6 +504,7 @@ declare class PostgresCacheStore implements CacheStore {
   write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
   lock(key: string, lockMs: number): Promise<CacheFill>;
   unlock(key: string, token: string): Promise<void>;
+  open(key: string, lockMs: number): Promise<CacheOpening>;
   purge(target: CachePurge): Promise<number>;
   cleanup(): Promise<number>;
   destroy(): void;
@@ -452,6 +521,29 @@ interface ChannelHandlersOptions {
   readonly onError?: (error: unknown, channel: string) => void;
 }
 type MessageHandler = (message: unknown) => void | Promise<void>;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
+}
 interface BackendPubSubOptions extends ChannelHandlersOptions {
   readonly timeoutMs?: number;
   readonly clock?: Clock;
@@ -470,6 +562,7 @@ interface BackendPubSub extends PubSub, PubSubAdapter {
   [Symbol.asyncDispose](): Promise<void>;
   readonly events: EventSource<PubSubGap>;
   readonly byChannel: true;
+  readonly history: TopicHistory | undefined;
   readonly size: {
     readonly channels: number;
     readonly clients: number;
@@ -487,14 +580,14 @@ interface KeyValueStore extends Required<StitchStore> {
   readonly capabilities: DriverCapabilities;
   [Symbol.asyncDispose](): Promise<void>;
 }
-interface PostgresStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+interface PostgresStoreOptions extends Omit<LineOptions, "table"> {
   readonly keyPrefix?: string;
 }
 interface PostgresStore extends KeyValueStore {
   cleanup(): Promise<number>;
 }
 declare function postgresStore(client: PostgresClient, options?: PostgresStoreOptions): PostgresStore;
-interface PostgresRateLimiterOptions extends Omit<PostgresDriverOptions, "table"> {
+interface PostgresRateLimiterOptions extends Omit<LineOptions, "table"> {
   readonly prefix?: string;
   readonly lease?: true | StoreLeaseOptions;
 }
@@ -509,7 +602,7 @@ interface CircuitBreakerStoreOptions {
   readonly random?: Random;
   readonly run?: Run;
 }
-interface PostgresRateLimitStoreOptions extends Omit<PostgresDriverOptions, "table"> {
+interface PostgresRateLimitStoreOptions extends Omit<LineOptions, "table"> {
   readonly lease?: true | StoreLeaseOptions;
 }
 declare class PostgresRateLimitStore implements RateLimitStore {
@@ -527,7 +620,7 @@ declare class PostgresRateLimitStore implements RateLimitStore {
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
-interface PostgresCircuitBreakerStoreOptions extends Omit<PostgresDriverOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
+interface PostgresCircuitBreakerStoreOptions extends Omit<LineOptions, "table">, Omit<CircuitBreakerStoreOptions, "prefix" | "run"> {}
 declare class PostgresCircuitBreakerStore implements CircuitBreakerStore {
   #private;
   readonly name = "postgres";
@@ -560,6 +653,7 @@ interface PostgresAdapterOptions extends PostgresClientOptions {
   readonly cleanupIntervalMs?: number;
   readonly maxEntryBytes?: number;
   readonly lease?: true | StoreLeaseOptions;
+  readonly combiner?: LineOptions["combiner"];
   readonly clock?: Clock;
   readonly random?: Random;
 }

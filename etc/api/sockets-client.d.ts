@@ -119,6 +119,10 @@ interface Random {
   next(): number;
   uuid(): string;
 }
+interface DatedToken {
+  readonly token: string;
+  readonly expiresAt?: number;
+}
 interface SendExtras {
   readonly signal?: AbortSignal;
   readonly inheritCorrelationId?: boolean;
@@ -158,10 +162,11 @@ interface ClientOptions {
   readonly timeoutMs?: number;
   readonly pendingRequestsLimit?: number;
   readonly auth?: {
-    readonly getToken: () => string | undefined | Promise<string | undefined>;
+    readonly getToken: () => string | DatedToken | undefined | Promise<string | DatedToken | undefined>;
     readonly attach?: "query" | "protocol" | "header";
     readonly queryParam?: string;
     readonly protocolPrefix?: string;
+    readonly refreshBeforeMs?: number;
   };
   readonly heartbeat?: false | {
     readonly intervalMs?: number;

@@ -62,6 +62,7 @@ interface TokenBucketPolicy {
   readonly tokensPerSecond: number;
   readonly prefix?: string;
 }
+type RateLimitPolicy = TokenBucketPolicy;
 interface RateLimiter {
   consume(key: string, cost: number): Promise<RateLimitDecision>;
   consumeSync?(key: string, cost: number): RateLimitDecision;
@@ -110,8 +111,13 @@ interface LogSlice {
   readonly gap: boolean;
   readonly last: string | undefined;
 }
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
 interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
   read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 type RawShape = Readonly<Record<string, StandardSchema>>;
@@ -582,6 +588,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 declare abstract class Deadline {
   dueAt: number;
   slot: number;
@@ -752,6 +766,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -777,8 +792,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -822,6 +838,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 type Accepted$1 = "accepted" | "dropped" | "closed";
 interface Slot {
@@ -831,6 +848,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -845,7 +863,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -865,19 +883,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1016,10 +1037,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1054,10 +1072,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1384,4 +1398,4 @@ declare function withPubSub<Data = ConnectionData>(options: WithPubSubOptions<Da
 declare function usePubSub<Data = ConnectionData>(options: {
   readonly hooks: Pick<TopicOptions<Data>, "normalize" | "validate" | "authorize">;
 }): Middleware<Data>;
-export { AnyEvent, AnyMessage, AnyRpc, ArgsOf, AsyncApiDocument, AsyncApiInfo, AuthContext, AuthenticateInfo, BackpressureOptions, BaseContext, CloseContext, CloseError, Codec, ConnectionData, ConnectionInfo, ErrorCode, ErrorContext, ErrorOptions, ErrorPayload, EventContext, EventMessage, Handler, HeartbeatOptions, HistoryEntry, HistoryOptions, IdentityOptions, InputOf, KnownMeta, LimitInfo, LimitKind, LimitOptions, LogEntry, LogOptions, LogSlice, Logger, LoggingOptions, MaybePromise, MessageDescriptor, MessageJsonSchema, MessageOptions, MetaInput, MetaOutput, Metrics, Middleware, MiddlewareContext, MiddlewareFor, Next, OnOptions, OnRpcOptions, OptionError, OriginOptions, OutputOf, PayloadInput, PayloadOutput, Plugin, PluginSpec, PrefixedMessages, PresenceChange, PresenceMember, PresenceOptions, ProgressInput, ProgressOutput, PubSub, PubSubAdapter, PublishErrorCode, PublishInfo, PublishOptions, PublishReport, PublishResult, RateLimitContext, RateLimitDecision, RateLimitOptions, RateLimiter, RawShape, ResponseOf, RouteBuilder, RouteInfo, Router, RouterHooks, RouterOf, RouterOptions, RouterTopics, RpcContext, RpcHandler, RpcLimits, RpcMessage, RpcOptions, SchemaOrShape, SendArgs, SendErrorCode, SendExtras, SendResult, SerializedMessage, ServerOptions, SlowConsumerPolicy, SluiceError, SocketError, SocketEvent, SocketEventType, SocketRequest, StandardErrorCode, StandardIssue, StandardResult, StandardSchema, Strictness, TopicAction, TopicActor, TopicCallOptions, TopicChange, TopicError, TopicErrorCode, TopicErrorDetails, TopicHistory, TopicMatch, TopicOptions, TopicSet, TopicStatus, TrustProxy, UniformSocket, UseOptions, WithPubSubOptions, createRouter, defaultRedactedKeys, definePlugin, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, msgpackCodec, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, usePubSub, withPubSub, z };
+export { AnyEvent, AnyMessage, AnyRpc, ArgsOf, AsyncApiDocument, AsyncApiInfo, AuthContext, AuthenticateInfo, BackpressureOptions, BaseContext, CloseContext, CloseError, Codec, ConnectionData, ConnectionInfo, ErrorCode, ErrorContext, ErrorOptions, ErrorPayload, EventContext, EventMessage, Handler, HeartbeatOptions, HistoryEntry, HistoryOptions, IdentityOptions, InputOf, KnownMeta, LimitInfo, LimitKind, LimitOptions, LogEntry, LogOptions, LogSlice, Logger, LoggingOptions, MaybePromise, MessageDescriptor, MessageJsonSchema, MessageOptions, MetaInput, MetaOutput, Metrics, Middleware, MiddlewareContext, MiddlewareFor, Next, OnOptions, OnRpcOptions, OptionError, OriginOptions, OutputOf, PayloadInput, PayloadOutput, Plugin, PluginSpec, PrefixedMessages, PresenceChange, PresenceMember, PresenceOptions, ProgressInput, ProgressOutput, PubSub, PubSubAdapter, PublishErrorCode, PublishInfo, PublishOptions, PublishReport, PublishResult, RateLimitContext, RateLimitDecision, RateLimitOptions, RateLimitPolicy, RateLimiter, RawShape, ResponseOf, RouteBuilder, RouteInfo, Router, RouterHooks, RouterOf, RouterOptions, RouterTopics, RpcContext, RpcHandler, RpcLimits, RpcMessage, RpcOptions, SchemaOrShape, SendArgs, SendErrorCode, SendExtras, SendResult, SerializedMessage, ServerOptions, SlowConsumerPolicy, SluiceError, SocketError, SocketEvent, SocketEventType, SocketRequest, StandardErrorCode, StandardIssue, StandardResult, StandardSchema, Strictness, TopicAction, TopicActor, TopicCallOptions, TopicChange, TopicError, TopicErrorCode, TopicErrorDetails, TopicHistory, TopicMatch, TopicOptions, TopicSet, TopicStatus, TrustProxy, UniformSocket, UseOptions, WithPubSubOptions, createRouter, defaultRedactedKeys, definePlugin, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, msgpackCodec, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, usePubSub, withPubSub, z };

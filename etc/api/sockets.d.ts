@@ -61,6 +61,7 @@ interface TokenBucketPolicy {
   readonly tokensPerSecond: number;
   readonly prefix?: string;
 }
+type RateLimitPolicy = TokenBucketPolicy;
 interface RateLimiter {
   consume(key: string, cost: number): Promise<RateLimitDecision>;
   consumeSync?(key: string, cost: number): RateLimitDecision;
@@ -109,8 +110,13 @@ interface LogSlice {
   readonly gap: boolean;
   readonly last: string | undefined;
 }
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
 interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
   read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 type RawShape = Readonly<Record<string, StandardSchema>>;
@@ -581,6 +587,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 declare abstract class Deadline {
   dueAt: number;
   slot: number;
@@ -751,6 +765,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -776,8 +791,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -821,6 +837,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 type Accepted$1 = "accepted" | "dropped" | "closed";
 interface Slot {
@@ -830,6 +847,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -844,7 +862,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -864,19 +882,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1015,10 +1036,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1053,10 +1071,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1383,4 +1397,4 @@ declare function withPubSub<Data = ConnectionData>(options: WithPubSubOptions<Da
 declare function usePubSub<Data = ConnectionData>(options: {
   readonly hooks: Pick<TopicOptions<Data>, "normalize" | "validate" | "authorize">;
 }): Middleware<Data>;
-export { type AnyEvent, type AnyMessage, type AnyRpc, type ArgsOf, type AsyncApiDocument, type AsyncApiInfo, type AuthContext, type AuthenticateInfo, type BackpressureOptions, type BaseContext, type CloseContext, CloseError, type Codec, type ConnectionData, type ConnectionInfo, type ErrorCode, type ErrorContext, type ErrorOptions, type ErrorPayload, type EventContext, type EventMessage, type Handler, type HeartbeatOptions, type HistoryEntry, type HistoryOptions, type IdentityOptions, type InputOf, type KnownMeta, type LimitInfo, type LimitKind, type LimitOptions, type LogEntry, type LogOptions, type LogSlice, type Logger, type LoggingOptions, type MaybePromise, type MessageDescriptor, type MessageJsonSchema, type MessageOptions, type MetaInput, type MetaOutput, type Metrics, type Middleware, type MiddlewareContext, type MiddlewareFor, type Next, type OnOptions, type OnRpcOptions, OptionError, type OriginOptions, type OutputOf, type PayloadInput, type PayloadOutput, type Plugin, type PluginSpec, type PrefixedMessages, type PresenceChange, type PresenceMember, type PresenceOptions, type ProgressInput, type ProgressOutput, type PubSub, type PubSubAdapter, type PublishErrorCode, type PublishInfo, type PublishOptions, type PublishReport, type PublishResult, type RateLimitContext, type RateLimitDecision, type RateLimitOptions, type RateLimiter, type RawShape, type ResponseOf, type RouteBuilder, type RouteInfo, type Router, type RouterHooks, type RouterOf, type RouterOptions, type RouterTopics, type RpcContext, type RpcHandler, type RpcLimits, type RpcMessage, type RpcOptions, type SchemaOrShape, type SendArgs, type SendErrorCode, type SendExtras, type SendResult, type SerializedMessage, type ServerOptions, type SlowConsumerPolicy, SluiceError, SocketError, type SocketEvent, type SocketEventType, type SocketRequest, type StandardErrorCode, type StandardIssue, type StandardResult, type StandardSchema, type Strictness, type TopicAction, type TopicActor, type TopicCallOptions, type TopicChange, TopicError, type TopicErrorCode, type TopicErrorDetails, type TopicHistory, type TopicMatch, type TopicOptions, type TopicSet, type TopicStatus, type TrustProxy, type UniformSocket, type UseOptions, type WithPubSubOptions, createRouter, defaultRedactedKeys, definePlugin, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, msgpackCodec, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, usePubSub, withPubSub };
+export { type AnyEvent, type AnyMessage, type AnyRpc, type ArgsOf, type AsyncApiDocument, type AsyncApiInfo, type AuthContext, type AuthenticateInfo, type BackpressureOptions, type BaseContext, type CloseContext, CloseError, type Codec, type ConnectionData, type ConnectionInfo, type ErrorCode, type ErrorContext, type ErrorOptions, type ErrorPayload, type EventContext, type EventMessage, type Handler, type HeartbeatOptions, type HistoryEntry, type HistoryOptions, type IdentityOptions, type InputOf, type KnownMeta, type LimitInfo, type LimitKind, type LimitOptions, type LogEntry, type LogOptions, type LogSlice, type Logger, type LoggingOptions, type MaybePromise, type MessageDescriptor, type MessageJsonSchema, type MessageOptions, type MetaInput, type MetaOutput, type Metrics, type Middleware, type MiddlewareContext, type MiddlewareFor, type Next, type OnOptions, type OnRpcOptions, OptionError, type OriginOptions, type OutputOf, type PayloadInput, type PayloadOutput, type Plugin, type PluginSpec, type PrefixedMessages, type PresenceChange, type PresenceMember, type PresenceOptions, type ProgressInput, type ProgressOutput, type PubSub, type PubSubAdapter, type PublishErrorCode, type PublishInfo, type PublishOptions, type PublishReport, type PublishResult, type RateLimitContext, type RateLimitDecision, type RateLimitOptions, type RateLimitPolicy, type RateLimiter, type RawShape, type ResponseOf, type RouteBuilder, type RouteInfo, type Router, type RouterHooks, type RouterOf, type RouterOptions, type RouterTopics, type RpcContext, type RpcHandler, type RpcLimits, type RpcMessage, type RpcOptions, type SchemaOrShape, type SendArgs, type SendErrorCode, type SendExtras, type SendResult, type SerializedMessage, type ServerOptions, type SlowConsumerPolicy, SluiceError, SocketError, type SocketEvent, type SocketEventType, type SocketRequest, type StandardErrorCode, type StandardIssue, type StandardResult, type StandardSchema, type Strictness, type TopicAction, type TopicActor, type TopicCallOptions, type TopicChange, TopicError, type TopicErrorCode, type TopicErrorDetails, type TopicHistory, type TopicMatch, type TopicOptions, type TopicSet, type TopicStatus, type TrustProxy, type UniformSocket, type UseOptions, type WithPubSubOptions, createRouter, defaultRedactedKeys, definePlugin, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, msgpackCodec, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, usePubSub, withPubSub };

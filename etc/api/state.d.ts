@@ -1,6 +1,6 @@
 // sluice/state
 
-type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
 type Outcome = "not-applied" | "unknown";
 interface SluiceErrorOptions {
   readonly cause?: unknown;
@@ -121,6 +121,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -215,6 +216,7 @@ interface TokenBucketPolicy {
   readonly tokensPerSecond: number;
   readonly prefix?: string;
 }
+type RateLimitPolicy = TokenBucketPolicy;
 interface RateLimiter {
   consume(key: string, cost: number): Promise<RateLimitDecision>;
   consumeSync?(key: string, cost: number): RateLimitDecision;
@@ -287,6 +289,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -295,6 +301,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -363,6 +370,7 @@ interface PublishReport {
   readonly capability: "exact" | "prefix" | "regex";
   readonly reach?: "cluster";
 }
+type PublishResult = PublishReport;
 interface PubSubAdapter {
   subscribe(clientId: string, topic: string): MaybePromise<void>;
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
@@ -737,6 +745,7 @@ interface LimitLeaseCommand<Policy = unknown> {
   readonly least?: number;
   readonly waiting?: number;
   readonly divisor: number;
+  readonly waitForReplicas?: number;
   readonly ttlMs: number;
   readonly policy: Policy;
 }
@@ -760,6 +769,7 @@ interface LeaseOptions {
   readonly divisor?: number;
   readonly maxTokens?: number;
   readonly denyCacheMs?: number;
+  readonly waitForReplicas?: number;
   readonly returnUnspent?: boolean;
 }
 interface LeasedDecision extends LimitDecision {
@@ -892,6 +902,7 @@ interface DriverCacheStore extends CacheStore {
   write(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): Promise<void>;
   lock(key: string, lockMs: number): Promise<CacheFill>;
   unlock(key: string, token: string): Promise<void>;
+  open(key: string, lockMs: number): Promise<CacheOpening>;
   purge(target: CachePurge): Promise<number>;
   readonly capabilities: DriverCapabilities;
   destroy(): void;
@@ -937,6 +948,7 @@ interface DriverRateLimitStore extends RateLimitStore {
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
   readonly capabilities: DriverCapabilities;
+  leaseStats?(): LeaseStats;
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -970,4 +982,4 @@ interface Stores {
   [Symbol.asyncDispose](): Promise<void>;
 }
 declare function createStores(driver: StateDriver, options?: StoresOptions): Stores;
-export { Algorithm, type AllOfCommand, type AllOfDecision, type AllOfTicket, ApproximateRateLimitStore, type BucketPolicy, type CacheBlobs, CacheFill, CachePurge, CacheRecord, CacheStore, type CacheStoreOptions, type CalendarLimitOptions, type CalendarUnit, type CalendarWindowDecision, type CalendarWindowPolicy, type Change, CircuitBreakerSnapshot, CircuitBreakerStore, type CircuitBreakerStoreOptions, type CircuitCommand, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, type CircuitReply, type CircuitReport, CircuitState, CircuitTransition, type Clock, type ClockStep, type Combiner, type CombinerCallOptions, type CombinerOptions, type CombinerStats, CompactState, CompareAndSet, type CompareAndSetOptions, type CompiledLimit, type CompiledLimits, type CompiledPace, type CounterCommand, type CounterReply, type CursorAlgorithmCommand, CursorCommand, type CursorPolicy, CursorReply, type DriverCacheStore, DriverCapabilities, type DriverCircuitBreakerStore, type DriverRateLimitStore, type DriverRateLimiter, type EventSink, type EventSource, type FillLockCommand, type FillLockReply, type FixedWindowCommand, type FixedWindowDecision, type FixedWindowPolicy, type Flights, GatewayAdapter, type Guard, type GuardCallOptions, type GuardEvent, type GuardOptions, type GuardState, type GuardStats, type KeyValueStore, type KeyValueStoreOptions, type LeaseCommand, type LeaseDriver, type LeaseEvent, type LeaseHolder, type LeaseOptions, LeaseReply, type LeaseSetState, type LeaseStats, type LeasedAlgorithm, type LeasedDecision, type LeasedLimiter, type LeasedLimiterOptions, LimitCommand, LimitDecision, type LimitLeaseCommand, type LimitLeaseGrant, LimitPolicy, LimitTicket, type MaybePromise, Operation, OptionError, type Outcome, type PaceOptions, PubSub, PubSubAdapter, PublishReport, type Random, RateLimitDecision, RateLimitStore, type RateLimitStoreOptions, RateLimiter, type RateLimiterOptions, Reply, type RevisionStore, RowMachine, type Run, RunOptions, SerializedMessage, type SlidingLogPolicy, type SlidingLogState, type SlidingWindowPolicy, type SlidingWindowState, SluiceError, type SluiceErrorOptions, StateDriver, type StateErrorCode, type StateRecord, Step, StitchStore, StoreError, type StoreLeaseOptions, type Stored, type Stores, type StoresOptions, type SyncRateLimiter, SyncTable, type TimerHandle, TokenBucketPolicy, type ValueCommand, type ValueReply, type ValueState, allOf, cacheStoreOn, calendarLimit, calendarWindow, checkLeaseCommand, circuit, circuitBreakerStoreOn, circuitPolicy, compileLimit, compileLimits, compilePace, counter, counterValue, createCombiner, createLeasedLimiter, createLeasedLimiter as lease, createStores, cursor, decodeRecord, defineAlgorithm, encodeRecord, fillLock, fixedWindow, guard, isSluiceError, keyValueStoreOn, leaseSet, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, rateLimitStoreOn, rateLimiterOn, slidingLog, slidingWindow, tokenBucket, tokenRateLimit, value, zoneBoundaries };
+export { Algorithm, type AllOfCommand, type AllOfDecision, type AllOfTicket, ApproximateRateLimitStore, type BucketPolicy, type CacheBlobs, CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, type CacheStoreOptions, type CalendarLimitOptions, type CalendarUnit, type CalendarWindowDecision, type CalendarWindowPolicy, type Change, CircuitBreakerSnapshot, CircuitBreakerStore, type CircuitBreakerStoreOptions, type CircuitCommand, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, type CircuitReply, type CircuitReport, CircuitState, CircuitTransition, type Clock, type ClockStep, type Combiner, type CombinerCallOptions, type CombinerOptions, type CombinerStats, CompactState, CompareAndSet, type CompareAndSetOptions, type CompiledLimit, type CompiledLimits, type CompiledPace, type CounterCommand, type CounterReply, type CursorAlgorithmCommand, CursorCommand, type CursorPolicy, CursorReply, type DriverCacheStore, DriverCapabilities, type DriverCircuitBreakerStore, type DriverRateLimitStore, type DriverRateLimiter, type EventSink, type EventSource, type FillLockCommand, type FillLockReply, type FixedWindowCommand, type FixedWindowDecision, type FixedWindowPolicy, type Flights, GatewayAdapter, type Guard, type GuardCallOptions, type GuardEvent, type GuardOptions, type GuardState, type GuardStats, type KeyValueStore, type KeyValueStoreOptions, type LeaseCommand, type LeaseDriver, type LeaseEvent, type LeaseHolder, type LeaseOptions, LeaseReply, type LeaseSetState, type LeaseStats, type LeasedAlgorithm, type LeasedDecision, type LeasedLimiter, type LeasedLimiterOptions, LimitCommand, LimitDecision, type LimitLeaseCommand, type LimitLeaseGrant, LimitPolicy, LimitTicket, type MaybePromise, Operation, OptionError, type Outcome, type PaceOptions, PubSub, PubSubAdapter, PublishReport, PublishResult, type Random, RateLimitDecision, RateLimitPolicy, RateLimitStore, type RateLimitStoreOptions, RateLimiter, type RateLimiterOptions, Reply, type RevisionStore, RowMachine, type Run, RunOptions, SerializedMessage, type SlidingLogPolicy, type SlidingLogState, type SlidingWindowPolicy, type SlidingWindowState, SluiceError, type SluiceErrorOptions, StateDriver, type StateErrorCode, type StateRecord, Step, StitchStore, StoreError, type StoreLeaseOptions, type Stored, type Stores, type StoresOptions, type SyncRateLimiter, SyncTable, type TimerHandle, TokenBucketPolicy, type ValueCommand, type ValueReply, type ValueState, allOf, cacheStoreOn, calendarLimit, calendarWindow, checkLeaseCommand, circuit, circuitBreakerStoreOn, circuitPolicy, compileLimit, compileLimits, compilePace, counter, counterValue, createCombiner, createLeasedLimiter, createLeasedLimiter as lease, createStores, cursor, decodeRecord, defineAlgorithm, encodeRecord, fillLock, fixedWindow, guard, isSluiceError, keyValueStoreOn, leaseSet, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, rateLimitStoreOn, rateLimiterOn, slidingLog, slidingWindow, tokenBucket, tokenRateLimit, value, zoneBoundaries };

@@ -86,9 +86,11 @@ interface ManualClock extends Clock {
   readonly nextTimerMs: number | undefined;
   advance(ms: number): void;
   advanceAsync(ms: number): Promise<void>;
+  runAll(limitMs?: number): Promise<void>;
+  pending(): number;
   step(ms: number): void;
 }
-declare function manualClock(options?: ManualClockOptions): ManualClock;
+declare function manualClock(options?: ManualClockOptions | number): ManualClock;
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -142,6 +144,7 @@ interface DriverCapabilities {
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly replicas?: boolean;
   readonly combining?: boolean;
 }
 interface StateDriver {
@@ -286,6 +289,10 @@ type CacheFill = {
   readonly kind: "wait";
   readonly waitMs: number;
 };
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
 interface CacheStore {
   get(key: string): MaybePromise<Response | undefined | null>;
   put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
@@ -294,6 +301,7 @@ interface CacheStore {
   write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
   lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
   unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
   purge?(target: CachePurge): MaybePromise<number>;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
@@ -463,11 +471,28 @@ interface Codec {
   encode(value: unknown): string | Uint8Array;
   decode(data: string | Uint8Array): unknown;
 }
-type StandardErrorCode = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "NOT_FOUND" | "ALREADY_EXISTS" | "UNIMPLEMENTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "INTERNAL";
-type ErrorCode = StandardErrorCode | (string & {});
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 interface EventSink<Event> {
   (event: Event): void;
@@ -577,8 +602,27 @@ interface Logger {
   warn(line: string): void;
   info(line: string): void;
 }
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+}
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
+}
+type StandardErrorCode = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "NOT_FOUND" | "ALREADY_EXISTS" | "UNIMPLEMENTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "INTERNAL";
+type ErrorCode = StandardErrorCode | (string & {});
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
+}
 type Strictness = boolean | "strip";
-interface Issue {
+interface Issue$1 {
   readonly path: readonly string[];
   readonly message: string;
 }
@@ -586,9 +630,9 @@ type Validated = {
   readonly issues?: undefined;
   readonly value: unknown;
 } | {
-  readonly issues: readonly Issue[];
+  readonly issues: readonly Issue$1[];
 };
-type Validator = (value: unknown) => MaybePromise<Validated>;
+type Validator$1 = (value: unknown) => MaybePromise<Validated>;
 interface MessageDescriptor<Type extends string = string> {
   readonly type: Type;
   readonly kind: "event" | "rpc";
@@ -628,20 +672,20 @@ type AnyMessage = AnyEvent | AnyRpc;
 type Types<D> = D extends {
   readonly "~types"?: infer T;
 } ? NonNullable<T> : never;
-type Member<T, K extends string> = T extends { readonly [P in K]: infer V } ? V : undefined;
-type PayloadInput<D> = Member<Types<D>, "in">;
-type PayloadOutput<D> = Member<Types<D>, "out">;
-type MetaInput<D> = Member<Types<D>, "metaIn">;
-type MetaOutput<D> = Member<Types<D>, "metaOut">;
-type ProgressInput<D> = Member<Types<D>, "progressIn">;
+type Member$1<T, K extends string> = T extends { readonly [P in K]: infer V } ? V : undefined;
+type PayloadInput<D> = Member$1<Types<D>, "in">;
+type PayloadOutput<D> = Member$1<Types<D>, "out">;
+type MetaInput<D> = Member$1<Types<D>, "metaIn">;
+type MetaOutput<D> = Member$1<Types<D>, "metaOut">;
+type ProgressInput<D> = Member$1<Types<D>, "progressIn">;
 type ResponseOf<D> = D extends {
   readonly response: infer R;
 } ? R : never;
 interface CompiledMessage extends MessageDescriptor {
-  readonly payload: Validator | undefined;
-  readonly meta: Validator | undefined;
+  readonly payload: Validator$1 | undefined;
+  readonly meta: Validator$1 | undefined;
   readonly metaKeys: ReadonlySet<string> | undefined;
-  readonly progress?: Validator;
+  readonly progress?: Validator$1;
   readonly response?: CompiledMessage;
   readonly timeoutMs?: number;
   readonly idempotent?: boolean;
@@ -672,24 +716,6 @@ interface PublishOptions {
   readonly excludeSelf?: boolean;
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
-}
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
-}
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
-}
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface TopicHistory {
-  append(topic: string, body: string, options: LogOptions): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
 }
 declare abstract class Deadline {
   dueAt: number;
@@ -861,6 +887,7 @@ interface ResolvedServer {
   readonly onUpgrade: ((request: SocketRequest) => MaybePromise<unknown>) | undefined;
   readonly platformConnections: number;
   readonly timers: "clock" | "none";
+  readonly history?: TopicHistory | undefined;
 }
 interface SlotRefusal {
   readonly observed: number;
@@ -886,8 +913,9 @@ interface Bridge {
   unsubscribe(clientId: string, topic: string): MaybePromise<void>;
   disconnect(clientId: string, topics: readonly string[]): MaybePromise<void>;
   publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport | void>;
+  announcement(topic: string, message: SerializedMessage): Announcement | undefined;
   list(clientId: string): MaybePromise<string[]> | undefined;
-  start(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  start(onRemote: (message: SerializedMessage | undefined, offset?: string, topic?: string) => void): MaybePromise<() => MaybePromise<void>>;
   onGap(listener: (gap: {
     readonly channel: string;
     readonly since?: number;
@@ -911,6 +939,7 @@ interface Transport {
   ping?(): void;
   seenAt?(): number;
   readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 interface HubSource {
   readonly options: ResolvedOptions;
@@ -1053,6 +1082,7 @@ interface Slot {
     readonly code: number;
     readonly reason: string;
   } | undefined;
+  topic?: string;
 }
 interface OutboxOwner {
   readonly transport: Transport;
@@ -1067,7 +1097,7 @@ declare class Outbox {
   get congested(): boolean;
   hold(): Slot;
   settle(slot: Slot, frame: Frame | undefined): void;
-  write(frame: Frame): Accepted$1;
+  write(frame: Frame, numberedIn?: string): Accepted$1;
   close(code: number, reason: string): void;
   discard(): void;
   drained(): void;
@@ -1087,19 +1117,22 @@ interface FannedOut {
   readonly dropped: number;
   readonly byPattern: boolean;
 }
+interface RemoteBody {
+  readonly type: string;
+  readonly meta?: Record<string, unknown>;
+  readonly payload?: unknown;
+}
 declare class Sequencer {
   #private;
   constructor(topics: HubTopics);
+  get size(): number;
+  open(topic: string): MaybePromise<void>;
+  append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
-  offer(topic: string, offset: string, body: {
-    readonly type: string;
-    readonly meta?: Record<string, unknown>;
-    readonly payload?: unknown;
-  }, exclude: string | undefined): void;
-  catchUp(): void;
-  forget(topic: string): void;
+  offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  catchUp(topic?: string): void;
 }
 declare class TopicIndex {
   #private;
@@ -1286,7 +1319,7 @@ interface CloseContext<Data = ConnectionData> extends BaseContext<Data> {
   readonly code: number;
   readonly reason: string;
 }
-interface AuthContext<Data = ConnectionData> extends BaseContext<Data> {
+interface AuthContext$1<Data = ConnectionData> extends BaseContext<Data> {
   readonly cause: "connect" | "refresh";
 }
 interface ErrorContext<Data = ConnectionData> {
@@ -1321,7 +1354,7 @@ interface RouterHooks<Data = ConnectionData> {
   readonly onOpen?: (ctx: BaseContext<Data>) => MaybePromise<unknown>;
   readonly onClose?: (ctx: CloseContext<Data>) => MaybePromise<unknown>;
   readonly onError?: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>;
-  readonly onAuth?: (ctx: AuthContext<Data>) => MaybePromise<unknown>;
+  readonly onAuth?: (ctx: AuthContext$1<Data>) => MaybePromise<unknown>;
   readonly onPublish?: (info: PublishInfo) => MaybePromise<unknown>;
   readonly onJoin?: (change: PresenceChange) => MaybePromise<unknown>;
   readonly onLeave?: (change: PresenceChange) => MaybePromise<unknown>;
@@ -1430,6 +1463,14 @@ declare class Frame {
   wire: unknown;
   constructor(data: string | Uint8Array, codec: Codec);
 }
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 interface Accepted {
   readonly clientId: string;
   readonly data: Record<string, unknown>;
@@ -1455,10 +1496,7 @@ declare class Connection implements OutboxOwner {
   pingedAt: number;
   inCloseHooks: boolean;
   publishTail: Promise<void> | undefined;
-  replaying: Map<string, {
-    readonly frame: Frame;
-    readonly offset: string | undefined;
-  }[]> | undefined;
+  gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
   closedWith: {
@@ -1493,10 +1531,6 @@ declare class Connection implements OutboxOwner {
   abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
-  holdBack(topic: string, frame: Frame, message: {
-    readonly offset?: string | undefined;
-    readonly meta: Readonly<Record<string, unknown>>;
-  }): boolean;
   onDropped(frames: number, buffered: number): void;
   onOverflow(buffered: number): void;
   onCongested(): void;
@@ -1593,7 +1627,7 @@ interface Router<Data = ConnectionData, Ext = unknown> extends RouterOf<Data> {
   onOpen(hook: (ctx: BaseContext<Data> & Ext) => MaybePromise<unknown>): Router<Data, Ext>;
   onClose(hook: (ctx: CloseContext<Data>) => MaybePromise<unknown>): Router<Data, Ext>;
   onError(hook: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>): Router<Data, Ext>;
-  onAuth(hook: (ctx: AuthContext<Data>) => MaybePromise<unknown>): Router<Data, Ext>;
+  onAuth(hook: (ctx: AuthContext$1<Data>) => MaybePromise<unknown>): Router<Data, Ext>;
   onPublish(hook: (info: PublishInfo) => MaybePromise<unknown>): Router<Data, Ext>;
   onJoin(hook: (change: PresenceChange) => MaybePromise<unknown>): Router<Data, Ext>;
   onLeave(hook: (change: PresenceChange) => MaybePromise<unknown>): Router<Data, Ext>;
@@ -1749,6 +1783,7 @@ interface SocketsConformanceOptions {
   readonly url: string;
   readonly runtime: ConformanceRuntime;
   readonly connect: (url: string, protocols?: readonly string[]) => ClientSocketLike;
+  readonly codec?: Codec;
 }
 interface SocketsConformanceReport {
   readonly runtime: string;
@@ -1762,4 +1797,922 @@ interface SocketsConformanceReport {
 }
 declare function runSocketsConformance(options: SocketsConformanceOptions): Promise<SocketsConformanceReport>;
 declare function assertSocketsConformance(options: SocketsConformanceOptions): Promise<SocketsConformanceReport>;
-export { type CacheStoreContractOptions, type CircuitBreakerStoreContractOptions, type ClientSocketLike, type CommandSource, ConformanceError, type ConformanceRuntime, type ContractOptions, type ContractReport, type ContractViolation, type DrivenClock, type DrivenSocketClock, type DriverContractOptions, type FailingStoreOptions, type Fault, type FaultCall, type FaultRule, type FaultScript, HandshakeRefused, type ManualClock, type ManualClockOptions, type MockAdapter, type MockAdapterOptions, type MockCall, type MockResponse, type MockRoute, type PubSubContractOptions, type RateLimitStoreContractOptions, type RateLimiterContractOptions, type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, type SeededRandom, type SocketsConformanceOptions, type SocketsConformanceReport, type StoreContractOptions, type TestConnectOptions, type TestConnection, type TestFrame, type TestRouter, type TestRouterOptions, type VerifyAlgorithmOptions, assertConformance, assertSocketsConformance, cacheStoreContractRules, circuitBreakerStoreContractRules, conformanceAuthenticate, conformanceRouter, createTestRouter, currentRuntime, describeReport, driverContractAlgorithms, driverContractRules, failingStore, manualClock, mockAdapter, pubSubContractRules, rateLimitStoreContractRules, rateLimiterContractRules, runSocketsConformance, scriptedDriver, seededRandom, storeContractRules, verifyAlgorithm, verifyCacheStoreContract, verifyCircuitBreakerStoreContract, verifyDriverContract, verifyPubSubContract, verifyRateLimitStoreContract, verifyRateLimiterContract, verifyStoreContract };
+interface SseMessage {
+  readonly data?: unknown;
+  readonly event?: string;
+  readonly id?: string;
+  readonly retry?: number;
+  readonly comment?: string;
+}
+declare function sseBody(messages: readonly (string | SseMessage | Error)[]): MockResponse;
+declare function truncatedBody(whole: string | Uint8Array, keepBytes: number, headers?: Readonly<Record<string, string>>): MockResponse;
+declare function adapterContractHandler(request: Request): Promise<Response>;
+interface AdapterContractOptions extends ContractOptions {
+  readonly baseUrl: string;
+}
+declare const adapterContractRules: readonly string[];
+declare function verifyAdapterContract(adapter: Adapter, options: AdapterContractOptions): Promise<ContractReport>;
+interface AuthLike {
+  readonly name: string;
+  readonly marks?: {
+    readonly header?: string;
+    readonly query?: string;
+    readonly cookie?: string;
+  };
+  apply(request: never, context: never): unknown;
+  shouldRefresh?(response: never, context: never): boolean;
+  refresh?(context: never): unknown;
+}
+interface AuthContractOptions extends ContractOptions {
+  readonly adapter?: Adapter;
+  readonly timers?: Clock;
+  readonly principal?: string;
+  readonly secret?: string;
+  readonly refusal?: number;
+}
+declare const authContractRules: readonly string[];
+declare function verifyAuthContract(strategy: AuthLike, options?: AuthContractOptions): Promise<ContractReport>;
+interface SinkLike {
+  handle(event: never, context: never): unknown;
+  flush?(): unknown;
+  close?(): unknown;
+  readonly payloads?: boolean;
+  readonly maxBodyBytes?: number;
+}
+declare const sinkContractRules: readonly string[];
+declare function verifySinkContract(makeSink: () => SinkLike | Promise<SinkLike>, options?: ContractOptions): Promise<ContractReport>;
+declare const STITCH_ERROR_CODES: readonly ["CONFIG_INVALID", "INPUT_INVALID", "OUTPUT_INVALID", "HTTP_STATUS", "RESPONSE_REJECTED", "RATE_LIMITED", "THROTTLED", "TIMEOUT", "ABORTED", "NETWORK", "TLS", "BODY_TRUNCATED", "PROTOCOL_ERROR", "REDIRECT_REFUSED", "TOO_MANY_REDIRECTS", "RESPONSE_TOO_LARGE", "PARSE_FAILED", "BODY_NOT_REPLAYABLE", "CIRCUIT_OPEN", "ALL_FAILED", "PAGINATION_LOOP", "GRAPHQL_ERRORS", "AUTH_FAILED", "STORE_UNAVAILABLE", "STORE_CAPABILITY", "STORE_WRONG_TYPE", "STORE_UNSERIALIZABLE", "STORE_VALUE_TOO_LARGE", "STORE_CONTENTION", "STORE_FULL", "CLOSED"];
+type StitchErrorCode = (typeof STITCH_ERROR_CODES)[number];
+type TimeoutPhase = "total" | "attempt" | "idle" | "connect" | "auth" | "throttle" | "store";
+type AuthFailure = "invalid-credentials" | "rate-limited" | "network" | "protocol";
+interface Issue {
+  readonly message: string;
+  readonly path: readonly (string | number)[];
+}
+interface StitchErrorFacts {
+  readonly stitch?: string;
+  readonly method?: string;
+  readonly url?: string;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: unknown;
+  readonly attempts?: number;
+  readonly elapsedMs?: number;
+  readonly sent?: boolean | "unknown";
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+  readonly phase?: TimeoutPhase;
+  readonly issues?: readonly Issue[];
+  readonly errors?: readonly unknown[];
+  readonly data?: unknown;
+  readonly category?: AuthFailure;
+  readonly step?: "apply" | "refresh";
+  readonly budgetExhausted?: boolean;
+  readonly idempotencyKey?: string;
+  readonly traceId?: string;
+  readonly spanId?: string;
+  readonly cause?: unknown;
+}
+interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+}
+declare class StitchError extends SluiceError<StitchErrorCode> {
+  readonly stitch: string | undefined;
+  readonly method: string | undefined;
+  readonly url: string | undefined;
+  readonly status: number | undefined;
+  readonly headers: Readonly<Record<string, string | readonly string[]>> | undefined;
+  readonly body: unknown;
+  readonly attempts: number;
+  readonly elapsedMs: number;
+  readonly sent: boolean | "unknown";
+  readonly retryable: boolean;
+  readonly phase: TimeoutPhase | undefined;
+  readonly issues: readonly Issue[] | undefined;
+  readonly errors: readonly unknown[] | undefined;
+  readonly data: unknown;
+  readonly category: AuthFailure | undefined;
+  readonly step: "apply" | "refresh" | undefined;
+  readonly budgetExhausted: boolean | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
+  constructor(code: StitchErrorCode, message: string, facts?: StitchErrorFacts);
+  get name(): string;
+  toJSON(): Record<string, unknown>;
+  toProblem(): Problem;
+}
+interface EventBase {
+  readonly at: number;
+  readonly elapsedMs: number;
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly attempt: number;
+}
+type ProgressPhase = "cache" | "throttled" | "auth" | "request" | "response" | "retry" | "hedge" | "reconnect" | "paginate" | "circuit";
+interface Finding {
+  readonly kind: "undeclared" | "coerced" | "defaulted" | "missing" | "invalid" | "flag";
+  readonly severity: "verbose" | "info" | "warn" | "error";
+  readonly path: string;
+  readonly sample?: string;
+}
+type ResultSource = "live" | "cache" | "stale" | "revalidated" | "shared";
+type EventFacts = {
+  readonly type: "start";
+  readonly method: string;
+  readonly url: string;
+} | {
+  readonly type: "progress";
+  readonly phase: ProgressPhase;
+  readonly waitedMs?: number;
+  readonly delayMs?: number;
+  readonly status?: number;
+  readonly detail?: string;
+  readonly direction?: "upload" | "download";
+  readonly loadedBytes?: number;
+  readonly totalBytes?: number;
+} | {
+  readonly type: "info";
+  readonly topic: string;
+  readonly detail: string;
+} | {
+  readonly type: "drift";
+  readonly finding: Finding;
+} | {
+  readonly type: "delta";
+  readonly data: unknown;
+  readonly id?: string;
+  readonly event?: string;
+} | {
+  readonly type: "result";
+  readonly data: unknown;
+  readonly status: number;
+  readonly source: ResultSource;
+} | {
+  readonly type: "error";
+  readonly code: StitchErrorCode;
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+} | {
+  readonly type: "done";
+  readonly ok: boolean;
+  readonly attempts: number;
+};
+type StitchEvent = EventBase & EventFacts;
+interface SinkContext {
+  readonly method: string;
+  readonly template: string;
+  readonly url: string;
+  readonly principal: boolean;
+  readonly requestBody?: string;
+  readonly responseBody?: string;
+  readonly error?: unknown;
+}
+interface TraceSink {
+  handle(event: StitchEvent, context: SinkContext): void | Promise<void>;
+  flush?(): void | Promise<void>;
+  close?(): void | Promise<void>;
+  readonly payloads?: boolean;
+  readonly maxBodyBytes?: number;
+}
+type SafeResult<Out> = {
+  readonly ok: true;
+  readonly data: Out;
+} | {
+  readonly ok: false;
+  readonly error: StitchError;
+};
+interface StitchResult<Out> extends PromiseLike<Out> {
+  stream(): AsyncGenerator<StitchEvent, void, undefined>;
+  safe(): Promise<SafeResult<Out>>;
+  catch<T = never>(onRejected?: ((error: StitchError) => T | PromiseLike<T>) | null): Promise<Out | T>;
+  finally(onFinally?: (() => void) | null): Promise<Out>;
+}
+interface CollectingSink extends TraceSink {
+  readonly events: readonly StitchEvent[];
+  readonly contexts: readonly SinkContext[];
+  reset(): void;
+}
+declare function collectEvents(): CollectingSink;
+declare function collectEvents(source: StitchResult<unknown> | AsyncIterable<StitchEvent>): Promise<StitchEvent[]>;
+type Fields = Record<string, string>;
+type ResponseFields = Readonly<Record<string, string | readonly string[]>>;
+interface GuardEvent {
+  readonly type: "store.down" | "store.up" | "store.error";
+  readonly store: string;
+  readonly code: string;
+  readonly suppressed: number;
+}
+type Backoff = "exponential" | "linear" | "constant";
+type Jitter = "full" | "equal" | "none";
+interface RetryContext {
+  readonly status?: number;
+  readonly error?: unknown;
+  readonly attempt: number;
+  readonly method: string;
+  readonly elapsedMs: number;
+}
+interface RetryOptions {
+  readonly attempts?: number;
+  readonly on?: readonly number[] | ((context: RetryContext) => boolean);
+  readonly methods?: readonly string[];
+  readonly baseDelayMs?: number;
+  readonly maxDelayMs?: number;
+  readonly jitter?: Jitter;
+  readonly respectRetryAfter?: boolean;
+  readonly maxRetryAfterMs?: number;
+  readonly budget?: false | {
+    readonly ratio?: number;
+    readonly minPerSecond?: number;
+    readonly scope?: "stitch" | "seam";
+  };
+}
+interface TimeoutOptions {
+  readonly totalMs?: number | false;
+  readonly attemptMs?: number | false;
+  readonly idleMs?: number | false;
+  readonly connectMs?: number;
+}
+interface ThrottleOptions {
+  readonly rate?: string;
+  readonly burst?: number;
+  readonly concurrency?: number;
+  readonly leaseMs?: number;
+  readonly pool?: "stitch" | "host";
+  readonly cost?: (input: CallInput) => number;
+  readonly key?: (input: CallInput) => string;
+  readonly maxWaitMs?: number;
+  readonly maxQueue?: number;
+  readonly feedback?: false | {
+    readonly on?: readonly number[];
+    readonly rateLimitFields?: boolean;
+    readonly maxPauseMs?: number;
+  };
+  readonly mode?: "wait" | "reject";
+}
+interface CircuitOptions {
+  readonly failureThreshold?: number;
+  readonly windowMs?: number;
+  readonly cooldownMs?: number;
+  readonly halfOpenMax?: number;
+  readonly failureRate?: number;
+  readonly minimumThroughput?: number;
+  readonly slowMs?: number;
+  readonly key?: string;
+  readonly pool?: "stitch" | "host";
+  readonly isFailure?: (outcome: {
+    readonly status?: number;
+    readonly error?: unknown;
+  }) => boolean;
+}
+interface HedgeOptions {
+  readonly delayMs: number | "p95";
+  readonly max?: number;
+}
+interface IdempotencyOptions {
+  readonly header?: string;
+  readonly key?: (input: CallInput) => string;
+  readonly methods?: readonly string[];
+}
+interface CacheOptions {
+  readonly ttlMs?: number;
+  readonly mode?: "http" | "ttl";
+  readonly methods?: readonly string[];
+  readonly tenancy?: "principal" | "app";
+  readonly staleWhileRevalidateMs?: number;
+  readonly staleIfErrorMs?: number;
+  readonly coalesce?: "process" | "cluster" | false;
+  readonly negativeTtlMs?: number;
+  readonly version?: string | number;
+  readonly maxBodyBytes?: number;
+  readonly maxEntries?: number;
+}
+type FailMode = "local" | "open" | "closed";
+interface FailModes {
+  readonly throttle?: FailMode;
+  readonly circuit?: FailMode;
+  readonly cache?: "open" | "closed";
+  readonly tokens?: "local" | "closed";
+  readonly lock?: "open" | "closed";
+}
+interface RetryRules {
+  readonly attempts: number;
+  readonly on: ReadonlySet<number> | ((context: RetryContext) => boolean);
+  readonly methods: ReadonlySet<string>;
+  readonly backoff: {
+    readonly backoff: Backoff;
+    readonly baseDelayMs: number;
+    readonly maxDelayMs: number;
+    readonly jitter: Jitter;
+  };
+  readonly respectRetryAfter: boolean;
+  readonly maxRetryAfterMs: number;
+  readonly budget: false | {
+    readonly ratio: number;
+    readonly minPerSecond: number;
+    readonly scope: "stitch" | "seam";
+  };
+}
+interface TimeoutRules {
+  readonly totalMs: number;
+  readonly attemptMs: number;
+  readonly idleMs: number;
+  readonly connectMs: number | undefined;
+  readonly explicitTotal: boolean;
+}
+interface IdempotencyRules {
+  readonly header: string;
+  readonly key: ((input: CallInput) => string) | undefined;
+  readonly methods: ReadonlySet<string>;
+}
+interface HedgeRules {
+  readonly delayMs: number | "p95";
+  readonly max: number;
+}
+type StoreFeature = "throttle" | "circuit" | "cache" | "tokens" | "lock";
+interface StoreAccessOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timeoutMs: number;
+  readonly failMode: FailModes;
+  readonly onChange: (event: GuardEvent) => void;
+}
+type PaceCommand = {
+  readonly spacingMs: number;
+  readonly burst: number;
+  readonly cost: number;
+  readonly maxWaitMs: number | undefined;
+} | {
+  readonly refund: LimitTicket;
+  readonly spacingMs: number;
+  readonly burst: number;
+} | {
+  readonly pauseMs: number;
+  readonly spacingMs: number;
+  readonly burst: number;
+};
+declare class StoreAccess {
+  #private;
+  readonly shared: boolean;
+  readonly store: StitchStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly modes: Required<FailModes>;
+  constructor(store: StitchStore | undefined, options: StoreAccessOptions);
+  get(feature: StoreFeature, key: string): Promise<unknown>;
+  set(feature: StoreFeature, key: string, value: unknown, ttlMs?: number): Promise<void>;
+  compareAndSet(feature: StoreFeature, key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
+  reserve(key: string, command: PaceCommand): Promise<CursorReply>;
+  get paces(): boolean;
+  lease(key: string, token: string, limit: number, ttlMs: number): Promise<LeaseReply>;
+  release(key: string, token: string): Promise<boolean>;
+  run<R>(algorithm: Algorithm<unknown, unknown, R>, key: string, command: unknown): Promise<R>;
+  guarded<T>(operation: string, run: () => MaybePromise<T>): Promise<T>;
+  use<T>(feature: StoreFeature, operation: string, run: (store: StitchStore) => MaybePromise<T>, without: () => T): Promise<T>;
+  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+  get timeoutMs(): number;
+}
+interface Encryption {
+  encrypt(bytes: Uint8Array, aad: Uint8Array): Promise<Uint8Array>;
+  decrypt(bytes: Uint8Array, aad: Uint8Array): Promise<Uint8Array>;
+}
+interface Vault {
+  key(...parts: readonly (string | undefined)[]): string;
+  read(key: string): Promise<{
+    readonly value: unknown;
+    readonly stored: unknown;
+  }>;
+  write(key: string, value: unknown, ttlMs?: number): Promise<void>;
+  replace(key: string, stored: unknown, value: unknown, ttlMs?: number): Promise<boolean>;
+  delete(key: string): Promise<void>;
+  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T>;
+}
+interface SecretContext {
+  readonly signal: AbortSignal;
+  readonly principal: string | undefined;
+}
+interface AuthContext extends SecretContext {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly adapter: Adapter;
+  readonly stitch: string;
+  hide(secret: string): void;
+  info(topic: string, detail: string): void;
+  memo: unknown;
+  readonly random: {
+    next(): number;
+    uuid(): string;
+  };
+  background(work: Promise<unknown>): void;
+}
+interface AuthResponse {
+  readonly status: number;
+  readonly headers: ResponseFields;
+  readonly url: string;
+}
+interface AuthStrategy {
+  readonly name: string;
+  readonly origins?: readonly string[];
+  readonly marks?: {
+    readonly header?: string;
+    readonly query?: string;
+    readonly cookie?: string;
+  };
+  readonly scheme?: Readonly<Record<string, unknown>>;
+  apply(request: HookRequest, context: AuthContext): MaybePromise<void>;
+  learn?(response: AuthResponse, context: AuthContext): MaybePromise<void>;
+  shouldRefresh?(response: AuthResponse, context: AuthContext): boolean;
+  refresh?(context: AuthContext): MaybePromise<void>;
+  attach?(open: (principal: string | undefined) => Promise<AuthContext>): void;
+  check?(facts: {
+    readonly method: string;
+    readonly streams: boolean;
+  }): void;
+}
+interface PageFacts {
+  readonly data: unknown;
+  readonly body: unknown;
+  readonly status: number;
+  readonly headers: ResponseFields;
+  readonly url: string;
+}
+interface PageState {
+  readonly index: number;
+  readonly items: number;
+  readonly input: CallInput;
+  readonly first: CallInput;
+}
+interface Paginator {
+  readonly next: (page: PageFacts, state: PageState) => CallInput | undefined | Promise<CallInput | undefined>;
+  readonly items?: (page: PageFacts) => readonly unknown[];
+  readonly begin?: (input: CallInput) => CallInput;
+  readonly maxPages?: number;
+  readonly maxItems?: number;
+}
+interface Page<Out = unknown> {
+  readonly data: Out;
+  readonly items: readonly unknown[];
+  readonly index: number;
+  readonly resume: unknown;
+}
+interface RedactOptions {
+  readonly headers?: readonly string[];
+  readonly query?: readonly string[];
+  readonly fields?: readonly string[];
+}
+declare class Redactor {
+  #private;
+  constructor(options: RedactOptions | undefined);
+  hide(where: "header" | "query", name: string): void;
+  learn(secret: string): void;
+  get knowsSecrets(): boolean;
+  hidesHeader(name: string): boolean;
+  hidesQuery(name: string): boolean;
+  hidesField(name: string): boolean;
+  text(text: string, ofCall?: readonly string[]): string;
+  url(url: string): string;
+  body(text: string, maxBytes: number): string;
+  value(value: unknown, depth?: number): unknown;
+  under(kind: "header" | "query" | "field", record: unknown): string[];
+  cause(cause: unknown, ofCall?: readonly string[]): unknown;
+}
+interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: {
+      readonly input: Input;
+      readonly output: Output;
+    } | undefined;
+  };
+}
+type SchemaResult<Output> = {
+  readonly value: Output;
+  readonly issues?: undefined;
+} | {
+  readonly issues: readonly SchemaIssue[];
+};
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | {
+    readonly key: PropertyKey;
+  })[] | undefined;
+}
+type Validator<T = unknown> = StandardSchema<unknown, T> | ((value: unknown) => boolean) | ((value: unknown) => value is T);
+type ArrayFormat = "repeat" | "indices" | "brackets" | "comma";
+type StitchKind = "http" | "graphql" | "sse" | "stream";
+type BodyKind = "json" | "form" | "multipart" | "text" | "bytes" | "auto";
+type ResponseKind = "auto" | "json" | "text" | "bytes" | "blob" | "raw";
+interface CallInput {
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly query?: Readonly<Record<string, unknown>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string | undefined>> | Headers | readonly (readonly [string, string])[];
+  readonly variables?: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly direction: "upload" | "download";
+    readonly loadedBytes: number;
+    readonly totalBytes?: number;
+  }) => void;
+  readonly idempotencyKey?: string;
+  readonly cost?: number;
+  readonly resume?: unknown;
+}
+interface HookRequest {
+  url: string;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+  readonly attempt: number;
+}
+interface HookResponse {
+  readonly status: number;
+  readonly headers: ResponseFields;
+  readonly url: string;
+}
+interface Hooks {
+  readonly onRequest?: (request: HookRequest) => unknown;
+  readonly onResponse?: (response: HookResponse, request: HookRequest) => unknown;
+  readonly onRetry?: (info: {
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly status?: number;
+    readonly error?: unknown;
+  }) => unknown;
+  readonly onError?: (error: StitchError) => unknown;
+}
+interface SseOptions {
+  readonly reconnect?: boolean;
+  readonly attempts?: number;
+  readonly delayMs?: number;
+  readonly lastEventId?: string;
+  readonly parse?: "auto" | "json" | "text";
+}
+interface StreamOptions {
+  readonly decode?: "ndjson" | "lines" | "bytes" | "json";
+  readonly resume?: boolean;
+}
+interface SharedConfig {
+  readonly name?: string;
+  readonly kind?: StitchKind;
+  readonly baseUrl?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly query?: Readonly<Record<string, unknown>>;
+  readonly body?: BodyKind;
+  readonly response?: ResponseKind;
+  readonly arrayFormat?: ArrayFormat;
+  readonly operationName?: string;
+  readonly partial?: boolean;
+  readonly persisted?: boolean;
+  readonly useGet?: boolean;
+  readonly sse?: SseOptions;
+  readonly stream?: StreamOptions;
+  readonly auth?: AuthStrategy;
+  readonly throttle?: string | ThrottleOptions | false;
+  readonly retry?: number | RetryOptions | false;
+  readonly timeout?: number | TimeoutOptions | false;
+  readonly circuit?: CircuitOptions | true | false;
+  readonly hedge?: HedgeOptions | false;
+  readonly idempotency?: true | IdempotencyOptions | false;
+  readonly cache?: number | CacheOptions | false;
+  readonly acceptStatus?: number | readonly number[] | ((status: number) => boolean);
+  readonly flag?: string;
+  readonly sensitive?: boolean;
+  readonly maxResponseBytes?: number;
+  readonly redirect?: {
+    readonly max?: number;
+    readonly crossOrigin?: "strip" | "refuse";
+  };
+  readonly trace?: TraceSink | readonly TraceSink[] | false;
+  readonly propagate?: false | "same-seam" | ((url: string) => boolean);
+  readonly hooks?: Hooks;
+  readonly extends?: readonly Partial<StitchConfig>[];
+  readonly adapter?: Adapter;
+  readonly store?: StitchStore;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly redact?: RedactOptions;
+}
+interface StitchConfig extends SharedConfig {
+  readonly method?: string;
+  readonly url?: string | (() => string);
+  readonly path?: string;
+  readonly document?: string;
+  readonly input?: { readonly [Slot in "params" | "query" | "body" | "headers" | "variables"]?: Validator };
+  readonly output?: Validator;
+  readonly transform?: (body: never, response: {
+    readonly status: number;
+    readonly headers: ResponseFields;
+  }) => unknown;
+  readonly pick?: string;
+  readonly paginate?: Paginator;
+}
+interface SeamConfig extends SharedConfig {
+  readonly secretStore?: StitchStore;
+  readonly encryption?: Encryption;
+  readonly failMode?: FailModes;
+  readonly storeTimeoutMs?: number;
+  readonly allowHosts?: readonly string[];
+  readonly denyPrivate?: boolean;
+}
+interface RetryBudget {
+  first(): void;
+  take(): boolean;
+}
+interface ThrottleRules {
+  readonly spacingMs: number | undefined;
+  readonly burst: number;
+  readonly concurrency: number | undefined;
+  readonly leaseMs: number;
+  readonly pool: "stitch" | "host";
+  readonly cost: ((input: CallInput) => number) | undefined;
+  readonly key: ((input: CallInput) => string) | undefined;
+  readonly maxWaitMs: number;
+  readonly maxQueue: number;
+  readonly feedback: {
+    readonly on: ReadonlySet<number>;
+    readonly rateLimitFields: boolean;
+    readonly maxPauseMs: number;
+  } | undefined;
+  readonly mode: "wait" | "reject";
+}
+interface CircuitRules {
+  readonly failureThreshold: number;
+  readonly windowMs: number;
+  readonly resetTimeoutMs: number;
+  readonly halfOpenMax: number;
+  readonly failureRate: number | undefined;
+  readonly minimumThroughput: number;
+  readonly slowMs: number | undefined;
+  readonly key: string | undefined;
+  readonly pool: "stitch" | "host";
+  readonly isFailure: CircuitOptions["isFailure"];
+}
+interface CacheRules {
+  readonly ttlMs: number | undefined;
+  readonly mode: "http" | "ttl";
+  readonly methods: ReadonlySet<string>;
+  readonly tenancy: "principal" | "app";
+  readonly explicitTenancy: boolean;
+  readonly staleWhileRevalidateMs: number | undefined;
+  readonly staleIfErrorMs: number | undefined;
+  readonly coalesce: "process" | "cluster" | false;
+  readonly negativeTtlMs: number | undefined;
+  readonly version: string;
+  readonly maxBodyBytes: number;
+  readonly maxEntries: number;
+}
+declare class SinkLines {
+  #private;
+  readonly payloads: boolean;
+  readonly maxBodyBytes: number;
+  constructor(sinks: readonly TraceSink[]);
+  get active(): boolean;
+  get dropped(): number;
+  send(event: StitchEvent, context: SinkContext, bare: SinkContext): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+declare class Scope extends Deadline {
+  #private;
+  cancelled: {
+    readonly reason: unknown;
+  } | undefined;
+  constructor(deadlines: Deadlines, clock: Clock, onExpire: () => unknown, parent?: Scope);
+  limit(ms: number): void;
+  unlimit(): void;
+  get remainingMs(): number;
+  expire(): void;
+  cancel(reason: unknown): void;
+  end(): void;
+  onCancel(listener: (reason: unknown) => void): () => void;
+  get signal(): AbortSignal;
+  throwIfCancelled(): void;
+  bound<T>(value: MaybePromise<T>): MaybePromise<T>;
+  sleep(ms: number): Promise<void>;
+}
+interface FeedbackResponse {
+  readonly status: number;
+  get(name: string): string | undefined;
+}
+interface Place {
+  release(): void;
+}
+interface Turn {
+  readonly waitedMs: number;
+  refund(): void;
+}
+declare class Throttle {
+  #private;
+  readonly rules: ThrottleRules;
+  constructor(name: string, rules: ThrottleRules, access: StoreAccess | undefined, clock: Clock, random: Random);
+  keyOf(input: CallInput, host: string): string;
+  costOf(input: CallInput): number;
+  turn(key: string, cost: number, scope: Scope, onWait: (waitMs: number) => void): MaybePromise<Turn>;
+  tryTurn(key: string, cost: number): MaybePromise<boolean>;
+  place(key: string, scope: Scope, onWait: () => void): MaybePromise<Place>;
+  heard(key: string, response: FeedbackResponse): number;
+}
+interface Member {
+  readonly name: string;
+  readonly stitch: unknown;
+  invalidate(principal: string | undefined): Promise<void>;
+}
+declare class Runtime {
+  #private;
+  readonly adapter: Adapter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  readonly store: StitchStore | undefined;
+  readonly sinks: SinkLines;
+  readonly config: SeamConfig;
+  readonly seamName: string | undefined;
+  readonly origin: string | undefined;
+  readonly throttleRules: ThrottleRules | undefined;
+  readonly members: Member[];
+  readonly caches: Set<{
+    dropUrl(call: Call, url: string): Promise<void>;
+  }>;
+  readonly onStoreChange: Set<(event: GuardEvent) => void>;
+  constructor(config: SeamConfig, facts: {
+    readonly seamName?: string;
+    readonly origin?: string;
+    readonly throttle?: ThrottleRules;
+  });
+  get closed(): boolean;
+  join(member: Member): void;
+  enter(): void;
+  leave(): void;
+  background(work: Promise<unknown>): void;
+  access(): MaybePromise<StoreAccess>;
+  vault(encryption?: Encryption | undefined): MaybePromise<Vault>;
+  throttle(): MaybePromise<Throttle> | undefined;
+  makeThrottle(name: string | undefined, rules: ThrottleRules): MaybePromise<Throttle>;
+  budget(rules: Exclude<RetryRules["budget"], false>): RetryBudget;
+  owns(adapter: Adapter): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+type Path = readonly string[];
+interface UrlTemplate {
+  readonly text: string;
+  readonly origin: string;
+  readonly variables: ReadonlyMap<string, boolean>;
+  readonly query: readonly (readonly [name: string, value: string])[];
+  expand(params: Readonly<Record<string, unknown>> | undefined): {
+    readonly pathname: string;
+    readonly search: string;
+  };
+}
+type InputSlot = "params" | "query" | "body" | "headers" | "variables";
+interface Plan {
+  readonly config: StitchConfig;
+  readonly runtime: Runtime;
+  readonly adapter: Adapter;
+  readonly name: string;
+  readonly kind: StitchKind;
+  readonly method: string;
+  readonly template: UrlTemplate | undefined;
+  readonly urlOf: (() => string) | undefined;
+  readonly headers: Fields;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly staticSearch: string;
+  readonly bodyKind: BodyKind;
+  readonly responseKind: ResponseKind;
+  readonly arrayFormat: ArrayFormat;
+  readonly input: Readonly<Partial<Record<InputSlot, Validator>>> | undefined;
+  readonly output: Validator | undefined;
+  readonly transform: StitchConfig["transform"];
+  readonly pick: Path | undefined;
+  readonly flag: Path | undefined;
+  readonly retry: RetryRules;
+  readonly budget: RetryBudget | undefined;
+  readonly timeout: TimeoutRules;
+  readonly throttle: ThrottleRules | undefined;
+  readonly circuit: CircuitRules | undefined;
+  readonly hedge: HedgeRules | undefined;
+  readonly idempotency: IdempotencyRules | undefined;
+  readonly cache: CacheRules | undefined;
+  readonly accept: (status: number) => boolean;
+  readonly explicitAccept: boolean;
+  readonly sensitive: boolean;
+  readonly maxResponseBytes: number;
+  readonly redirect: {
+    readonly max: number;
+    readonly crossOrigin: "strip" | "refuse";
+  };
+  readonly propagate: false | "same-seam" | ((url: string) => boolean);
+  readonly hooks: Hooks;
+  readonly auth: AuthStrategy | undefined;
+  readonly redactor: Redactor;
+  readonly streams: boolean;
+  readonly repeatable: boolean;
+  readonly plain: boolean;
+}
+interface TraceParent {
+  readonly traceId: string;
+  readonly spanId: string | undefined;
+  readonly flags: number;
+  readonly tracestate: string | undefined;
+}
+interface CallContext {
+  readonly principal?: string;
+  readonly parent?: TraceParent;
+  readonly scope?: Scope;
+  readonly bypassCache?: boolean;
+  readonly inspect?: boolean;
+  readonly onAnswer?: (response: {
+    readonly status: number;
+    readonly headers: ResponseFields;
+    readonly url: string;
+  }) => void;
+}
+declare class Call {
+  #private;
+  readonly plan: Plan;
+  readonly runtime: Runtime;
+  readonly input: CallInput;
+  readonly context: CallContext;
+  readonly scope: Scope;
+  readonly startedAt: number;
+  attempts: number;
+  waitedMs: number;
+  sent: boolean | "unknown";
+  phase: TimeoutPhase;
+  source: ResultSource;
+  findings: Finding[] | undefined;
+  status: number | undefined;
+  shownUrl: string | undefined;
+  idempotencyKey: string | undefined;
+  requestBody: string | undefined;
+  responseBody: string | undefined;
+  listener: ((event: StitchEvent) => void) | undefined;
+  last: {
+    status: number;
+    headers: unknown;
+    raw: unknown;
+  } | undefined;
+  truncated: boolean;
+  constructor(plan: Plan, input: CallInput, context: CallContext);
+  get principal(): string | undefined;
+  get traceId(): string;
+  get spanId(): string;
+  get elapsedMs(): number;
+  get watched(): boolean;
+  emit(facts: EventFacts, error?: unknown): void;
+  find(finding: Finding): void;
+  timeout(phase: TimeoutPhase): StitchError;
+  fail(error: unknown): StitchError;
+  end(): void;
+}
+type Args<In> = Record<never, never> extends In ? [input?: In] : [input: In];
+interface Inspection<Out> {
+  readonly ok: boolean;
+  readonly data?: Out;
+  readonly raw?: unknown;
+  readonly status?: number;
+  readonly headers?: ResponseFields;
+  readonly error?: StitchError;
+  readonly findings: readonly Finding[];
+  readonly attempts: number;
+  readonly elapsedMs: number;
+  readonly waitedMs: number;
+  readonly source: ResultSource;
+  readonly truncated?: boolean;
+}
+declare const INVOKE: unique symbol;
+declare const PLAN: unique symbol;
+interface Stitch<Out = unknown, In = CallInput> {
+  (...input: Args<In>): StitchResult<Out>;
+  stream(...input: Args<In>): AsyncGenerator<StitchEvent, void, undefined>;
+  safe(...input: Args<In>): Promise<SafeResult<Out>>;
+  inspect(input?: In, options?: {
+    readonly cache?: boolean;
+  }): Promise<Inspection<Out>>;
+  pages(...input: Args<In>): AsyncGenerator<Page<Out>, void, undefined>;
+  with<const P extends Partial<In>>(input: P & Record<Exclude<keyof P, keyof In>, never>): Stitch<Out, Omit<In, keyof P> & Partial<Pick<In, keyof P & keyof In>>>;
+  invalidate(input?: In): Promise<void>;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly [INVOKE]: (input: CallInput | undefined, context: CallContext) => StitchResult<Out>;
+  readonly [PLAN]: Plan;
+}
+type StubStitch<Out, In> = Stitch<Out, In> & {
+  readonly calls: readonly In[];
+  reset(): void;
+};
+interface StubOptions {
+  readonly name?: string;
+  readonly config?: Partial<StitchConfig>;
+}
+declare function stubStitch<Out, In = CallInput>(answer: Out | ((input: In, nth: number) => Out | Promise<Out>), options?: StubOptions): StubStitch<Out, In>;
+declare function failStitch<In = CallInput>(error: StitchError | StitchErrorCode, facts?: StitchErrorFacts, options?: StubOptions): StubStitch<never, In>;
+export { type AdapterContractOptions, type AuthContractOptions, type AuthLike, type CacheStoreContractOptions, type CircuitBreakerStoreContractOptions, type ClientSocketLike, type CollectingSink, type CommandSource, ConformanceError, type ConformanceRuntime, type ContractOptions, type ContractReport, type ContractViolation, type DrivenClock, type DrivenSocketClock, type DriverContractOptions, type FailingStoreOptions, type Fault, type FaultCall, type FaultRule, type FaultScript, HandshakeRefused, type ManualClock, type ManualClockOptions, type MockAdapter, type MockAdapterOptions, type MockCall, type MockResponse, type MockRoute, type PubSubContractOptions, type RateLimitStoreContractOptions, type RateLimiterContractOptions, type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, type SeededRandom, type SinkLike, type SocketsConformanceOptions, type SocketsConformanceReport, type SseMessage, type StoreContractOptions, type StubOptions, type StubStitch, type TestConnectOptions, type TestConnection, type TestFrame, type TestRouter, type TestRouterOptions, type VerifyAlgorithmOptions, adapterContractHandler, adapterContractRules, assertConformance, assertSocketsConformance, authContractRules, cacheStoreContractRules, circuitBreakerStoreContractRules, collectEvents, conformanceAuthenticate, conformanceRouter, createTestRouter, currentRuntime, describeReport, driverContractAlgorithms, driverContractRules, failStitch, failingStore, manualClock, mockAdapter, pubSubContractRules, rateLimitStoreContractRules, rateLimiterContractRules, runSocketsConformance, scriptedDriver, seededRandom, sinkContractRules, sseBody, storeContractRules, stubStitch, truncatedBody, verifyAdapterContract, verifyAlgorithm, verifyAuthContract, verifyCacheStoreContract, verifyCircuitBreakerStoreContract, verifyDriverContract, verifyPubSubContract, verifyRateLimitStoreContract, verifyRateLimiterContract, verifySinkContract, verifyStoreContract };
