@@ -7,6 +7,7 @@ import {
   type Admission, type ConnectionData, DEFAULT_DRAIN_MS, type Frame, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions, type SocketServer,
   type Transport, abandon, coreOf, handshake, notAnUpgrade, refusalResponse, resolveListen, resolveServer, socketUrl, wireCode,
 } from "../../sockets/adapter.ts";
+import { withSpacedProtocols } from "./spaced-protocols.ts";
 
 interface DenoServer {
   readonly addr: { readonly port: number };
@@ -95,7 +96,7 @@ function parts<Data>(router: RouterOf<Data>, options: DenoSocketOptions<Data>): 
     if (result.refused === true) return refusalResponse(result);
     let upgraded: { readonly socket: WebSocket; readonly response: Response };
     try {
-      upgraded = deno.upgradeWebSocket(request, { ...(result.protocol === undefined ? {} : { protocol: result.protocol }), idleTimeout: heartbeat === undefined ? 0 : Math.max(1, Math.ceil((heartbeat.intervalMs + heartbeat.timeoutMs) / 1000)), headers: { ...result.headers } });
+      upgraded = deno.upgradeWebSocket(withSpacedProtocols(request), { ...(result.protocol === undefined ? {} : { protocol: result.protocol }), idleTimeout: heartbeat === undefined ? 0 : Math.max(1, Math.ceil((heartbeat.intervalMs + heartbeat.timeoutMs) / 1000)), headers: { ...result.headers } });
     } catch {
       abandon(hub, result);
       return refusalResponse(notAnUpgrade(request.headers));

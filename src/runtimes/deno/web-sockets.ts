@@ -3,6 +3,7 @@
 import { type StandardWebSocket, standardPeer } from "../../core/standard-web-socket.ts";
 import { WEB_SOCKETS, type WebSocketRuntime } from "../../core/web-socket-port.ts";
 import { connectWebSocket } from "../client-web-socket.ts";
+import { withSpacedProtocols } from "./spaced-protocols.ts";
 
 interface Upgrade {
   readonly socket: StandardWebSocket;
@@ -35,16 +36,6 @@ export function withWebSockets(info: unknown, request: Request, taken: (response
   // Deno's own getters refuse to be called on anything but its own object.
   const own = info as { readonly remoteAddr?: unknown; readonly completed?: unknown };
   return { get remoteAddr() { return own.remoteAddr; }, get completed() { return own.completed; }, [WEB_SOCKETS]: runtime };
-}
-
-/** Deno splits the list of protocols at comma and blank; that the blank may be missing (RFC 9110 5.6.1) it does not know. */
-function withSpacedProtocols(request: Request): Request {
-  const offered = request.headers.get("sec-websocket-protocol");
-  if (offered === null) return request;
-  const headers = new Headers(request.headers);
-  headers.set("sec-websocket-protocol", offered.split(",").map((name) => name.trim()).join(", "));
-  // Only the request that Deno has made can be upgraded, and its fields cannot be changed.
-  return Object.defineProperty(request, "headers", { value: headers });
 }
 
 type Peer = ReturnType<typeof standardPeer>;
