@@ -3,11 +3,15 @@
 import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 
-/** Whether the body is a stream that has to be written chunk by chunk. Bodies in memory are left to the server. */
+/**
+ * Whether the body is a stream that has to be written chunk by chunk. Bodies in memory are left to the server, but bytes
+ * without a content type: it would call them text.
+ */
 export function needsStreaming(response: Response): boolean {
   const light = lightBody(response);
-  if (light !== undefined) return light instanceof ReadableStream;
-  return response.body !== null;
+  if (light === undefined) return response.body !== null;
+  if (light === null || typeof light === "string") return false;
+  return light instanceof ReadableStream || !response.headers.has("content-type");
 }
 
 let lightKey: symbol | undefined;

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
+import type { Context } from "hono";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createGateway } from "../../gateway/create-gateway.ts";
 import { definePolicy } from "../../gateway/define-policy.ts";
@@ -91,6 +92,15 @@ describe("serve", () => {
       const server = await served({ type: "handler", handler }, { policies: [late(), cors()] });
       const response = await fetch(server.url, { headers: { origin: "https://a.example" } });
       expect([response.headers.get("x-before"), response.headers.get("x-length"), response.headers.get("etag"), response.headers.get("access-control-allow-origin"), await response.text()]).toEqual(["1", "4", null, "*", "four"]);
+    });
+
+    test("bytes of no known type are not called text", async () => {
+      const handler = (c: Context): Response => (c.req.path === "/text" ? new Response("x", { headers: { etag: '"a"' } }) : new Response(new Uint8Array([1, 2]), { headers: { etag: '"a"' } }));
+      const server = await served({ type: "handler", handler });
+      const bytes = await fetch(`${server.url}/bytes`);
+      expect([bytes.headers.get("content-type"), (await bytes.arrayBuffer()).byteLength]).toEqual([null, 2]);
+      const text = await fetch(`${server.url}/text`);
+      expect([text.headers.get("content-type"), await text.text()]).toEqual(["text/plain;charset=UTF-8", "x"]);
     });
 
     test("a clone has fields of its own", async () => {
