@@ -11,12 +11,11 @@ interface BufferLike {
 
 const NodeBuffer: BufferLike | undefined = (globalThis as { readonly Buffer?: BufferLike }).Buffer;
 
-export function ioredisBytes(client: IoredisLike, wake: () => void): Bytes {
+export function ioredisBytes(client: IoredisLike): Bytes {
   if (NodeBuffer === undefined || typeof client.callBuffer !== "function") return {};
   const send = (words: readonly (string | Uint8Array)[]): Promise<unknown> => client.callBuffer!(...(words as unknown as [string]));
   return {
     evaluateBytes(script, keys, args) {
-      wake();
       const rest = [String(keys.length), ...keys, ...args.map(asBuffer)];
       return withReload(() => send(["EVALSHA", script.sha, ...rest]), () => send(["EVAL", script.source, ...rest]));
     },

@@ -6,7 +6,6 @@
 import { sha1Hex } from "../../core/digest.ts";
 import { OptionError } from "../../core/errors.ts";
 import { ioredisBytes, nodeRedisBytes } from "./client-bytes.ts";
-import { reconnectOnUse } from "./reconnect.ts";
 import { withReload } from "./reload.ts";
 import { type RedisSubscriber, bunSubscriber, ioredisSubscriber, nodeRedisSubscriber } from "./subscriber.ts";
 
@@ -81,13 +80,9 @@ export type RedisClient = RedisConnection | IoredisLike | NodeRedisLike | Upstas
 
 export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
+  const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
   const cluster = client.isCluster === true;
-  const wake = cluster ? () => undefined : reconnectOnUse(client);
-  const call = (words: readonly string[]): Promise<unknown> => {
-    wake();
-    return client.call(words[0] as string, ...words.slice(1));
-  };
-  return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client, wake), ...(cluster ? {} : waiting(call)) };
+  return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client), ...(cluster ? {} : waiting(call)) };
 }
 
 export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
