@@ -77,6 +77,15 @@ describe("the cache on a driver", () => {
     expect(await cache.read("k")).toBeUndefined();
   });
 
+  test("open fails once when the store does, and leaves no failure that nobody hears", async () => {
+    const clock = manualClock();
+    const driver = distant(memoryDriver({ clock }));
+    const cache = cacheStoreOn(driver, { clock, run: async () => { throw new Error("away"); } });
+    // What nobody hears fails the run.
+    await expect(cache.open("k", 5000)).rejects.toThrow("away");
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+
   test("open reads, or locks where there is nothing, in one batch; a purge elsewhere in between is not undone", async () => {
     const clock = manualClock();
     const driver = memoryDriver({ clock });

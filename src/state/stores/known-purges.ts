@@ -25,13 +25,13 @@ export class KnownPurges {
   latest(): MaybePromise<number> {
     const now = this.#clock.monotonic();
     if (this.#known >= 0 && now - this.#askedAt < KNOWN_MS) return this.#known;
-    const asked = this.#ask();
-    // Whoever needs the number hears of a failure; others do not.
-    if (isPromise(asked)) asked.catch(() => {});
-    return chain(asked, (purge) => {
+    const latest = chain(this.#ask(), (purge) => {
       this.#askedAt = now;
       return this.saw(purge);
     });
+    // Whoever needs the number hears of a failure; others do not.
+    if (isPromise(latest)) latest.catch(() => {});
+    return latest;
   }
 
   /** A number that this process has got by other means. */
