@@ -16,6 +16,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../algorithms/cache-entry.ts";
 import { keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
+import type { CombinerCallOptions } from "../combiner.ts";
 import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
 import { KnownPurges } from "./known-purges.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -128,7 +129,7 @@ class DriverStore implements DriverCacheStore {
   async open(key: string, lockMs: number): Promise<CacheOpening> {
     const physical = this.#key(key);
     const purges = this.#purges.latest();
-    const reply = await this.#entry(physical, { type: "view", lockMs: Math.max(1, Math.ceil(lockMs)) });
+    const reply = await this.#entry(physical, { type: "view", lockMs: Math.max(1, Math.ceil(lockMs)) }, this.#letGoOf(physical));
     const found = headOf(reply);
     if (found !== undefined) return { record: await this.#whole(key, found) };
     if (reply.token === 0) return reply.waitMs === 0 ? {} : { fill: { kind: "wait", waitMs: reply.waitMs } };
@@ -244,7 +245,7 @@ class DriverStore implements DriverCacheStore {
     const physical = this.#key(key);
     // Before the lock, not with it: a purge in between then voids a fill that began after it, and never the reverse.
     const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "current" });
-    const { ok, token, waitMs } = await this.#entry(physical, { type: "open", lockMs: Math.max(1, Math.ceil(lockMs)) });
+    const { ok, token, waitMs } = await this.#entry(physical, { type: "open", lockMs: Math.max(1, Math.ceil(lockMs)) }, this.#letGoOf(physical));
     return ok ? { kind: "fill", token: `${token}.${purge}` } : { kind: "wait", waitMs: Math.max(1, waitMs) };
   }
 
@@ -303,8 +304,13 @@ class DriverStore implements DriverCacheStore {
     return reply.ok;
   }
 
-  #entry(physical: string, command: CacheEntryCommand): Promise<CacheEntryReply> {
-    return this.#run(cacheEntry, physical, command) as Promise<CacheEntryReply>;
+  #entry(physical: string, command: CacheEntryCommand, options?: CombinerCallOptions<CacheEntryReply>): Promise<CacheEntryReply> {
+    return this.#run(cacheEntry, physical, command, options) as Promise<CacheEntryReply>;
+  }
+
+  /** A lock that is granted after its caller has gone would keep everybody else waiting. */
+  #letGoOf(physical: string): CombinerCallOptions<CacheEntryReply> {
+    return { onLateReply: ({ token }) => void (token > 0 && this.#entry(physical, { type: "close", token }).catch(() => undefined)) };
   }
 
   /** Every name of a set that begins with `prefix` loses its entry. What comes meanwhile comes after the purge. */

@@ -57,8 +57,12 @@ export class CachePort {
 
   /** `read`, and a key that has nothing is locked in the same round trip. Only where `canOpen`. */
   open(key: string, now: number, lockMs: number): MaybePromise<CacheOpening | StoreFailure> {
-    const reply = this.#reads.call("open", (store) => (store as Required<CacheStore>).open(key, lockMs), isOpening);
-    return chain(reply, (opening) => (opening instanceof StoreFailure || opening.record === undefined ? opening : { record: this.#sound(opening.record, now) }));
+    let asked: MaybePromise<CacheOpening> | undefined;
+    const reply = this.#reads.call("open", (store) => (asked = (store as Required<CacheStore>).open(key, lockMs)), isOpening);
+    return chain(reply, (opening) => {
+      if (opening instanceof StoreFailure) this.#letGoOf(key, chain(asked, (late) => late?.fill));
+      return opening instanceof StoreFailure || opening.record === undefined ? opening : { record: this.#sound(opening.record, now) };
+    });
   }
 
   write(key: string, record: CacheRecord, now: number, fillToken?: string, lockedKey?: string): MaybePromise<void | StoreFailure> {
@@ -75,7 +79,19 @@ export class CachePort {
   }
 
   lock(key: string, lockMs: number): MaybePromise<CacheFill | StoreFailure> {
-    return this.#reads.call("lock", (store) => (store as Required<CacheStore>).lock(key, lockMs), isFill);
+    let asked: MaybePromise<CacheFill> | undefined;
+    const reply = this.#reads.call("lock", (store) => (asked = (store as Required<CacheStore>).lock(key, lockMs)), isFill);
+    return chain(reply, (fill) => {
+      if (fill instanceof StoreFailure) this.#letGoOf(key, asked);
+      return fill;
+    });
+  }
+
+  /** A lock that is granted after its deadline would keep everybody else waiting. */
+  #letGoOf(key: string, asked: MaybePromise<CacheFill | undefined>): void {
+    if (!isPromise(asked)) return;
+    const freed = asked.then((fill) => (fill?.kind === "fill" ? (this.store as Required<CacheStore>).unlock(key, fill.token) : undefined));
+    freed.catch(() => {});
   }
 
   unlock(key: string, token: string): MaybePromise<void | StoreFailure> {
