@@ -294,33 +294,6 @@ describe("combiner: deadlines and cancellation", () => {
       expect([late, clock.pendingTimers, combiner.stats().onWire]).toEqual([["1"], 0, 0]);
     }
   });
-
-  it("waits behind a batch without an answer count: nobody waits for two deadlines", async () => {
-    for (const guarded of [false, true]) {
-      const clock = manualClock();
-      const driver = scriptedDriver({ clock });
-      const combiner = createCombiner(driver, { clock, timeoutMs: 1000, guard: guarded ? guard(driver, { clock }) : undefined });
-      const ends: (readonly [key: string, atMs: number])[] = [];
-      const began = clock.monotonic();
-      const run = async (key: string): Promise<void> => {
-        await expect((async () => await combiner.run(journal, key, "1"))()).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
-        ends.push([key, clock.monotonic() - began]);
-      };
-      const calls = [run("a")];
-      await clock.advanceAsync(320);
-      calls.push(run("b"));
-      await clock.advanceAsync(3000);
-      expect(ends).toEqual([["a", 1000], ["b", 1320]]);
-      await Promise.all(calls);
-      // Whoever waited for all of it still gets a quarter more.
-      const again = [run("d")];
-      await clock.advanceAsync(20);
-      again.push(run("e"));
-      await clock.advanceAsync(3000);
-      expect(ends.slice(2).map(([key, at]) => [key, at - 3320])).toEqual([["d", 1000], ["e", 1250]]);
-      await Promise.all(again);
-    }
-  });
 });
 
 describe("combiner: failures", () => {

@@ -98,7 +98,6 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   private onWire = 0;
   private flushing = false;
   private turnsLeft = 0;
-  hung = false;
   /** The clock's reading for this microtask turn; callers of one turn share it. */
   private turnAt = -1;
   private overload: StoreError | undefined;
@@ -187,7 +186,6 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   }
 
   batchEnded(batch: Batch, wireMs: number): void {
-    this.hung = batch.hung;
     this.flying.delete(batch);
     this.onWire -= batch.size;
     this.ended++;

@@ -15,8 +15,6 @@ export interface BatchEnd {
   readonly deadlines: Deadlines;
   readonly guard: Guard | undefined;
   readonly timeoutMs: number;
-  /** The batch that ended last had no answer in time. */
-  readonly hung: boolean;
   batchEnded(batch: Batch, wireMs: number): void;
 }
 
@@ -28,13 +26,8 @@ export class Batch extends Deadline {
   private readonly owner: BatchEnd;
   private readonly waiters: Waiter[] = [];
   private readonly runOptions = new LazySignal();
-  /** No answer came in time. */
-  hung = false;
   private clock: Clock | undefined = undefined;
   private sentAt = 0;
-  private timeoutMs = 0;
-  /** The longest wait of its callers before it left. */
-  private waitedMs = 0;
   private ended = false;
   /** What the driver said, for the case that the guard's deadline came first. */
   private replies: Reply[][] | undefined = undefined;
@@ -58,9 +51,7 @@ export class Batch extends Deadline {
       queue.remove(waiter);
       commands.push(waiter.command);
       this.waiters.push(waiter);
-      const waited = now - waiter.queuedAt;
-      if (waited > this.waitedMs) this.waitedMs = waited;
-      waitedMs += waited;
+      waitedMs += now - waiter.queuedAt;
     }
     if (commands.length === 0) return 0;
     this.queues.push(queue);
@@ -70,8 +61,7 @@ export class Batch extends Deadline {
   }
 
   send(clock: Clock): void {
-    const { guard, deadlines } = this.owner;
-    const timeoutMs = (this.timeoutMs = this.patience());
+    const { guard, timeoutMs, deadlines } = this.owner;
     this.clock = clock;
     this.sentAt = clock.monotonic();
     try {
@@ -88,16 +78,9 @@ export class Batch extends Deadline {
     }
   }
 
-  /** Behind a batch that had no answer callers have waited already: their own deadline counts from when they asked. */
-  private patience(): number {
-    const { hung, timeoutMs } = this.owner;
-    return hung ? Math.max(timeoutMs / 4, timeoutMs - this.waitedMs) : timeoutMs;
-  }
-
   /** The deadline of a batch without a guard. */
   override expire(): void {
-    const { driver } = this.owner;
-    const timeoutMs = Math.round(this.timeoutMs);
+    const { driver, timeoutMs } = this.owner;
     this.failed(stackless(() => new StoreError("STORE_TIMEOUT", `${driver.name}: run gave no answer within ${timeoutMs} ms`, { outcome: "unknown" })));
   }
 
@@ -133,7 +116,6 @@ export class Batch extends Deadline {
   private readonly failed = (error: unknown): void => {
     if (this.ended) return;
     this.ended = true;
-    this.hung = isSluiceError(error) && error.code === "STORE_TIMEOUT";
     this.runOptions.abort(error);
     for (const waiter of this.waiters) waiter.fail(error);
     this.end();
