@@ -168,7 +168,10 @@ function bind<Config extends object, State>(
         if (isPromise(skipped)) skipped.catch(() => {});
         if (isPromise(skipped) || skipped) return undefined;
       }
-      return begin(c, toolsOf(c), first);
+      const preparation = begin(c, toolsOf(c), first);
+      // The handler hears of a failure, in its turn; nobody does when it is not reached.
+      if (isPromise(preparation?.value)) preparation.value.catch(() => {});
+      return preparation;
     } catch {
       // The handler runs into the same, and says so.
       return undefined;

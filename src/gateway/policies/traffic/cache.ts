@@ -1,12 +1,12 @@
 /** `cache`: answers from stored responses, as HTTP allows (RFC 9111, 9211, 9213, 5861). */
 
 import type { Context } from "hono";
-import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { chain, isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
 import { isRemote, storeUnavailable } from "../../store-call.ts";
 import type { Next, Policy, PolicyOptions } from "../../types.ts";
-import { Exchange } from "./cache/exchange.ts";
+import { Exchange, type Looked } from "./cache/exchange.ts";
 import { invalidate, purgeSite } from "./cache/invalidate.ts";
 import { reportOn } from "./cache/report.ts";
 import { CACHE_DEFAULTS, type CacheConfig, type ResolvedCacheConfig, validateCacheConfig } from "./cache/options.ts";
@@ -27,8 +27,7 @@ const define: PolicyFactory<CacheConfig> = /* @__PURE__ */ definePolicy<CacheCon
     if (port === undefined || !answersFromStore(c, tools.state)) return undefined;
     const exchange = new Exchange(c, tools as PolicyTools<ResolvedCacheConfig, SiteState>, port);
     const looked = exchange.look();
-    const begun: Begun = { exchange, looked };
-    return { value: begun, undo: () => exchange.letGo(looked) };
+    return { value: chain(looked, (found): Begun => ({ exchange, found })), undo: () => exchange.letGo(looked) };
   },
   handler: (c, next, tools) => serve(c, next, tools as PolicyTools<ResolvedCacheConfig, SiteState>),
   purge: (state, target) => purgeSite(state, target),
@@ -58,7 +57,7 @@ const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "Q
 
 interface Begun {
   readonly exchange: Exchange;
-  readonly looked: ReturnType<Exchange["look"]>;
+  readonly found: Awaited<Looked>;
 }
 
 function answersFromStore(c: Context, state: SiteState): boolean {
@@ -68,13 +67,16 @@ function answersFromStore(c: Context, state: SiteState): boolean {
 }
 
 function serve(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>): MaybePromise<Response | void> {
-  const begun = tools.prepared as Begun | undefined;
-  if (begun !== undefined) return begun.exchange.run(next, begun.looked);
+  const begun = tools.prepared as MaybePromise<Begun> | undefined;
+  if (begun !== undefined) return chain(begun, ({ exchange, found }) => exchange.run(next, found));
   const { state } = tools;
   const { method } = c.req;
   const port = state.port(tools.gateway.adapter);
   if (port === undefined) throw storeUnavailable();
-  if (answersFromStore(c, state)) return new Exchange(c, tools, port).run(next);
+  if (answersFromStore(c, state)) {
+    const exchange = new Exchange(c, tools, port);
+    return exchange.run(next, exchange.look());
+  }
   if (method === "GET" && state.methods.has("GET")) return next();
   return pass(c, next, tools, SAFE.has(method));
 }

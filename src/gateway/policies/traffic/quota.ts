@@ -80,12 +80,7 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
   }),
   prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
   // As in rateLimit: what is charged beforehand must be due.
-  prepare: (c, tools, first) => {
-    if (!first) return undefined;
-    const charged = charge(c, tools);
-    charged.catch(() => {});
-    return { value: charged };
-  },
+  prepare: (c, tools, first) => (first ? { value: charge(c, tools) } : undefined),
   async handler(c, next, tools) {
     const { config, state } = tools;
     const charged = await ((tools.prepared as Promise<Charge> | undefined) ?? charge(c, tools));

@@ -90,7 +90,6 @@ export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ defin
   prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
   prepare(c, tools) {
     const opened = openAccount(c, tools);
-    opened.catch(() => {});
     return { value: opened, undo: async () => giveBack(tools, await opened) };
   },
   async handler(c, next, tools) {

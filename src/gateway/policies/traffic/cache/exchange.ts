@@ -32,7 +32,7 @@ import { conditionalRequest, declaredLength } from "./upstream-request.ts";
 
 type Answer = MaybePromise<Response | void>;
 /** What the store holds for a request; `undefined` when the request has no key there. */
-type Looked = MaybePromise<Found | StoreFailure | undefined>;
+export type Looked = MaybePromise<Found | StoreFailure | undefined>;
 
 /** How long nobody waits for a key whose response could not be shared. */
 const PASS_MS = 10_000;
@@ -73,11 +73,14 @@ export class Exchange {
     this.personal = request.authenticated && (state.config.cacheKeyFn !== undefined || (state.varyHeaders.length > 0 && request.toldApartBy(state.varyHeaders)));
   }
 
-  /** `looked`: what {@link look} gave, when it was called before the policy's turn. */
-  run(next: Next, looked: Looked = this.#bypasses ? undefined : this.look()): Answer {
+  /** `looked`: what {@link look} gives, or has given before the policy's turn. */
+  run(next: Next, looked: Looked): Answer {
     this.#next = next;
-    if (this.#bypasses) return this.#bypass("request");
     return isPromise(looked) ? looked.then((found) => this.#found(found)) : this.#found(looked);
+  }
+
+  #found(found: Awaited<Looked>): Answer {
+    return found === undefined ? this.#bypass(this.#bypasses ? "request" : "bypass") : this.#decide(found, this.now);
   }
 
   get #bypasses(): boolean {
@@ -132,10 +135,6 @@ export class Exchange {
   #lookUp(): Answer {
     const found = this.#find();
     return isPromise(found) ? found.then((result) => this.#decide(result, this.now)) : this.#decide(found, this.now);
-  }
-
-  #found(found: Found | StoreFailure | undefined): Answer {
-    return found === undefined ? this.#bypass("bypass") : this.#decide(found, this.now);
   }
 
   #decide(found: Found | StoreFailure, now: number): Answer {
