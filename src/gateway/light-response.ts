@@ -18,23 +18,29 @@ let lightKey: symbol | undefined;
  */
 export function lighten(response: Response): boolean {
   if (response.constructor !== globalThis.Response) return false;
-  if (lightClass !== globalThis.Response) {
-    lightClass = globalThis.Response;
-    lightKey = findLightKey();
-  }
-  if (lightKey === undefined) return false;
-  const parts = (response as unknown as Record<symbol, LightParts | undefined>)[lightKey];
+  const parts = partsOf(response);
   if (parts !== undefined) {
     const fields = parts[2];
     if (!isFieldHeaders(fields) || (fields.owner !== undefined && fields.owner !== response)) parts[2] = ownFields(fields, parts[1]);
     (parts[2] as FieldHeaders).owner = response;
   }
-  return true;
+  return lightKey !== undefined;
+}
+
+/** Of a response of that class which is not the platform's yet. */
+function partsOf(response: Response): LightParts | undefined {
+  if (response.constructor !== globalThis.Response) return undefined;
+  if (lightClass !== globalThis.Response) {
+    lightClass = globalThis.Response;
+    lightKey = findLightKey();
+  }
+  return lightKey === undefined ? undefined : (response as unknown as Record<symbol, LightParts | undefined>)[lightKey];
 }
 
 function ownFields(fields: Fields, body: unknown): FieldHeaders {
-  const own = createFieldHeaders(fields instanceof Headers || Array.isArray(fields) ? undefined : (fields as Readonly<Record<string, string>>));
-  if (fields instanceof Headers || Array.isArray(fields)) for (const [name, value] of fields as Iterable<readonly [string, string]>) own.append(name, value);
+  const pairs = fields instanceof Headers || Array.isArray(fields);
+  const own = createFieldHeaders(pairs ? undefined : (fields as Readonly<Record<string, string>>));
+  if (pairs) for (const [name, value] of fields as Iterable<readonly [string, string]>) own.append(name, value);
   // As the platform has it (WHATWG fetch 6.4, initialize a response).
   if (typeof body === "string" && !own.has("content-type")) own.set("content-type", "text/plain;charset=UTF-8");
   return own;
@@ -81,14 +87,13 @@ function keepFields(native: Response, fields: Headers): void {
   Object.defineProperties(native, { headers: { value: fields, configurable: true }, clone: { value: clone, configurable: true } });
 }
 
-/**
- * The body of a light response that is in memory as a whole, or `null` when it has none; `undefined` for any other
- * response. Reading it so leaves the response as it is.
- */
+/** The body of a light response, left as it is; `undefined` for any other response. */
+export function lightBody(response: Response): unknown {
+  return partsOf(response)?.[1];
+}
+
+/** The body of a light response that is in memory as a whole, or `null` when it has none; `undefined` for any other response. */
 export function bodyInMemory(response: Response): string | Uint8Array | null | undefined {
-  if (lightKey === undefined || response.constructor !== lightClass) return undefined;
-  const parts = (response as unknown as Record<symbol, LightParts | undefined>)[lightKey];
-  if (parts === undefined) return undefined;
-  const body = parts[1];
+  const body = lightBody(response);
   return typeof body === "string" || body instanceof Uint8Array || body === null ? body : undefined;
 }

@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { lightBody } from "../../gateway/light-response.ts";
 
 /**
  * Whether the body is a stream that has to be written chunk by chunk. Bodies in memory are left to the server, but bytes
@@ -12,19 +13,6 @@ export function needsStreaming(response: Response): boolean {
   if (light === undefined) return response.body !== null;
   if (light === null || typeof light === "string") return false;
   return light instanceof ReadableStream || !response.headers.has("content-type");
-}
-
-let lightKey: symbol | undefined;
-
-/** The body of a light `Response`, without turning it into a platform one; `undefined` when it is none. */
-function lightBody(response: Response): unknown {
-  if (lightKey === undefined) {
-    if (response.constructor !== globalThis.Response || Object.getPrototypeOf(globalThis.Response) === Function.prototype) return undefined;
-    lightKey = Object.getOwnPropertySymbols(response).find((symbol) => symbol.description === "cache");
-    if (lightKey === undefined) return undefined;
-  }
-  const cache = (response as unknown as Record<symbol, unknown>)[lightKey];
-  return Array.isArray(cache) ? cache[1] : undefined;
 }
 
 /**
