@@ -37,3 +37,19 @@ export function failedReplies({ commands }: Operation, error: unknown): Reply[] 
   const typed = isSluiceError(error) ? error : new StoreError("STORE_CORRUPT", "a step failed", { cause: error, outcome: "not-applied" });
   return commands.map(() => typed);
 }
+
+/** A part of a batch that goes to the backend by itself, and writes its replies to their places. */
+export interface BatchPart {
+  readonly entries: readonly { readonly at: number; readonly operation: Operation }[];
+  readonly done: Promise<void>;
+}
+
+/** A part that failed fails its own keys: the others have their answers, and some their charges. Throws when all of them failed. */
+export async function settleParts(parts: readonly BatchPart[], replies: Reply[][]): Promise<void> {
+  const ends = await Promise.allSettled(parts.map(({ done }) => done));
+  const failures = ends.filter((end) => end.status === "rejected");
+  if (failures.length > 0 && failures.length === ends.length) throw failures[0]?.reason;
+  ends.forEach((end, i) => {
+    if (end.status === "rejected") for (const { at, operation } of (parts[i] as BatchPart).entries) replies[at] ??= failedReplies(operation, end.reason);
+  });
+}

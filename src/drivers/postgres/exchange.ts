@@ -8,7 +8,7 @@ import { type Clock, sleep } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { Reply, RunOptions } from "../../state/contracts.ts";
-import { failedReplies } from "../../state/replay.ts";
+import { failedReplies, settleParts } from "../../state/replay.ts";
 import type { PostgresConnection, Row } from "./client.ts";
 import { isLostRace, isRefused, postgresError } from "./failure.ts";
 import { KnownRows, ServerClock } from "./known-rows.ts";
@@ -96,14 +96,8 @@ export class Exchange {
     return [{ charges, reads, swaps: rest }, ...(onLimits.length === 0 ? [] : [{ charges: [], reads: [], swaps: onLimits }]), ...kinds.map((more) => ({ charges: more, reads: [], swaps: [] }))];
   }
 
-  async #together(jobs: readonly Job[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
-    const entries = jobs.map(entriesOf);
-    const ends = await Promise.allSettled(jobs.map((job) => this.#perform(job, replies, options)));
-    const failures = ends.filter((end) => end.status === "rejected");
-    if (failures.length === ends.length) throw failures[0]?.reason;
-    ends.forEach((end, i) => {
-      if (end.status === "rejected") for (const { at, operation } of entries[i] as Entry[]) replies[at] ??= failedReplies(operation, end.reason);
-    });
+  #together(jobs: readonly Job[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
+    return settleParts(jobs.map((job) => ({ entries: entriesOf(job), done: this.#perform(job, replies, options) })), replies);
   }
 
   async #perform(job: Job, replies: Reply[][], options: RunOptions | undefined): Promise<void> {

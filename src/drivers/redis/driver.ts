@@ -9,7 +9,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
+import { type BatchPart, failedReplies, replay, settleParts, unwrittenReplies } from "../../state/replay.ts";
 import { acknowledged } from "./acknowledged.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -81,12 +81,6 @@ export function redisDriver(client: RedisClient, options: RedisDriverOptions = {
   return new RedisDriver(recogniseClient(client), options);
 }
 
-/** What goes to the server together. */
-interface Call {
-  readonly list: readonly Entry[];
-  readonly done: Promise<void>;
-}
-
 class RedisDriver implements RedisStateDriver {
   readonly name: string = "redis";
   readonly capabilities: DriverCapabilities;
@@ -150,7 +144,7 @@ class RedisDriver implements RedisStateDriver {
 
   private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
     const replies: Reply[][] = new Array(batch.length);
-    await allOf(this.calls(batch, keys, replies, options), replies);
+    await settleParts(this.calls(batch, keys, replies, options), replies);
     return replies;
   }
 
@@ -172,7 +166,7 @@ class RedisDriver implements RedisStateDriver {
   }
 
   /** One call per kind of work, and on a cluster per slot. A batch is mostly of one kind. */
-  private calls(batch: readonly Operation[], keys: readonly string[], replies: Reply[][], options: RunOptions | undefined): Call[] {
+  private calls(batch: readonly Operation[], keys: readonly string[], replies: Reply[][], options: RunOptions | undefined): BatchPart[] {
     const byAlgorithm = new Map<Algorithm, Entry[]>();
     let last: Entry[] | undefined;
     let lastAlgorithm: Algorithm | undefined;
@@ -186,23 +180,23 @@ class RedisDriver implements RedisStateDriver {
       }
       (last as Entry[]).push({ at, operation, key: keys[at] as string });
     }
-    const calls: Call[] = [];
+    const calls: BatchPart[] = [];
     const others: Entry[] = [];
     for (const [algorithm, entries] of byAlgorithm) {
       for (const list of this.split(entries)) {
         const call = this.native(algorithm, list, replies);
         if (call !== undefined) {
-          calls.push({ list, done: call });
+          calls.push({ entries: list, done: call });
           continue;
         }
         // A settlement or a reset among them: all others go on beside the data.
         const beside = list.filter(({ operation }) => isBeside(operation));
         const rest = beside.length === 0 ? undefined : this.native(algorithm, beside, replies);
-        if (rest !== undefined) calls.push({ list: beside, done: rest });
+        if (rest !== undefined) calls.push({ entries: beside, done: rest });
         others.push(...(rest === undefined ? list : list.filter((entry) => !beside.includes(entry))));
       }
     }
-    for (const list of this.split(others)) calls.push({ list, done: runSwaps(this, list, replies, options) });
+    for (const list of this.split(others)) calls.push({ entries: list, done: runSwaps(this, list, replies, options) });
     return calls;
   }
 
@@ -333,16 +327,6 @@ class RedisDriver implements RedisStateDriver {
     }
     failIfAllFailed(list.map(({ at }) => replies[at]), failed);
   }
-}
-
-/** A call that failed fails its own keys: the others of the batch have their answers, and some their charges. */
-async function allOf(calls: readonly Call[], replies: Reply[][]): Promise<void> {
-  const ends = await Promise.allSettled(calls.map(({ done }) => done));
-  const failures = ends.filter((end) => end.status === "rejected");
-  if (failures.length > 0 && failures.length === ends.length) throw failures[0]?.reason;
-  ends.forEach((end, i) => {
-    if (end.status === "rejected") for (const { at, operation } of (calls[i] as Call).list) replies[at] ??= failedReplies(operation, end.reason);
-  });
 }
 
 function chunks(list: Entry[]): Entry[][] {
