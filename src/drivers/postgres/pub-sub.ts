@@ -159,7 +159,15 @@ class PostgresWire implements PubSubWire {
 
   async #hear(physical: string, name: Name): Promise<void> {
     const session = this.#connected();
-    await (await session).listen(physical);
+    const listener = await session;
+    try {
+      await listener.listen(physical);
+    } catch (error) {
+      // A session may be dead before anybody could be told; kept, it would refuse for ever.
+      listener.close().catch(() => undefined);
+      this.#sessionLost(session);
+      throw error;
+    }
     // A session lost meanwhile has listened for nothing.
     if (this.#listener === session) name.listening = true;
   }
@@ -198,7 +206,6 @@ class PostgresWire implements PubSubWire {
     this.#away = true;
     this.#lost();
     for (const name of this.#names.values()) name.listening = false;
-    this.#retryMs = FIRST_RETRY_MS;
     this.#comeBack();
   }
 
@@ -210,6 +217,7 @@ class PostgresWire implements PubSubWire {
         () => {
           if (!this.#away || this.#closed) return;
           this.#away = false;
+          this.#retryMs = FIRST_RETRY_MS;
           this.#back();
         },
         () => {
