@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { type AddressInfo, type Socket, connect as tcp, createServer as tcpServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { message, rpc } from "../../src/sockets.ts";
@@ -84,6 +84,7 @@ function isWhole(offsets: readonly string[]): boolean {
 /** Publishes from everybody until told to stop; gives what was accepted. */
 function chatter(topic: string, speakers: readonly Member[]) {
   let going = true;
+  onTestFinished(() => void (going = false));
   const accepted: string[] = [];
   const work = speakers.map(async ({ say }, who) => {
     for (let i = 0; going; i++) {

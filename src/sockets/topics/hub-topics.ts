@@ -112,13 +112,24 @@ export class HubTopics {
   attach(clientId: string, topic: string): MaybePromise<void> {
     const { bridge } = this;
     if (bridge === undefined) return undefined;
-    return chain(this.ready(), () => chain(this.#adapter(() => bridge.subscribe(clientId, this.carrier(topic)), topic), () => this.#follow(topic)));
+    return chain(this.ready(), () => chain(this.#adapter(() => bridge.subscribe(clientId, this.carrier(topic)), topic), () => this.#follow(clientId, topic)));
   }
 
-  #follow(topic: string): MaybePromise<void> {
+  #follow(clientId: string, topic: string): MaybePromise<void> {
     const { sequencer } = this;
     if (sequencer === undefined || !this.keepsHistory(topic) || (this.policy.wildcards && isPattern(topic))) return undefined;
-    return sequencer.open(topic);
+    const opening = sequencer.open(topic);
+    return isPromise(opening) ? opening.catch((error: unknown) => this.#takeBack(clientId, topic, error)) : opening;
+  }
+
+  /** A subscription that came to nothing leaves none at the broker. */
+  async #takeBack(clientId: string, topic: string, error: unknown): Promise<never> {
+    try {
+      await this.detach(clientId, topic);
+    } catch {
+      // The broker is told again when nobody is left.
+    }
+    throw error;
   }
 
   detach(clientId: string, topic: string): MaybePromise<void> {
@@ -298,6 +309,7 @@ export class HubTopics {
   /** Ends what runs on its own. */
   async close(): Promise<void> {
     this.presence?.close();
+    this.sequencer?.close();
     this.#removeGap?.();
     try {
       if (this.#startedOk && this.bridge?.shared === true) await this.hub.within(this.bridge.disconnect(`hub:${this.hub.id}`, [CONTROL_TOPIC]), 1000);

@@ -1,7 +1,10 @@
 /** Coming back: the topics a client had, what it missed of them, and where that cannot be told. */
 
+import { type Retry, createRetry } from "../../resilience/retry.ts";
 import { type LogSlice, parseOffset } from "../../state/pubsub/topic-log.ts";
+import { CLOSE } from "../close-codes.ts";
 import type { Connection } from "../connection.ts";
+import { TopicError } from "../errors.ts";
 import { CONTROL } from "../names.ts";
 import { topicFrame } from "./fan-out.ts";
 import { ReplayGate } from "./replay-gate.ts";
@@ -16,22 +19,30 @@ interface Resumed {
 
 /** Topics of one `$ws:resume`. */
 const MAX_RESUMED = 1000;
+/** A broker that is just coming back: the client waits behind this, so it is short. */
+const PATIENCE = { maxRetries: 4, baseDelayMs: 50, maxDelayMs: 500, jitter: "equal" } as const;
 
 export async function resumeTopics(connection: Connection, wanted: Record<string, unknown>): Promise<void> {
   const { hub } = connection;
   const answer: Record<string, Status> = {};
   const resumed: Resumed[] = [];
+  const retry = createRetry<unknown>({ ...PATIENCE, judge: (attempt) => !attempt.ok && (isAway(attempt.error) || !(attempt.error instanceof TopicError)), clock: hub.clock, random: hub.options.random });
   // Everything later waits behind the answer and what was missed.
   const slot = connection.outbox.hold();
   const gate = (connection.gate ??= new ReplayGate());
   try {
     for (const name of Object.keys(wanted).slice(0, MAX_RESUMED)) {
-      const result = await resumeOne(connection, name, wanted[name], gate);
+      const result = await resumeOne(connection, name, wanted[name], gate, retry);
       Object.defineProperty(answer, name, { value: result.status, enumerable: true, configurable: true, writable: true });
       resumed.push(result);
     }
   } catch (error) {
     hub.reportError(error, connection, CONTROL.resume);
+    if (isAway(error)) {
+      // An answer without some topics would lose them without a word; a client that comes back asks for them again.
+      connection.outbox.settle(slot, undefined);
+      return connection.close(CLOSE.overload, "the broker is away");
+    }
   }
   if (connection.isGone) return;
   connection.outbox.settle(slot, hub.controlFrame(connection.codec, CONTROL.resumed, { topics: answer }));
@@ -46,7 +57,11 @@ export async function resumeTopics(connection: Connection, wanted: Record<string
   if (gate.idle) connection.gate = undefined;
 }
 
-async function resumeOne(connection: Connection, name: string, after: unknown, gate: ReplayGate): Promise<Resumed> {
+function isAway(error: unknown): boolean {
+  return error instanceof TopicError && error.code === "ADAPTER_ERROR";
+}
+
+async function resumeOne(connection: Connection, name: string, after: unknown, gate: ReplayGate, retry: Retry<unknown>): Promise<Resumed> {
   const { topics } = connection.hub;
   let topic = name;
   try {
@@ -54,14 +69,15 @@ async function resumeOne(connection: Connection, name: string, after: unknown, g
     if (!topics.keepsHistory(topic)) return { topic, status: { status: "denied" } };
     gate.hold(topic);
     // Subscribing asks the policy again, as a new subscription does.
-    await connection.topics.subscribe(topic);
+    await retry.run(() => connection.topics.subscribe(topic), { left: () => connection.isGone });
     await topics.authorise("history", topic, connection);
-  } catch {
+  } catch (error) {
+    if (isAway(error)) throw error;
     return { topic, status: { status: "denied" } };
   }
   const known = parseOffset(after) !== undefined;
   try {
-    const slice = await topics.history!.read(topic, known ? (after as string) : "none:0", topics.policy.history!);
+    const slice = (await retry.run(() => topics.history!.read(topic, known ? (after as string) : "none:0", topics.policy.history!))) as LogSlice;
     return { topic, slice, status: { status: slice.gap || !known ? "gap" : "ok", ...(slice.last === undefined ? {} : { offset: slice.last }) } };
   } catch (error) {
     connection.hub.reportError(error, connection, CONTROL.resume, "ADAPTER_ERROR");

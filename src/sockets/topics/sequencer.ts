@@ -1,6 +1,8 @@
 /** Topics whose history is shared by the fleet: every process delivers them by number, once, in order, from whoever has the message first. */
 
+import { sleep } from "../../core/clock.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { backoffOptions, retryDelayMs } from "../../resilience/backoff.ts";
 import { type LogSlice, type Offset, parseOffset } from "../../state/pubsub/topic-log.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
@@ -41,6 +43,9 @@ interface Line {
 
 /** Lines of topics nobody here wants any more that are kept before they are looked through. */
 const MAX_STALE = 256;
+/** Reads that fail one after the other before messages that are known of are given up: after four seconds, or later where reads take long to fail. */
+const MAX_READS = 8;
+const BACKOFF = /* @__PURE__ */ backoffOptions({ baseDelayMs: 50, maxDelayMs: 1000, jitter: "equal" });
 
 export class Sequencer {
   readonly #topics: HubTopics;
@@ -76,6 +81,7 @@ export class Sequencer {
       line.last = newest?.n ?? 0;
     } catch (error) {
       if (this.#lines.get(topic) === line) this.#lines.delete(topic);
+      this.#giveAll(line);
       throw new TopicError("ADAPTER_ERROR", "the history of the topic cannot be read", { topic }, error);
     } finally {
       line.opening = undefined;
@@ -127,6 +133,12 @@ export class Sequencer {
     fanOut(this.#topics.hub, { topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, offset, exclude });
   }
 
+  /** Nothing is followed any more, and nobody waits. */
+  close(): void {
+    for (const line of this.#lines.values()) this.#giveAll(line);
+    this.#lines.clear();
+  }
+
   /** The connection to the broker was lost for a while: asks for what may have been missed, of one topic or of all. */
   catchUp(topic?: string): void {
     const line = topic === undefined ? undefined : this.#lines.get(topic);
@@ -146,29 +158,21 @@ export class Sequencer {
   #fetch(topic: string, line: Line): Promise<void> {
     return (line.fetching ??= this.#run(topic, line).finally(() => {
       line.fetching = undefined;
-      if (line.wanted !== undefined || line.own.size > 0) void this.#fetch(topic, line);
+      if (this.#lines.get(topic) === line && (line.wanted !== undefined || line.own.size > 0)) void this.#fetch(topic, line);
     }));
   }
 
   async #run(topic: string, line: Line): Promise<void> {
-    const { hub, history, policy } = this.#topics;
-    const { wanted } = line;
-    line.wanted = undefined;
-    try {
-      const read = history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!);
-      const slice: LogSlice = isPromise(read) ? await read : read;
-      if (line.appending.size > 0) await Promise.allSettled(line.appending);
-      if (slice.gap && hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
-      for (const { offset, body } of slice.entries) this.#arrived(topic, line, offset, body);
-      const newest = parseOffset(slice.last);
-      // What was too large to be kept, or is gone by age, is not waited for.
-      if (newest !== undefined && (newest.epoch !== line.epoch || newest.n > line.last)) advance(line, newest);
-    } catch (error) {
-      hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
-      if (hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
-      const told = wanted === undefined ? [] : [wanted];
-      for (const offset of [...told, ...[...line.own.keys()].map((own) => parseOffset(own) as Offset)]) if (offset.epoch !== line.epoch || offset.n > line.last) advance(line, offset);
-    }
+    const { slice, wanted } = await this.#readOn(topic, line);
+    if (line.appending.size > 0) await Promise.allSettled(line.appending);
+    // Another line has taken over, with everything that waits.
+    if (this.#lines.get(topic) !== line) return;
+    const { hub } = this.#topics;
+    if (slice?.gap !== false && hub.events.active) hub.events.emit({ type: "pubsub.gap", at: hub.now(), topic });
+    for (const { offset, body } of slice?.entries ?? []) this.#arrived(topic, line, offset, body);
+    // What was too large to be kept, is gone by age, or cannot be read is not waited for: clients see the hole in the numbers.
+    const passed = slice === undefined ? [wanted, ...[...line.own.keys()].map(parseOffset)] : [parseOffset(slice.last)];
+    for (const offset of passed) if (offset !== undefined && (offset.epoch !== line.epoch || offset.n > line.last)) advance(line, offset);
     // A message of this process has been promised to its subscribers, whatever the history still has.
     for (const [offset, waiting] of line.own) {
       const { epoch, n } = parseOffset(offset) as Offset;
@@ -176,6 +180,24 @@ export class Sequencer {
       line.own.delete(offset);
       this.#give(waiting);
     }
+  }
+
+  /** What the history has behind the line; asked until it answers, or until messages that are known of have waited long enough. */
+  async #readOn(topic: string, line: Line): Promise<{ readonly slice?: LogSlice; readonly wanted: Offset | undefined }> {
+    const { hub, history, policy } = this.#topics;
+    let wanted: Offset | undefined;
+    for (let tries = 1; this.#lines.get(topic) === line; tries++) {
+      wanted = line.wanted ?? wanted;
+      line.wanted = undefined;
+      try {
+        return { slice: await history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!), wanted };
+      } catch (error) {
+        if (tries === 1) hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
+        if (tries >= MAX_READS && (wanted !== undefined || line.own.size > 0)) break;
+      }
+      await sleep(retryDelayMs(tries, BACKOFF, hub.options.random), hub.clock);
+    }
+    return { wanted };
   }
 
   #arrived(topic: string, line: Line, offset: string, body: string): void {
@@ -193,6 +215,11 @@ export class Sequencer {
 
   #give({ message, publisher, own, resolve }: Waiting): void {
     resolve(fanOut(this.#topics.hub, message, publisher, own));
+  }
+
+  #giveAll(line: Line): void {
+    for (const waiting of line.own.values()) this.#give(waiting);
+    line.own.clear();
   }
 
   #prune(): void {

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { type PubSubWire, backendPubSub } from "../../state/pubsub/backend-pub-sub.ts";
+import { MemoryTopicLog } from "../../state/pubsub/topic-log.ts";
+import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
+import { message, rpc } from "../message.ts";
+import { createRouter } from "../router.ts";
+import { createTestRouter } from "../testing/test-router.ts";
+
+const Say = message("SAY", z.string());
+const Join = rpc("JOIN", z.string(), "JOINED", z.boolean());
+
+/** A broker whose connections and whose history fail when they are told to. */
+class Broker {
+  readonly #log: MemoryTopicLog;
+  readonly #wires = new Set<{ readonly heard: Map<string, (text: string) => void>; back: () => void; deaf: boolean }>();
+  readsFail = false;
+  subscribesFail = false;
+  reads = 0;
+  subscriptions = 0;
+
+  constructor(clock: ManualClock) {
+    this.#log = new MemoryTopicLog(() => clock.now(), () => "e");
+  }
+
+  wire(): PubSubWire & { deaf(): void; hears(): void } {
+    const heard = new Map<string, (text: string) => void>();
+    const mine = { heard, back: () => undefined as void, deaf: false };
+    this.#wires.add(mine);
+    const tell = (physical: string, text: string): void => {
+      for (const { heard: theirs, deaf } of this.#wires) if (!deaf) theirs.get(physical)?.(text);
+    };
+    return {
+      name: "test", maxMessageBytes: 1 << 20, bus: "bus", physical: (channel) => `c:${channel}`,
+      publish: async (physical, text) => tell(physical, text),
+      subscribe: async (physical, receive) => {
+        if (this.subscribesFail) throw new Error("away");
+        this.subscriptions++;
+        heard.set(physical, receive);
+      },
+      unsubscribe: async (physical) => void (this.subscriptions--, heard.delete(physical)),
+      onChange: (_lost, back) => void (mine.back = back),
+      close: async () => void this.#wires.delete(mine),
+      history: {
+        append: async (topic, body, options, announcement) => {
+          const offset = this.#log.append(topic, body, options);
+          if (announcement !== undefined) tell(announcement.physical, announcement.before + offset + announcement.after);
+          return offset;
+        },
+        read: async (topic, after, options, limit) => {
+          this.reads++;
+          if (this.readsFail) throw new Error("away");
+          return this.#log.read(topic, after, options, limit);
+        },
+      },
+      deaf: () => void (mine.deaf = true),
+      hears: () => ((mine.deaf = false), mine.back()),
+    };
+  }
+}
+
+function fleet() {
+  const clock = manualClock();
+  const broker = new Broker(clock);
+  const gaps: string[] = [];
+  const member = () => {
+    const wire = broker.wire();
+    const router = createRouter({ logger: false, clock, pubsub: backendPubSub(wire, { clock }), topics: { history: { match: /./ } }, heartbeat: false, sinks: [(event) => event.type === "pubsub.gap" && gaps.push(event.topic)] })
+      .rpc(Join, async (ctx) => (await ctx.topics.subscribe(ctx.payload), true));
+    return { wire, router, test: createTestRouter(router, { clock }) };
+  };
+  return { clock, broker, gaps, here: member(), there: member() };
+}
+
+const texts = (client: { outgoing(type?: string): { payload?: unknown }[] }): unknown[] => client.outgoing("SAY").map(({ payload }) => payload);
+
+describe("a topic whose history cannot be read for a while", () => {
+  it("is caught up when it can, though nothing more is published", async () => {
+    const { clock, broker, here, there } = fleet();
+    const client = await there.test.connect();
+    await client.request(Join, "a");
+    await here.router.publish("a", Say, "1");
+    there.wire.deaf();
+    await here.router.publish("a", Say, "2");
+    broker.readsFail = true;
+    there.wire.hears();
+    await clock.advanceAsync(60_000);
+    expect(texts(client)).toEqual(["1"]);
+    broker.readsFail = false;
+    await clock.advanceAsync(2000);
+    expect(texts(client)).toEqual(["1", "2"]);
+    const { reads } = broker;
+    await clock.advanceAsync(60_000);
+    expect(broker.reads).toBe(reads);
+  });
+
+  it("keeps messages for later, in order, and gives up those it knows of after a while", async () => {
+    const { clock, broker, gaps, here, there } = fleet();
+    const client = await there.test.connect();
+    await client.request(Join, "a");
+    const lose = async (text: string) => {
+      there.wire.deaf();
+      await here.router.publish("a", Say, text);
+      there.wire.hears();
+    };
+    broker.readsFail = true;
+    await lose("1");
+    await here.router.publish("a", Say, "2");
+    const own = there.router.publish("a", Say, "3");
+    await clock.advanceAsync(1000);
+    expect(texts(client)).toEqual([]);
+    broker.readsFail = false;
+    await clock.advanceAsync(2000);
+    expect(texts(client)).toEqual(["1", "2", "3"]);
+    await expect(own).resolves.toMatchObject({ ok: true, matched: 1, offset: "e:3" });
+
+    broker.readsFail = true;
+    gaps.length = 0;
+    await lose("4");
+    const late = there.router.publish("a", Say, "5");
+    await clock.advanceAsync(60_000);
+    await expect(late).resolves.toMatchObject({ ok: true, matched: 1, offset: "e:5" });
+    expect(texts(client)).toEqual(["1", "2", "3", "5"]);
+    expect(gaps).toContain("a");
+    await here.router.publish("a", Say, "6");
+    await client.request(Join, "a");
+    expect(texts(client)).toEqual(["1", "2", "3", "5", "6"]);
+  });
+
+  it("refuses a subscription, leaves nothing at the broker, and keeps no publisher waiting", async () => {
+    const { clock, broker, there } = fleet();
+    const client = await there.test.connect();
+    await there.router.publish("a", Say, "1");
+    const before = broker.subscriptions;
+    broker.readsFail = true;
+    const joining = client.request(Join, "a").catch((error: { code: string }) => error.code);
+    const published = there.router.publish("a", Say, "2");
+    await clock.advanceAsync(100);
+    await expect(joining).resolves.toBe("UNAVAILABLE");
+    await expect(published).resolves.toMatchObject({ ok: true, matched: 0 });
+    expect(broker.subscriptions).toBe(before);
+  });
+
+  it("is asked again when a client resumes; one that cannot be told is sent away to come back", async () => {
+    const { clock, broker, here, there } = fleet();
+    await here.router.publish("a", Say, "1");
+    await here.router.publish("a", Say, "2");
+    const resume = async () => {
+      const client = await there.test.connect();
+      client.sendRaw('{"type":"$ws:resume","payload":{"topics":{"a":"e:1"}}}');
+      await clock.advanceAsync(100);
+      return client;
+    };
+    broker.subscribesFail = true;
+    const patient = await resume();
+    broker.subscribesFail = false;
+    await clock.advanceAsync(1000);
+    expect(patient.outgoing()).toMatchObject([{ type: "$ws:resumed", payload: { topics: { a: { status: "ok" } } } }, { payload: "2" }]);
+    await patient.close();
+
+    broker.subscribesFail = true;
+    const unlucky = await resume();
+    await clock.advanceAsync(60_000);
+    expect(unlucky.closed).toEqual({ code: 1013, reason: "the broker is away" });
+    expect(unlucky.outgoing()).toEqual([]);
+  });
+});
