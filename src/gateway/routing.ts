@@ -1,9 +1,7 @@
 /** Finds the route of a request, and what to say when there is none. */
 
-import { RegExpRouter } from "hono/router/reg-exp-router";
-import { SmartRouter } from "hono/router/smart-router";
-import { TrieRouter } from "hono/router/trie-router";
 import type { Router } from "hono/router";
+import { createRouter } from "#router";
 import type { CompiledRoute } from "./internals.ts";
 
 export type TrailingSlash = "alias" | "redirect" | "strict";
@@ -26,7 +24,7 @@ export interface RouteTable<T> {
 
 /** `entry` makes what a match gives. The underlying routers are built by the first match, so a table is cheap to make. */
 export function createRouteTable<T>(routes: readonly CompiledRoute[], slash: TrailingSlash, entry: (route: CompiledRoute) => T): RouteTable<T> {
-  const router: Router<T> = new SmartRouter({ routers: [new RegExpRouter(), new TrieRouter()] });
+  const router: Router<T> = createRouter();
   const methods = new Set<string>();
   const preflights = new Map<T, CompiledRoute["preflight"]>();
   for (const route of routes) {

@@ -16,15 +16,13 @@ import { slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { value } from "../../../state/algorithms/value.ts";
 import { leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "../../../state/lease/lease-command.ts";
 import type { Algorithm } from "../../../state/contracts.ts";
+import { MAX_BYTES } from "./max-bytes.ts";
 import type { WireAlgorithm } from "./wire.ts";
 
 /** Limits: what an object of one limited subject needs. Those with leases take every command of those without. */
 export const limitAlgorithms: readonly Algorithm[] = [leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, slidingLog, calendarWindow] as readonly Algorithm[];
 
 export const circuitAlgorithms: readonly Algorithm[] = [circuit] as readonly Algorithm[];
-
-/** Largest value of `get` and `set`, in bytes. */
-export const MAX_BYTES = 1_048_576;
 
 /** A function, so that a Worker without such an object carries none of them. */
 export function allAlgorithms(): readonly Algorithm[] {
