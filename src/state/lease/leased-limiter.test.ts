@@ -258,6 +258,30 @@ describe("leased limiter: demand", () => {
 });
 
 describe("leased limiter: lifetimes and returns", () => {
+  it("leases of a fixed window only what its end leaves time for", async () => {
+    const bed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    const sizes = async (forMs: number): Promise<number[]> => {
+      const from = bed.sent().length;
+      await bed.warm(5, forMs);
+      return bed.sent().slice(from).flatMap(({ lease, waiting }) => (lease > (waiting as unknown as number) ? [lease] : []));
+    };
+    expect(Math.max(...await sizes(9990))).toBeGreaterThan(80);
+    expect(Math.max(0, ...await sizes(8))).toBeLessThanOrEqual(50);
+    await bed.limiter.close();
+    expect(bed.limiter.stats().expired).toBeLessThanOrEqual(50);
+  });
+
+  it("asks for what will surely be spent of a rolling window as callers would who wait", async () => {
+    const bed = bench({ limit: { algorithm: "sliding-window", max: 16_000, windowMs: 16_000 } });
+    await bed.warm(20, 300);
+    const { lease, waiting } = last(bed.sent().filter((command) => "lease" in command)) as { lease: number; waiting: number };
+    expect(lease).toBeGreaterThan(200);
+    expect(waiting).toBe(lease);
+    const fixed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    await fixed.warm(20, 300);
+    expect((last(fixed.sent().filter((command) => "lease" in command)) as { waiting: number }).waiting).toBeLessThan(20);
+  });
+
   it("gives back what is idle for a target, forgets it first, and leaves no timer", async () => {
     const bed = bench({}, { answer: "async" });
     await hold(bed);
