@@ -10,7 +10,7 @@ import { mergeFields, newFields, setField, type Fields } from "./fields.ts";
 import { CALL_KEYS, INPUT_SLOTS, searchOf, type InputSlot, type Plan } from "./plan.ts";
 import { isJson } from "./answer.ts";
 import { validate } from "./schema.ts";
-import { compileTemplate, type UrlTemplate } from "./template.ts";
+import { compileTemplate, type Expanded, type UrlTemplate } from "./template.ts";
 
 /** Of an input: path and query of a page, whole. */
 export const NEXT_URL: unique symbol = Symbol.for("sluice.next-url");
@@ -73,6 +73,11 @@ const SLOT_RECORDS: ReadonlySet<InputSlot> = /* @__PURE__ */ new Set<InputSlot>(
 function build(call: Call, input: CallInput): MaybePromise<Prepared> {
   const { plan } = call;
   const target = targetOf(plan, input);
+  return isPromise(target) ? (call.scope.bound(target) as Promise<TransportTarget>).then((ready) => address(call, input, ready)) : address(call, input, target);
+}
+
+function address(call: Call, input: CallInput, target: TransportTarget): MaybePromise<Prepared> {
+  const { plan } = call;
   const headers = newFields(plan.headers);
   if (input.headers !== undefined) mergeFields(headers, input.headers, "INPUT_INVALID");
   headers["accept"] ??= plan.kind === "sse" ? "text/event-stream" : plan.kind === "graphql" ? "application/graphql-response+json, application/json" : "application/json, */*;q=0.5";
@@ -99,14 +104,18 @@ function finish(call: Call, plan: Plan, input: CallInput, target: TransportTarge
   return { input, target, method: plan.method, headers, body, idempotencyKey };
 }
 
-function targetOf(plan: Plan, input: CallInput): TransportTarget {
+function targetOf(plan: Plan, input: CallInput): MaybePromise<TransportTarget> {
   const template = plan.template ?? dynamicTemplate(plan);
   const next = (input as Record<symbol, unknown>)[NEXT_URL];
   if (typeof next === "string") {
     const at = next.indexOf("?");
     return { origin: template.origin, pathname: at === -1 ? next : next.slice(0, at), search: at === -1 ? "" : next.slice(at) };
   }
-  const { pathname, search } = template.expand(input.params);
+  const expanded = template.expand(input.params);
+  return isPromise(expanded) ? expanded.then((late) => joined(plan, template, input, late)) : joined(plan, template, input, expanded);
+}
+
+function joined(plan: Plan, template: UrlTemplate, input: CallInput, { pathname, search }: Expanded): TransportTarget {
   const rest = input.query === undefined && plan.template !== undefined ? plan.staticSearch : searchOf(template, plan.query, checkQuery(input.query), plan.arrayFormat);
   return { origin: template.origin, pathname, search: search === "" ? rest : rest === "" ? search : `${search}&${rest.slice(1)}` };
 }

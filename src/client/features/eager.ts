@@ -6,6 +6,7 @@ import * as pages from "../pages.ts";
 import * as bodies from "../rare-bodies.ts";
 import * as redirects from "../redirects.ts";
 import * as sinks from "../sink-lines.ts";
+import * as templates from "../rare-templates.ts";
 import * as targets from "../targets.ts";
 import * as views from "../views.ts";
 import * as auth from "./auth.ts";
@@ -24,6 +25,7 @@ export const features: Features = {
   bodies: () => bodies,
   redirects: () => redirects,
   targets: () => targets,
+  templates: () => templates,
   guarded: () => guarded,
   views: () => views,
   sinks: () => sinks,

@@ -7,6 +7,7 @@ import type * as pages from "../pages.ts";
 import type * as bodies from "../rare-bodies.ts";
 import type * as redirects from "../redirects.ts";
 import type * as sinks from "../sink-lines.ts";
+import type * as templates from "../rare-templates.ts";
 import type * as targets from "../targets.ts";
 import type * as views from "../views.ts";
 import type * as auth from "./auth.ts";
@@ -24,6 +25,7 @@ export interface Features {
   bodies(): MaybePromise<typeof bodies>;
   redirects(): MaybePromise<typeof redirects>;
   targets(): MaybePromise<typeof targets>;
+  templates(): MaybePromise<typeof templates>;
   guarded(): MaybePromise<typeof guarded>;
   views(): MaybePromise<typeof views>;
   sinks(): MaybePromise<typeof sinks>;
