@@ -13,7 +13,7 @@ test("what is expanded here is what the library makes of it", async () => {
     } catch {
       return;
     }
-    const context = { x, y, "z.z": z };
+    const context = { x, y, "z.z": z } as Record<string, string>;
     const [path, query = ""] = text.replace("?z=1", "").split(/(?=\{[?&])/).reduce<string[]>((all, part, i) => (i === 0 ? [part] : [all[0]!, (all[1] ?? "") + (all[1] === undefined ? part.replace("{&", "{?") : part)]), []);
     expect([url.pathname, url.search]).toEqual([parseTemplate(path!).expand(context), parseTemplate(query).expand(context).replace(/^&/, "?")]);
   }), { numRuns: 3000 });

@@ -1,5 +1,6 @@
 /** Every part at once: for servers, where a first call should not wait for files. */
 
+import * as checks from "../checks.ts";
 import * as graphql from "../graphql.ts";
 import * as guarded from "../guarded.ts";
 import * as pages from "../pages.ts";
@@ -25,6 +26,7 @@ export const features: Features = {
   bodies: () => bodies,
   redirects: () => redirects,
   targets: () => targets,
+  checks: () => checks,
   templates: () => templates,
   guarded: () => guarded,
   views: () => views,

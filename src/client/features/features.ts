@@ -1,6 +1,7 @@
 /** What a call may need beside asking. On servers it is all there at once; in a browser's bundle each part loads when it is first used. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
+import type * as checks from "../checks.ts";
 import type * as graphql from "../graphql.ts";
 import type * as guarded from "../guarded.ts";
 import type * as pages from "../pages.ts";
@@ -25,6 +26,7 @@ export interface Features {
   bodies(): MaybePromise<typeof bodies>;
   redirects(): MaybePromise<typeof redirects>;
   targets(): MaybePromise<typeof targets>;
+  checks(): MaybePromise<typeof checks>;
   templates(): MaybePromise<typeof templates>;
   guarded(): MaybePromise<typeof guarded>;
   views(): MaybePromise<typeof views>;

@@ -12,6 +12,7 @@ export const features: Features = {
   bodies: () => import("../rare-bodies.ts"),
   redirects: () => import("../redirects.ts"),
   targets: () => import("../targets.ts"),
+  checks: () => import("../checks.ts"),
   templates: () => import("../rare-templates.ts"),
   guarded: () => import("../guarded.ts"),
   views: () => import("../views.ts"),
