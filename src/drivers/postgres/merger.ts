@@ -7,7 +7,8 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import { Deadline, type Deadlines, deadlinesOf } from "../../state/deadlines.ts";
+import { Deadline, type Deadlines } from "../../state/deadline.ts";
+import { deadlinesOf } from "../../state/deadlines.ts";
 import type { PostgresConnection, Row } from "./client.ts";
 import { isRefused } from "./failure.ts";
 import { Composer, type Part, partOf } from "./parts.ts";
