@@ -63,8 +63,8 @@ export interface Plan {
   readonly streams: boolean;
   /** May be sent twice by its method, or because it is a GraphQL query. */
   readonly repeatable: boolean;
-  /** Nothing but asking: the short way through the pipeline. */
-  readonly plain: boolean;
+  /** Limits, credentials or hedging: more than asking. */
+  readonly guarded: boolean;
 }
 
 const KEYS: readonly string[] = [
@@ -128,7 +128,7 @@ export function compilePlan(config: StitchConfig, runtime: Runtime, own: StitchC
     redirect: checkRedirect(config.redirect),
     propagate: checkPropagate(config.propagate),
     repeatable: retry.methods.has(method) || (kind === "graphql" && !isMutation(config.document as string)),
-    plain: throttle === undefined && runtime.throttleRules === undefined && circuit === undefined && auth === undefined && cache === undefined && hooks === NO_HOOKS && config.hedge === undefined && retry.attempts === 1,
+    guarded: throttle !== undefined || runtime.throttleRules !== undefined || circuit !== undefined || auth !== undefined || (config.hedge !== undefined && config.hedge !== false && !streams),
   };
   return Object.freeze(plan);
 }

@@ -1,10 +1,13 @@
 /** Every part at once: for servers, where a first call should not wait for files. */
 
-import * as addresses from "../../core/public-address.ts";
 import * as graphql from "../graphql.ts";
+import * as guarded from "../guarded.ts";
 import * as pages from "../pages.ts";
 import * as bodies from "../rare-bodies.ts";
 import * as redirects from "../redirects.ts";
+import * as sinks from "../sink-lines.ts";
+import * as targets from "../targets.ts";
+import * as views from "../views.ts";
 import * as auth from "./auth.ts";
 import * as cache from "./cache.ts";
 import type { Features } from "./features.ts";
@@ -20,5 +23,8 @@ export const features: Features = {
   graphql: () => graphql,
   bodies: () => bodies,
   redirects: () => redirects,
-  addresses: () => addresses,
+  targets: () => targets,
+  guarded: () => guarded,
+  views: () => views,
+  sinks: () => sinks,
 };

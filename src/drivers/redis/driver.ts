@@ -9,7 +9,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { type BatchPart, failedReplies, replay, settleParts, unwrittenReplies } from "../../state/replay.ts";
+import { type BatchPart, failedReplies, replay, settleParts, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import { acknowledged } from "./acknowledged.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -25,7 +25,7 @@ import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { type Sentinel, cellsOf, runRows, stepRow } from "./rows.ts";
+import { type Sentinel, cellsOf, runRows } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {

@@ -2,7 +2,7 @@
  * Purges as numbers: each gets one (`next`), and leaves it on what it purges (`mark`). A fill that began before a purge
  * carries a smaller number than the mark and is dropped when it wants to be written.
  *
- * Numbers grow across the loss of a record, as they begin at `floor(now) * 1024`. Marks of more prefixes than are kept
+ * Numbers grow across the loss of a record, as they begin at `(floor(now) + 1) * 1024`, above 0 also on a clock that begins there. Marks of more prefixes than are kept
  * become one mark on everything: then fills are dropped that need not be, which costs a miss.
  */
 
@@ -39,6 +39,10 @@ export const purgeMarks: Algorithm<PurgeMarksState, PurgeMarksCommand, number> =
   decode,
 });
 
+function firstNumber(seen: number): number {
+  return (Math.max(0, seen) + 1) * 1024;
+}
+
 function step(before: PurgeMarksState | undefined, command: PurgeMarksCommand, now: number): Step<PurgeMarksState, number> {
   const seen = Math.floor(now);
   const same = (reply: number): Step<PurgeMarksState, number> => ({ state: before, reply, expiresAt: before === undefined ? undefined : expiry(before) });
@@ -46,9 +50,9 @@ function step(before: PurgeMarksState | undefined, command: PurgeMarksCommand, n
   const { last, prefixes } = before ?? { last: 0, prefixes: [] };
   switch (command.type) {
     case "current":
-      return same(before === undefined ? seen * 1024 - 1 : last);
+      return same(before === undefined ? firstNumber(seen) - 1 : last);
     case "next": {
-      const purge = Math.max(last + 1, seen * 1024);
+      const purge = Math.max(last + 1, firstNumber(seen));
       return next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) + KEEP_MS }, purge);
     }
     case "mark": {

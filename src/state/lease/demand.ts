@@ -29,6 +29,16 @@ export class Demand {
     this.seen += cost;
   }
 
+  /** `units` were wanted before {@link foldsAt}. */
+  add(units: number): void {
+    this.seen += units;
+  }
+
+  /** Until then the rate is what it is, whatever is wanted. */
+  get foldsAt(): number {
+    return this.since + this.targetMs;
+  }
+
   /** Units that will be used within `useMs`. */
   expected(now: number): number {
     const elapsed = now - this.since;

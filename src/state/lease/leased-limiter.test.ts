@@ -112,6 +112,40 @@ describe("leased limiter: asking and spending", () => {
     expect(order).toEqual(["large", "small"]);
   });
 
+  it("counts every unit once, wherever it was spent from, and says what is left", async () => {
+    const bed = bench();
+    await hold(bed);
+    let { spent, held } = bed.limiter.stats();
+    for (let call = 0; call < 300; call++) {
+      const cost = 1 + (call % 3);
+      const decision = await bed.check(cost);
+      expect(decision).toMatchObject({ allowed: true, limit: 1000, remaining: expect.any(Number) as number });
+      spent += cost;
+      if (call % 7 === 0) {
+        held = bed.limiter.stats().held;
+        expect(decision.remaining).toBeGreaterThanOrEqual(held);
+        expect(bed.limiter.stats().spent).toBe(spent);
+        identity(bed.limiter);
+      }
+      if (call % 5 === 0) await bed.clock.advanceAsync(3);
+    }
+    await bed.limiter.close();
+    const { granted, returned } = bed.limiter.stats();
+    expect([bed.limiter.stats().held, granted - returned]).toEqual([0, spent]);
+  });
+
+  it("calls a key in the store by the name it is given, which it asks for once while it remembers the key", async () => {
+    const asked: string[] = [];
+    const bed = bench({ name: (key) => (asked.push(key), `rl:${key}`) });
+    await hold(bed);
+    expect(asked).toEqual(["k"]);
+    expect(new Set(bed.driver.batches.flatMap(({ operations }) => operations.map(({ key }) => key)))).toEqual(new Set(["rl:k"]));
+    await bed.check(0);
+    expect(last(bed.driver.batches).operations[0]?.key).toBe("rl:k");
+    for (const key of ["a", "b", "a"]) await bed.check(1, key);
+    expect(asked).toEqual(["k", "a", "b"]);
+  });
+
   it("has at most one request on its way, however low it runs", async () => {
     const bed = bench();
     await hold(bed);

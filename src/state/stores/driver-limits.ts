@@ -9,7 +9,7 @@ import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, Limi
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { checkCost } from "../limit-policy.ts";
 import { countingWindow } from "./counting-window.ts";
-import type { LeasedLimits } from "./leased-limits.ts";
+import type { LeasedLimits, NameOf } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import type { DriverRateLimitStore, RateLimitStoreOptions } from "./rate-limit-store.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -60,10 +60,10 @@ export class DriverLimits implements DriverRateLimitStore {
 
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
-    const leased = this.#leases?.of(policy, ready.limit);
+    const leased = this.#leases?.of(policy, ready.limit, this.#name);
     if (leased !== undefined) {
-      const { limit } = leased;
-      return leased.check(limit.keySuffix === ready.limit.keySuffix ? this.#known(key, ready) : this.#key(key, limit.keySuffix), checkCost(limit, cost));
+      if (this.#destroyed) this.#key(key, "");
+      return leased.check(key, checkCost(leased.limit, cost));
     }
     return this.#charge(key, ready, cost);
   }
@@ -138,6 +138,8 @@ export class DriverLimits implements DriverRateLimitStore {
     ready.keys.set(key, built);
     return built;
   }
+
+  readonly #name: NameOf = (key, suffix) => this.#key(key, suffix);
 
   /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
   #key(key: string, suffix: string): string {
