@@ -115,6 +115,8 @@ class RedisDriver implements RedisStateDriver {
       maxBatchKeys: SCRIPT_KEYS,
       lanes: 2,
       spreadKeys: 96,
+      // The keys of a fill have no common slot.
+      cacheFills: !connection.cluster,
       replicas: connection.replicas !== undefined,
     });
   }
@@ -309,15 +311,18 @@ class RedisDriver implements RedisStateDriver {
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
     const keys: string[] = [];
     const args: string[] = [];
+    let commands = 0;
     for (const { key, operation } of list) {
       for (const command of operation.commands) {
         keys.push(key);
+        for (const more of algorithm.moreKeys?.(command as never) ?? []) keys.push(this.physical(more));
         args.push(...algorithm.toArgs(command as never));
+        commands++;
       }
     }
     const answer = await this.evaluate(algorithm.script, keys, args);
     if (!Array.isArray(answer)) throw unknownShape();
-    const failed = failedWrites(answer, keys.length);
+    const failed = failedWrites(answer, commands);
     let next = 0;
     for (const { at, operation } of list) {
       replies[at] = operation.commands.map((command) => {
