@@ -87,18 +87,6 @@ export class Redactor {
     return this.text(`${bare.slice(0, at)}?${query.join("&")}`);
   }
 
-  /** A JSON text or form with secret fields masked, cut to `maxBytes`. What is neither is masked by known secrets alone. */
-  body(text: string, maxBytes: number): string {
-    let shown = text;
-    try {
-      shown = JSON.stringify(this.value(JSON.parse(text)));
-    } catch {
-      shown = text.replace(/(^|&)([^=&]*)=([^&]*)/g, (pair, lead: string, name: string) => (this.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
-    }
-    shown = this.text(shown);
-    return shown.length > maxBytes ? `${shown.slice(0, maxBytes)}...` : shown;
-  }
-
   /** A copy of plain data with secret fields masked. */
   value(value: unknown, depth = 0): unknown {
     if (typeof value === "string") return this.text(value);
@@ -149,7 +137,7 @@ function percentEncoded(secret: string): string {
   }
 }
 
-function plain(name: string): string {
+export function plain(name: string): string {
   try {
     return decodeURIComponent(name.replaceAll("+", " "));
   } catch {

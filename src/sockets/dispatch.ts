@@ -33,21 +33,22 @@ export function dispatch(connection: Connection, data: string | Uint8Array, byte
     return void connection.sendError("UNIMPLEMENTED", "no handler for this type", { type: type.slice(0, MAX_TYPE_ECHO) }, {}, envelope.correlationId, envelope.correlationId !== undefined);
   }
   const { correlationId } = envelope;
+  const { work } = connection;
   if (route.kind === "rpc") {
     if (correlationId !== undefined) {
       // The call that runs answers both.
-      if (connection.call(correlationId) !== undefined) return;
-      const answer = connection.rememberedAnswer(correlationId);
+      if (work.call(correlationId) !== undefined) return;
+      const answer = work.rememberedAnswer(correlationId);
       if (answer !== undefined) return void connection.outbox.write(answer);
     }
-    if (connection.callsInFlight >= hub.options.rpc.maxInFlight) return void connection.sendError("RESOURCE_EXHAUSTED", "too many calls in flight", { limit: hub.options.rpc.maxInFlight }, {}, correlationId, correlationId !== undefined);
+    if (work.callsInFlight >= hub.options.rpc.maxInFlight) return void connection.sendError("RESOURCE_EXHAUSTED", "too many calls in flight", { limit: hub.options.rpc.maxInFlight }, {}, correlationId, correlationId !== undefined);
   }
   const { maxPending } = hub.options.limits;
-  if (connection.pending >= maxPending) {
-    hub.limitExceeded({ type: "backpressure", clientId: connection.clientId, ws: connection.socket, observed: connection.pending + 1, limit: maxPending, direction: "in" });
+  if (work.pending >= maxPending) {
+    hub.limitExceeded({ type: "backpressure", clientId: connection.clientId, ws: connection.socket, observed: work.pending + 1, limit: maxPending, direction: "in" });
     return void connection.sendError("RESOURCE_EXHAUSTED", "too many messages wait", undefined, {}, correlationId, route.kind === "rpc" && correlationId !== undefined);
   }
-  connection.admit(jobOf(connection, route, envelope), route.ordered);
+  work.admit(jobOf(connection, route, envelope), route.ordered);
 }
 
 function traceOf(envelope: Envelope): { traceparent?: string } {
@@ -87,14 +88,14 @@ export function runJob(job: Job): void {
     return ended(job, error, true);
   }
   if (!isPromise(work) && job.tail === undefined) return ended(job, undefined, false);
-  connection.activate(job);
+  connection.work.activate(job);
   job.armDeadline();
   const tail = job.tail;
   Promise.resolve(work)
     // What a middleware did not wait for still belongs to the message.
     .then(() => (tail === undefined && job.tail === undefined ? undefined : job.tail))
     .then(() => ended(job, undefined, false), (error: unknown) => ended(job, error, true))
-    .finally(() => connection.settled(job));
+    .finally(() => connection.work.settled(job));
 }
 
 /** Middleware in order, then `last`. Without middleware there is nothing but `last`. */
@@ -234,7 +235,7 @@ function ended(job: Job, error: unknown, failed: boolean): void {
     job.fail("INTERNAL", "the call ended without an answer");
     code = "INTERNAL";
   }
-  connection.finish(job, code);
+  connection.work.finish(job, code);
 }
 
 /** Sends what an error of a handler means, and gives its code. */

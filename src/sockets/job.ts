@@ -1,6 +1,6 @@
 /** One message being handled: its deadline, its signal, and for a call the one answer. */
 
-import { Deadline } from "../state/deadlines.ts";
+import { Deadline } from "../state/deadline.ts";
 import type { Connection } from "./connection.ts";
 import { type ErrorOptions, type ErrorPayload, allowsRetryAfter, isErrorCode, retryableByDefault } from "./errors.ts";
 import { type Frame, type OutMeta, encodeFrame } from "./frame.ts";
@@ -114,7 +114,7 @@ export class Job extends Deadline {
     if (this.isRpc) this.fail("DEADLINE_EXCEEDED", "the deadline has passed");
     else this.connection.hub.reportError(new DOMException(`the handler of ${this.type} took longer than its limit`, "TimeoutError"), this.connection, this.type, "DEADLINE_EXCEEDED");
     this.abort(timeoutReason());
-    this.connection.finish(this, "DEADLINE_EXCEEDED");
+    this.connection.work.finish(this, "DEADLINE_EXCEEDED");
   }
 
   /** The client does not want the answer any more. */
@@ -122,7 +122,7 @@ export class Job extends Deadline {
     if (this.answered || this.finished) return;
     this.fail("CANCELLED", "the call was aborted");
     this.abort(new DOMException("the call was aborted by the client", "AbortError"));
-    this.connection.finish(this, "CANCELLED");
+    this.connection.work.finish(this, "CANCELLED");
   }
 
   /** An error for the client: for a call the terminal frame, for an event one of several. */
@@ -139,7 +139,6 @@ export class Job extends Deadline {
     this.#flushProgress();
     this.answered = true;
     this.#remember(this.connection.sendError(code, message, details, options, this.correlationId, true));
-    this.connection.answered(this, code);
   }
 
   reply(payload: unknown, options?: AnySendOptions): Promise<SendResult> {
@@ -147,7 +146,7 @@ export class Job extends Deadline {
     this.#flushProgress();
     this.answered = true;
     const response = (this.route as Route).descriptor.response!;
-    const result = transmit(
+    return transmit(
       this.connection, response, payload, this.#meta(), options,
       (error) => {
         this.connection.hub.reportError(error, this.connection, this.type, "OUTBOUND_VALIDATION");
@@ -155,8 +154,6 @@ export class Job extends Deadline {
       },
       undefined, response.type, (frame) => this.#remember(frame),
     );
-    this.connection.answered(this, "OK");
-    return result;
   }
 
   progress(payload: unknown, options?: { readonly throttleMs?: number }): Promise<SendResult> {
@@ -216,7 +213,7 @@ export class Job extends Deadline {
   }
 
   #remember(frame: Frame | undefined): void {
-    if (frame !== undefined && this.correlationId !== undefined) this.connection.remember(this.correlationId, frame);
+    if (frame !== undefined && this.correlationId !== undefined) this.connection.work.remember(this.correlationId, frame);
   }
 }
 

@@ -296,7 +296,7 @@ export class RouterCore implements HubSource {
       data: connection.data,
       ip: connection.request.ip,
       topics: connection.ownTopics?.list() ?? [],
-      pending: connection.pending,
+      pending: connection.ownWork?.pending ?? 0,
       bufferedBytes: connection.outbox.buffered,
       close: (code: number = CLOSE.normal, reason = "") => hub.closeByUser(connection, code, reason),
     })));

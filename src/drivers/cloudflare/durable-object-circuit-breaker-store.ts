@@ -3,7 +3,8 @@
 import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities } from "../../state/contracts.ts";
 import { createCombiner } from "../../state/combiner.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
-import { type DurableObjectOptions, objectPerKeyDriver } from "./driver.ts";
+import { objectPerKeyDriver } from "./driver.ts";
+import type { DurableObjectOptions } from "./object-calls.ts";
 import type { DurableObjectNamespaceLike } from "./types.ts";
 
 export interface DurableObjectCircuitBreakerStoreOptions extends DurableObjectOptions, Pick<CircuitBreakerStoreOptions, "policy" | "random"> {}

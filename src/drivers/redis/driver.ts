@@ -9,7 +9,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { type BatchPart, failedReplies, replay, settleParts, unwrittenReplies } from "../../state/replay.ts";
+import { type BatchPart, failedReplies, replay, settleParts, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import { acknowledged } from "./acknowledged.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
@@ -26,7 +26,7 @@ import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { type Sentinel, cellsOf, runRows, stepRow } from "./rows.ts";
+import { type Sentinel, cellsOf, runRows } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
@@ -120,6 +120,8 @@ class RedisDriver implements RedisStateDriver {
       maxBatchKeys: SCRIPT_KEYS,
       lanes: 2,
       spreadKeys: 96,
+      // The keys of a fill have no common slot.
+      cacheFills: !connection.cluster,
       replicas: connection.replicas !== undefined,
     });
   }
@@ -326,15 +328,18 @@ class RedisDriver implements RedisStateDriver {
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
     const keys: string[] = [];
     const args: string[] = [];
+    let commands = 0;
     for (const { key, operation } of list) {
       for (const command of operation.commands) {
         keys.push(key);
+        for (const more of algorithm.moreKeys?.(command as never) ?? []) keys.push(this.physical(more));
         args.push(...algorithm.toArgs(command as never));
+        commands++;
       }
     }
     const answer = await this.evaluate(algorithm.script, keys, args);
     if (!Array.isArray(answer)) throw unknownShape();
-    const failed = failedWrites(answer, keys.length);
+    const failed = failedWrites(answer, commands);
     let next = 0;
     for (const { at, operation } of list) {
       replies[at] = operation.commands.map((command) => {

@@ -6,6 +6,7 @@ import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { type CacheEntryCommand, cacheEntry } from "../algorithms/cache-entry.ts";
 import { type KeySetCommand, keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
+import { type PurgeNumberCommand, purgeNumber } from "../algorithms/purge-number.ts";
 import { createCombiner } from "../combiner.ts";
 import type { CacheRecord, StateDriver } from "../contracts.ts";
 import { cacheStoreOn } from "./cache-store.ts";
@@ -179,10 +180,28 @@ describe("algorithms of the cache", () => {
     });
     expect(sets.violations).toEqual([]);
     const marks = await verifyAlgorithm(purgeMarks, {
-      isRefusal: () => false, isPeek: ({ type }) => type === "read" || type === "current", invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
-      commands: ({ pick }) => [{ type: "next" } as const, { type: "current" } as const, { type: "mark", purge: pick(1, 99) } as const, { type: "mark", purge: pick(1, 99), prefix: `p${pick(0, 90)}` } as const, { type: "read", name: `p${pick(0, 9)}` } as const][pick(0, 4)] as never,
+      isRefusal: () => false, isPeek: ({ type }) => type === "read", invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }) => [{ type: "mark", purge: pick(1, 99) } as const, { type: "mark", purge: pick(1, 99), prefix: `p${pick(0, 90)}` } as const, { type: "read", name: `p${pick(0, 9)}` } as const][pick(0, 2)] as never,
     });
     expect(marks.violations).toEqual([]);
+    const numbers = await verifyAlgorithm(purgeNumber, {
+      isRefusal: () => false, isPeek: () => false, invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }): PurgeNumberCommand => (pick(0, 1) === 0 ? { type: "next" } : { type: "current" }),
+    });
+    expect(numbers.violations).toEqual([]);
+  });
+
+  test("a purge's number is above all that were current before it, also when the record is lost or the clock goes back", () => {
+    let state: Parameters<typeof purgeNumber.step>[0];
+    const ask = (type: "next" | "current", now: number): number => {
+      const step = purgeNumber.step(state, { type }, now);
+      state = step.state;
+      return step.reply.last;
+    };
+    const first = ask("current", 5000);
+    expect([ask("current", 9000), ask("next", 4000), ask("current", 4000)]).toEqual([first, first + 1, first + 1]);
+    state = undefined;
+    expect(ask("current", 5001)).toBeGreaterThan(first + 1);
   });
 
   test("more prefixes than are kept count as everything", () => {

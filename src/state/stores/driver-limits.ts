@@ -14,6 +14,9 @@ import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import type { DriverRateLimitStore, RateLimitStoreOptions } from "./rate-limit-store.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
+/** What limits need of a driver. */
+export type LimitDriver = Pick<StateDriver, "name" | "capabilities" | "run" | "runSync" | "table">;
+
 type Leases = Pick<LeasedLimits, "of" | "close" | "stats">;
 
 export interface DriverLimitsOptions extends Omit<RateLimitStoreOptions, "lease"> {
@@ -37,7 +40,7 @@ export class DriverLimits implements DriverRateLimitStore {
   #era = 0;
   #kept = 0;
 
-  constructor(driver: StateDriver, options: DriverLimitsOptions = {}) {
+  constructor(driver: LimitDriver, options: DriverLimitsOptions = {}) {
     if (!driver.capabilities.atomic) {
       throw new StoreError("STORE_CAPABILITY", `the driver "${driver.name}" cannot carry exact limits: its steps are not atomic; use one whose are, such as a Durable Object or memory`);
     }
