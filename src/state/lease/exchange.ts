@@ -12,8 +12,11 @@ import type { LimitLeaseGrant } from "./lease-command.ts";
 import type { LeaseTerms } from "./lease-limit.ts";
 import type { LeaseEvent } from "./leased-decision.ts";
 
-/** A driver that knows when its backend has lost its records says so by another `runId`, before the first reply of the new run. */
-export type LeaseDriver = StateDriver & { readonly runId?: string };
+/**
+ * A driver that knows when its backend has lost its records says so by another `runId`, before the first reply of the new run; one
+ * that knows how many processes lease from it, as last seen, says `holders`.
+ */
+export type LeaseDriver = StateDriver & { readonly runId?: string; readonly holders?: number };
 
 /** How a request ended. */
 export type AskEnd =

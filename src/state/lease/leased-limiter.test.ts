@@ -449,6 +449,27 @@ describe("leased limiter: a store that fails", () => {
     expect(await count(60, "unknown")).toBe(25);
   });
 
+  it("takes a smaller part where its driver has seen more holders, and goes on with the part that a count began with", async () => {
+    const clock = manualClock();
+    const driver: ScriptedDriver & { holders?: number } = scriptedDriver({ clock, answer: "async" });
+    const limiter = createLeasedLimiter({ driver, limit: { ...WINDOW, max: 100 }, clock, failMode: "local", instances: 2 });
+    const count = async (calls: number, key: string): Promise<number> => {
+      let allowed = 0;
+      for (let i = 0; i < calls; i++) if ((await limiter.check(key)).allowed) allowed++;
+      return allowed;
+    };
+    driver.run = () => Promise.reject(boom);
+    expect(await count(10, "few")).toBe(10);
+    driver.holders = 8;
+    expect(await count(60, "many")).toBe(13);
+    expect(await count(60, "few")).toBe(40);
+    driver.holders = 1;
+    expect(await count(60, "at least as configured")).toBe(50);
+    await clock.advanceAsync(10_000);
+    driver.holders = 8;
+    expect(await count(60, "few")).toBe(13);
+  });
+
   it("takes a malformed grant for a failure", async () => {
     const { clock, driver, check, limiter } = bench({}, { answer: "hand" });
     const call = expect(check()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
