@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../testing/manual-clock.ts";
+import { scriptedDriver } from "../../testing/scripted-driver.ts";
 import { verifyAlgorithm } from "../../testing/verify-algorithm.ts";
 import { verifyCacheStoreContract } from "../../testing/verify-cache-store.ts";
 import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
@@ -120,6 +121,34 @@ describe("the cache on a driver", () => {
     await cache.purge({ all: true });
     await cache.write("k", record(), await token());
     expect(await cache.read("k"), "its own purges it knows").toBeDefined();
+  });
+
+  test.each(["open", "lock"] as const)("a lock that comes after %s was given up on is freed", async (verb) => {
+    const clock = manualClock();
+    const driver = scriptedDriver({ clock });
+    const combiner = createCombiner(driver, { clock, timeoutMs: 1000 });
+    const cache = cacheStoreOn(driver, { clock, run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
+    /** Answers all that is asked, and what follows from that. */
+    const answerAll = async (): Promise<void> => {
+      for (let i = 0; i < 5; i++) {
+        for (const batch of driver.pending) batch.answer();
+        await clock.advanceAsync(0);
+      }
+    };
+    const gone = expect(Promise.resolve(cache[verb]("k", 60_000))).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
+    // `lock` asks for the purge number first.
+    await clock.advanceAsync(0);
+    if (verb === "lock") {
+      driver.pending[0]?.answer();
+      await clock.advanceAsync(0);
+    }
+    await clock.advanceAsync(1000);
+    await gone;
+    expect(driver.pending.length, "the batch that was given up on").toBe(1);
+    await answerAll();
+    const next = Promise.resolve(cache.open("k", 60_000));
+    await answerAll();
+    expect((await next).fill?.kind, "nobody holds the lock").toBe("fill");
   });
 
   test("an entry that lost its tag is not dropped by it", async () => {
