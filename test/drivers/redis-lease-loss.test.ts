@@ -7,7 +7,8 @@ import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/driver
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import type { LimitPolicy } from "../../src/state/contracts.ts";
 import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
-import { type LeasedLimiter, createLeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
+import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";
+import type { LeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
 import { until } from "../servers/process.ts";
 import { type RedisServer, redisCommand, startRedis } from "../servers/redis.ts";
 

@@ -2,7 +2,7 @@
 
 import { checkFunction, checkInteger } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
-import { createCombiner } from "../../state/combiner.ts";
+import { DirectCombiner } from "../../state/combiner/direct.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
@@ -108,7 +108,7 @@ export function cloudflareAdapter(options: CloudflareAdapterOptions = {}): Cloud
 }
 
 function stateStores(driver: DurableObjectDriver): { driver: DurableObjectDriver; run: Run; store: KeyValueStore; rateLimitStore: RateLimitStore } {
-  const combiner = createCombiner(driver);
+  const combiner = new DirectCombiner(driver);
   const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   return { driver, run, store: keyValueStoreOn(driver, { keyPrefix: "kv:", run }), rateLimitStore: rateLimitStoreOn(driver, { prefix: "rl", run }) };
 }

@@ -5,7 +5,8 @@ import { type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, sc
 import { createCombiner } from "../combiner.ts";
 import type { LimitPolicy } from "../contracts.ts";
 import type { LimitLeaseCommand } from "./lease-command.ts";
-import { type LeasedLimiter, type LeasedLimiterOptions, createLeasedLimiter } from "./leased-limiter.ts";
+import { createLeasedLimiter } from "./create-leased-limiter.ts";
+import type { LeasedLimiter, LeasedLimiterOptions } from "./leased-limiter.ts";
 import type { LeaseEvent, LeasedDecision } from "./leased-decision.ts";
 
 const WINDOW: LimitPolicy = { algorithm: "fixed-window", max: 1000, windowMs: 10_000 };

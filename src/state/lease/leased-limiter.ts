@@ -15,7 +15,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError, isSluiceError } from "../../core/errors.ts";
 import type { EventSource } from "../../core/events.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
-import { type Combiner, createCombiner } from "../combiner.ts";
+import type { Combiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy } from "../contracts.ts";
 import type { Deadlines } from "../deadline.ts";
 import { deadlinesOf } from "../deadlines.ts";
@@ -67,9 +67,9 @@ export interface LeasedLimiter {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Throws at construction for what cannot be leased; see {@link leaseTerms}. */
-export function createLeasedLimiter(options: LeasedLimiterOptions): LeasedLimiter {
-  return new Limiter(options);
+/** A leased limiter whose requests `combiner` carries. `onClose` runs when its last one has been sent. */
+export function leaseOver(combiner: Pick<Combiner, "run">, options: Omit<LeasedLimiterOptions, "combiner">, onClose?: () => Promise<void>): LeasedLimiter {
+  return new Limiter(combiner, options, onClose);
 }
 
 /** Requests in a row whose units came when their lifetime was over, before the callers are charged without a lease. */
@@ -81,7 +81,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   readonly limit: CompiledLimit;
   private readonly storeName: string;
   private readonly combiner: Pick<Combiner, "run">;
-  private readonly ownCombiner: Combiner | undefined;
+  private readonly onClose: (() => Promise<void>) | undefined;
   private readonly terms: LeaseTerms;
   private readonly failMode: "local" | "open" | "closed";
   private readonly maxKeys: number;
@@ -100,7 +100,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   private deniedCached = 0;
   private degraded = 0;
 
-  constructor(options: LeasedLimiterOptions) {
+  constructor(combiner: Pick<Combiner, "run">, options: Omit<LeasedLimiterOptions, "combiner">, onClose: (() => Promise<void>) | undefined) {
     const { driver } = options;
     this.terms = leaseTerms(driver, options.limit, options.lease === true ? {} : options.lease, checkPositive("maxCost", options.maxCost ?? 1));
     this.limit = this.terms.limit;
@@ -114,8 +114,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
     this.denials = new DenyCache(this.terms.denyCacheMs);
     const instances = checkInteger("instances", options.instances ?? 1, 1);
     this.twin = new LocalTwin(this.limit, () => Math.max(instances, driver.holders ?? 1));
-    this.ownCombiner = options.combiner === undefined ? createCombiner(driver, { clock: this.clock }) : undefined;
-    this.combiner = options.combiner ?? (this.ownCombiner as Combiner);
+    this.onClose = onClose;
+    this.combiner = combiner;
     this.exchange = new LeaseExchange(driver, this.combiner, this.terms, this.clock, this.keys);
   }
 
@@ -416,7 +416,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
     // A request that was on its way gives back what it brings.
     await this.exchange.settled();
     this.keys.clear();
-    await this.ownCombiner?.close();
+    await this.onClose?.();
   }
 
   private closedError(): StoreError {

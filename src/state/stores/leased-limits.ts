@@ -8,7 +8,7 @@ import { type Combiner, createCombiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy, StateDriver } from "../contracts.ts";
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { type LeaseOptions, type LeaseTerms, leaseTerms } from "../lease/lease-limit.ts";
-import { type LeasedLimiter, createLeasedLimiter } from "../lease/leased-limiter.ts";
+import { type LeasedLimiter, leaseOver } from "../lease/leased-limiter.ts";
 import type { CompiledLimit } from "../limit-policy.ts";
 import type { Run } from "./runner.ts";
 
@@ -80,7 +80,7 @@ export class LeasedLimits {
       const terms = leaseTerms(this.#driver, policy, this.#options, this.#options.maxCost);
       const named = (key: string): string => name(key, terms.limit.keySuffix);
       if (this.#byText.size >= MAX_LIMITS) return unleased(terms, this.#combiner, named);
-      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options, named);
+      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options, { name: named });
       this.#byText.set(text, leased);
       return leased;
     } catch (error) {
@@ -107,10 +107,10 @@ const SAMPLE: LimitPolicy = { algorithm: "fixed-window", max: 1, windowMs: 60_00
 
 /** What a failing store means is said by whoever uses the limiter, so it fails. */
 export function leasedLimit(
-  driver: StateDriver, limit: LimitPolicy | CompiledLimit, combiner: Pick<Combiner, "run"> | undefined, { maxCost, clock, ...lease }: StoreLeaseOptions,
-  name?: (key: string) => string,
+  driver: StateDriver, limit: LimitPolicy | CompiledLimit, combiner: Pick<Combiner, "run">, { maxCost, clock, ...lease }: StoreLeaseOptions,
+  { name, onClose }: { readonly name?: (key: string) => string; readonly onClose?: () => Promise<void> } = {},
 ): LeasedLimiter {
-  return createLeasedLimiter({ driver, limit, lease, combiner, maxCost, clock, failMode: "closed", name });
+  return leaseOver(combiner, { driver, limit, lease, maxCost, clock, failMode: "closed", name }, onClose);
 }
 
 /** The record of the leased limit, as others may lease it. */
