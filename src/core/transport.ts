@@ -133,7 +133,7 @@ export class TransportError extends SluiceError<TransportErrorCode> {
 }
 
 /** Fields of a connection, not of a message (RFC 9110 7.6.1). `trailer` and `te` go, too: trailers are not carried. */
-export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+export const CONNECTION_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 ]);
 
