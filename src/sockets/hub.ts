@@ -10,6 +10,7 @@ import type { Codec } from "./codec.ts";
 import { type Accepted, Connection } from "./connection.ts";
 import { AuthContextBase, type Contexts, ContextBase, contextsWith } from "./context.ts";
 import { compose } from "./dispatch.ts";
+import { traceOf } from "./envelope.ts";
 import { CloseError } from "./errors.ts";
 import type { SocketEvent } from "./events.ts";
 import { Frame, encodeFrame } from "./frame.ts";
@@ -331,8 +332,8 @@ export class Hub {
     const { clientId } = job.connection;
     const at = this.now();
     const durationMs = at - job.receivedAt;
-    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs });
-    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs });
+    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs, ...traceOf(job.ctx.meta) });
+    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs, ...traceOf(job.ctx.meta) });
   }
 
   // ----------------------------------------------------------------------------------------------------------- frames

@@ -255,7 +255,7 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
 
 async function respond(fetch: SocketServeOptions["fetch"], request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request))), response);
+    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request)), { ip: request.socket.remoteAddress }), response);
   } catch {
     if (!response.headersSent) return void response.writeHead(500).end();
     return void response.destroy();
