@@ -13,7 +13,6 @@ import { Redis } from "ioredis";
 const { redisAdapter, redisPubSub } = await import("../dist/redis.js");
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** `count` calls, 64 of them in flight. */
 const flight = (count, call) => {
   let left = count;
