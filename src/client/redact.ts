@@ -97,9 +97,9 @@ export class Redactor {
     return copy;
   }
 
-  /** Values that a record holds under names that are hidden. */
+  /** Values that a record holds under names that are hidden. Bytes have no names, and listing them would take seconds. */
   under(kind: "header" | "query" | "field", record: unknown): string[] {
-    const entries = record instanceof Headers || record instanceof URLSearchParams || Array.isArray(record) ? [...(record as Iterable<unknown>)] : typeof record === "object" && record !== null ? Object.entries(record) : [];
+    const entries = record instanceof Headers || record instanceof URLSearchParams || Array.isArray(record) ? [...(record as Iterable<unknown>)] : typeof record === "object" && record !== null && !ArrayBuffer.isView(record) ? Object.entries(record) : [];
     const found: string[] = [];
     for (const entry of entries) {
       const [name, value] = Array.isArray(entry) ? (entry as unknown[]) : [];

@@ -6,13 +6,11 @@ import type { Answer } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
 import { Call } from "./call.ts";
-import { StitchError } from "./errors.ts";
+import type { StitchError } from "./errors.ts";
 import type { Gates } from "./gates.ts";
 import type { Latencies } from "./latencies.ts";
 import type { Plan } from "./plan.ts";
 import { checkCallInput, prepare, type Prepared } from "./prepare.ts";
-import { DRIFT, validate, type DriftReport } from "./schema.ts";
-import { at } from "./shape.ts";
 import { fetchAnswer, type Equipment } from "./tries.ts";
 
 /** What a stitch keeps between its calls. */
@@ -167,44 +165,12 @@ async function shaped(state: StitchState, call: Call, prepared: Prepared, whole 
   return data;
 }
 
-/** `flag`, `transform`, `pick`, validation. */
+/** `flag`, `transform`, `pick`, validation: where any of them was declared. */
 export function shapeBody(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
-  const { plan } = call;
   call.status = answer.status;
-  if (plan.flag !== undefined) {
-    const value = at(body, plan.flag);
-    if (value === undefined || value === null) call.find({ kind: "flag", severity: "info", path: plan.flag.join(".") });
-    else if (!value) throw new StitchError("RESPONSE_REJECTED", `the upstream said no: ${plan.flag.join(".")} is falsy`, { status: answer.status, sent: true, body });
-  }
-  if (plan.transform === undefined) return checkOutput(call, plan.pick === undefined ? body : at(body, plan.pick));
-  const shaped = transformed(call, body, answer);
-  return isPromise(shaped) ? (call.scope.bound(shaped) as Promise<unknown>).then((late) => checkOutput(call, plan.pick === undefined ? late : at(late, plan.pick))) : checkOutput(call, plan.pick === undefined ? shaped : at(shaped, plan.pick));
-}
-
-function transformed(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
-  try {
-    const value = (call.plan.transform as (body: unknown, response: unknown) => unknown)(body, { status: answer.status, headers: answer.fields });
-    return isPromise(value) ? value.catch((cause: unknown) => failed(cause)) : value;
-  } catch (cause) {
-    return failed(cause);
-  }
-}
-
-function failed(cause: unknown): never {
-  throw new StitchError("PARSE_FAILED", "transform threw", { cause, sent: true });
-}
-
-/** The value as the schema gives it. @throws StitchError `OUTPUT_INVALID` */
-export function checkOutput(call: Call, value: unknown): MaybePromise<unknown> {
-  const { output } = call.plan;
-  if (output === undefined) return value;
-  const result = validate(output, value);
-  const end = (checked: Awaited<typeof result>): unknown => {
-    (output as { readonly [DRIFT]?: DriftReport })[DRIFT]?.(call, value, checked);
-    if (checked.ok) return checked.value;
-    throw new StitchError("OUTPUT_INVALID", `the answer is not what was declared: ${checked.issues.slice(0, 5).map((issue) => issue.path.join(".") || "the value").join(", ")}`, { issues: checked.issues, sent: true, status: call.status });
-  };
-  return isPromise(result) ? (call.scope.bound(result) as typeof result).then(end) : end(result);
+  const { flag, transform, pick, output } = call.plan;
+  if (flag === undefined && transform === undefined && pick === undefined && output === undefined) return body;
+  return chain(features.checks(), ({ shapeDeclared }) => shapeDeclared(call, body, answer));
 }
 
 interface Answered {

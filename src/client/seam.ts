@@ -7,7 +7,7 @@ import { StitchError, checked, configError } from "./errors.ts";
 import type { InOf, OutOf } from "./infer.ts";
 import { throttleRules } from "./limit-options.ts";
 import { mergeConfig, withFragments, type AnyConfig } from "./merge.ts";
-import { checkKeys } from "./options.ts";
+import { checkKeys } from "./option-table.ts";
 import { SEAM_KEYS, STITCH_KEYS, compilePlan } from "./plan.ts";
 import { StitchState } from "./run.ts";
 import { Runtime } from "./runtime.ts";

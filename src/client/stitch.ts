@@ -10,7 +10,7 @@ import type { Finding, ResultSource, StitchEvent } from "./events.ts";
 import type { ResponseFields } from "./fields.ts";
 import type { Args, InOf, OutOf } from "./infer.ts";
 import { isPlain, withFragments } from "./merge.ts";
-import { checkKeys } from "./options.ts";
+import { checkKeys } from "./option-table.ts";
 import type { Page } from "./paginate.ts";
 import { STITCH_KEYS, compilePlan, type Plan } from "./plan.ts";
 import { LazyResult, type ResultSourceOf, type SafeResult, type StitchResult } from "./result.ts";

@@ -6,7 +6,6 @@ import { formatTraceparent } from "../core/trace-context.ts";
 import { features } from "#client-features";
 import { Answer } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
-import { counted } from "./body.ts";
 import type { Call } from "./call.ts";
 import { StitchError, completeError, isStitchError, set } from "./errors.ts";
 import { newFields } from "./fields.ts";
@@ -78,7 +77,7 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
     const made = body.make();
     const value = isPromise(made) ? await made : made;
     const { onProgress } = call.input;
-    (request as { body: unknown }).body = onProgress === undefined ? value : counted(value, body.bytes, onProgress);
+    (request as { body: unknown }).body = onProgress === undefined ? value : (await Promise.resolve(features.bodies())).counted(value, body.bytes, onProgress);
     if (onProgress !== undefined && body.bytes !== undefined) request.headers["content-length"] = String(body.bytes);
   }
   request.scope.throwIfCancelled();

@@ -173,7 +173,7 @@ function badPath(): never {
 function missing(snapshot: Snapshot, routes: RouteTable<Entry>, path: string): BoundUpstream {
   return (c) => {
     const { method } = c.req;
-    if (!KNOWN_METHODS.has(method)) throw new GatewayError(501, "method_not_implemented", "The request method is not supported");
+    if (!KNOWN_METHODS.has(method) && !routes.methods.has(method)) throw new GatewayError(501, "method_not_implemented", "The request method is not supported");
     const allowed = routes.allowed(path);
     if (allowed.length === 0) {
       throw new GatewayError(404, "not_found", "No route matches the request", undefined, { members: { gateway: snapshot.name } });

@@ -6,8 +6,13 @@ import type { CompiledRoute } from "./internals.ts";
 
 export type TrailingSlash = "alias" | "redirect" | "strict";
 
-/** Methods the gateway knows. Others are answered with 501. */
+/** Methods the gateway knows. Others are answered with 501, unless a route lists them. */
 export const KNOWN_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"]);
+
+/** What a route may list beside them (the rest of `HttpMethod`): the methods that servers' parsers know. */
+export const EXTENSION_METHODS: ReadonlySet<string> = /* @__PURE__ */ new Set(
+  "ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split(" "),
+);
 
 /** What Hono's routers give: handlers with their parameters, and the stash the parameters index into. */
 export type MatchResult<T> = readonly [readonly (readonly [T, Record<string, unknown>])[], unknown?];

@@ -4,7 +4,7 @@ import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
 import { quote } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import { handleControl } from "./control.ts";
-import { type BadFrame, type Envelope, declaredMeta, isBad, knownMeta, readFrame } from "./envelope.ts";
+import { type BadFrame, type Envelope, declaredMeta, isBad, knownMeta, readFrame, traceOf } from "./envelope.ts";
 import { CloseError, SocketError, TopicError, topicFrameCode } from "./errors.ts";
 import { fixedFrame } from "./frame.ts";
 import { Job } from "./job.ts";
@@ -26,7 +26,7 @@ export function dispatch(connection: Connection, data: string | Uint8Array, byte
   // "$" and "_": control types and reserved ones.
   if ((first === 36 || first === 95) && handleControl(connection, envelope)) return;
   if (isReservedType(type)) return violation(connection, `the type ${quote(type.slice(0, MAX_TYPE_ECHO))} is reserved`, envelope.correlationId, false);
-  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: type, bytes, ...traceOf(envelope) });
+  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: type, bytes, ...traceOf(envelope.meta) });
   const route = hub.program.routes.get(type);
   if (route === undefined) {
     hub.events.emit({ type: "message.unhandled", clientId: connection.clientId, at: hub.now(), messageType: type.slice(0, MAX_TYPE_ECHO) });
@@ -51,10 +51,6 @@ export function dispatch(connection: Connection, data: string | Uint8Array, byte
   work.admit(jobOf(connection, route, envelope), route.ordered);
 }
 
-function traceOf(envelope: Envelope): { traceparent?: string } {
-  return typeof envelope.meta["traceparent"] === "string" ? { traceparent: envelope.meta["traceparent"] } : {};
-}
-
 function jobOf(connection: Connection, route: Route, envelope: Envelope): Job {
   const { hub } = connection;
   const job = new Job(connection, route, envelope.correlationId);
@@ -66,7 +62,7 @@ function jobOf(connection: Connection, route: Route, envelope: Envelope): Job {
     const budget = envelope.meta["timeoutMs"] as number | undefined;
     const limit = Math.min(budget ?? Infinity, route.timeoutMs ?? Infinity, timeoutMs, maxTimeoutMs);
     if (limit !== Infinity) job.endsAt = hub.monotonic() + limit;
-    if (hub.events.active) hub.events.emit({ type: "rpc.start", clientId: connection.clientId, at: job.receivedAt, messageType: job.type, correlationId: job.correlationId, ...traceOf(envelope) });
+    if (hub.events.active) hub.events.emit({ type: "rpc.start", clientId: connection.clientId, at: job.receivedAt, messageType: job.type, correlationId: job.correlationId, ...traceOf(envelope.meta) });
   }
   return job;
 }
@@ -210,6 +206,7 @@ function invalid(job: Job, issues: readonly Issue[]): false {
   if (job.isRpc && correlationId !== undefined) job.fail("INVALID_ARGUMENT", "the message does not fit its schema", details);
   else {
     job.answered = true;
+    job.code = "INVALID_ARGUMENT";
     connection.sendError("INVALID_ARGUMENT", "the message does not fit its schema", details, {}, correlationId);
   }
   return false;
@@ -228,14 +225,13 @@ function refuseFrame(connection: Connection, { bad, type, correlationId }: BadFr
 /** The work of a job is done: what it threw becomes what the client hears. */
 function ended(job: Job, error: unknown, failed: boolean): void {
   const { connection } = job;
-  let code = "OK";
-  if (failed && !(job.finished && job.aborted)) code = explain(job, error);
+  let thrown: string | undefined;
+  if (failed && !(job.finished && job.aborted)) thrown = explain(job, error);
   if (job.isRpc && !job.answered && !job.finished && !connection.isClosing) {
     connection.hub.reportError(new Error(`the handler of ${job.type} ended without an answer`), connection, job.type, "INTERNAL");
     job.fail("INTERNAL", "the call ended without an answer");
-    code = "INTERNAL";
   }
-  connection.work.finish(job, code);
+  connection.work.finish(job, thrown ?? job.code);
 }
 
 /** Sends what an error of a handler means, and gives its code. */

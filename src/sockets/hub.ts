@@ -3,12 +3,14 @@
 import { type Clock, type TimerHandle, steadyNow } from "../core/clock.ts";
 import type { Events } from "../core/events.ts";
 import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
-import { type Deadlines, deadlinesOf } from "../state/deadlines.ts";
+import type { Deadlines } from "../state/deadline.ts";
+import { deadlinesOf } from "../state/deadlines.ts";
 import { CLOSE, checkCloseCode, cutReason } from "./close-codes.ts";
 import type { Codec } from "./codec.ts";
 import { type Accepted, Connection } from "./connection.ts";
 import { AuthContextBase, type Contexts, ContextBase, contextsWith } from "./context.ts";
 import { compose } from "./dispatch.ts";
+import { traceOf } from "./envelope.ts";
 import { CloseError } from "./errors.ts";
 import type { SocketEvent } from "./events.ts";
 import { Frame, encodeFrame } from "./frame.ts";
@@ -330,8 +332,8 @@ export class Hub {
     const { clientId } = job.connection;
     const at = this.now();
     const durationMs = at - job.receivedAt;
-    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs });
-    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs });
+    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs, ...traceOf(job.ctx.meta) });
+    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs, ...traceOf(job.ctx.meta) });
   }
 
   // ----------------------------------------------------------------------------------------------------------- frames

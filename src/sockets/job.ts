@@ -1,6 +1,6 @@
 /** One message being handled: its deadline, its signal, and for a call the one answer. */
 
-import { Deadline } from "../state/deadlines.ts";
+import { Deadline } from "../state/deadline.ts";
 import type { Connection } from "./connection.ts";
 import { type ErrorOptions, type ErrorPayload, allowsRetryAfter, isErrorCode, retryableByDefault } from "./errors.ts";
 import { type Frame, type OutMeta, encodeFrame } from "./frame.ts";
@@ -31,6 +31,8 @@ export class Job extends Deadline {
   started = false;
   /** Nothing waits for it any more: it has settled, or its deadline has passed. */
   finished = false;
+  /** What the client was told: `OK` until an error is sent. */
+  code = "OK";
   /** A call that has its terminal frame. */
   answered = false;
   /** What a handler that middleware did not wait for is still doing. */
@@ -130,7 +132,10 @@ export class Job extends Deadline {
     if (this.isRpc) {
       if (this.#refuseSecond()) return;
       this.fail(code, message, details, options);
-    } else this.connection.sendError(code, message, details, options, this.correlationId);
+    } else {
+      this.code = code;
+      this.connection.sendError(code, message, details, options, this.correlationId);
+    }
   }
 
   /** @internal */
@@ -138,6 +143,7 @@ export class Job extends Deadline {
     if (this.answered) return;
     this.#flushProgress();
     this.answered = true;
+    this.code = code;
     this.#remember(this.connection.sendError(code, message, details, options, this.correlationId, true));
   }
 
@@ -150,6 +156,7 @@ export class Job extends Deadline {
       this.connection, response, payload, this.#meta(), options,
       (error) => {
         this.connection.hub.reportError(error, this.connection, this.type, "OUTBOUND_VALIDATION");
+        this.code = "INTERNAL";
         this.#remember(this.connection.sendError("INTERNAL", "the answer could not be sent", undefined, {}, this.correlationId, true));
       },
       undefined, response.type, (frame) => this.#remember(frame),

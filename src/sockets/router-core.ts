@@ -306,6 +306,11 @@ export class RouterCore implements HubSource {
     return [...this.#entries.values()].map(({ descriptor }) => ({ type: descriptor.type, kind: descriptor.kind, ...(descriptor.response === undefined ? {} : { response: descriptor.response.type }) }));
   }
 
+  /** Descriptors of the events that are handled. */
+  handledEvents(): AnyEvent[] {
+    return [...this.#entries.values()].filter(({ descriptor }) => descriptor.kind === "event").map(({ descriptor }) => descriptor as AnyEvent);
+  }
+
   toAsyncAPI(info: AsyncApiInfo): AsyncApiDocument {
     return asyncApi([...this.#entries.values()].map(({ descriptor }) => descriptor), info);
   }

@@ -1,12 +1,14 @@
 /** What a call may need beside asking. On servers it is all there at once; in a browser's bundle each part loads when it is first used. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
+import type * as checks from "../checks.ts";
 import type * as graphql from "../graphql.ts";
 import type * as guarded from "../guarded.ts";
 import type * as pages from "../pages.ts";
 import type * as bodies from "../rare-bodies.ts";
 import type * as redirects from "../redirects.ts";
 import type * as sinks from "../sink-lines.ts";
+import type * as templates from "../rare-templates.ts";
 import type * as targets from "../targets.ts";
 import type * as views from "../views.ts";
 import type * as auth from "./auth.ts";
@@ -24,6 +26,8 @@ export interface Features {
   bodies(): MaybePromise<typeof bodies>;
   redirects(): MaybePromise<typeof redirects>;
   targets(): MaybePromise<typeof targets>;
+  checks(): MaybePromise<typeof checks>;
+  templates(): MaybePromise<typeof templates>;
   guarded(): MaybePromise<typeof guarded>;
   views(): MaybePromise<typeof views>;
   sinks(): MaybePromise<typeof sinks>;

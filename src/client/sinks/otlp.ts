@@ -6,7 +6,7 @@ import { OtlpQueue, checkCollectorUrl, otlpResource, otlpTraces, type OtlpOption
 import { newSpanId } from "../../core/trace-context.ts";
 import { checked, configError } from "../errors.ts";
 import type { TraceSink } from "../events.ts";
-import { checkKeys } from "../options.ts";
+import { checkKeys } from "../option-table.ts";
 import { ERROR, spansOfCalls, type Attributes, type SpanLike } from "./otel.ts";
 import { createOtlpMeter } from "./otlp-meter.ts";
 

@@ -41,8 +41,19 @@ export async function writeResponse(answer: Response, response: ServerResponse):
   response.writeHead(answer.status, headers.flat());
   if (answer.body === null) return void response.end();
   for await (const chunk of Readable.fromWeb(answer.body as never)) {
-    if (!response.write(chunk)) await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
+    if (!response.write(chunk)) await room(response);
     if (response.destroyed) return;
   }
   response.end();
+}
+
+/** Resolves when the response takes more, or never will. */
+function room(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.removeListener("drain", done).removeListener("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }

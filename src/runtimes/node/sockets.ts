@@ -27,6 +27,12 @@ export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<
   readonly ws?: object;
 }
 
+/**
+ * Newcomers the system keeps until they are accepted; it takes at most its own limit (Linux: `net.core.somaxconn`, 4096).
+ * After a restart everybody comes at once, and whom the queue has no room for tries again after seconds, up to a minute.
+ */
+const BACKLOG = 65_535;
+
 /** A router on an `http.Server` of the caller's. */
 export interface NodeSocketHandler {
   /** For `server.on("upgrade", handler.upgrade)`. Paths that are not the router's are left to others. */
@@ -207,7 +213,7 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
   http.on("upgrade", upgrade);
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
-    http.listen(listening.port, listening.hostname, () => {
+    http.listen({ port: listening.port, host: listening.hostname, backlog: BACKLOG }, () => {
       http.removeListener("error", reject);
       resolve();
     });
@@ -249,7 +255,7 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
 
 async function respond(fetch: SocketServeOptions["fetch"], request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request))), response);
+    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request)), { ip: request.socket.remoteAddress }), response);
   } catch {
     if (!response.headersSent) return void response.writeHead(500).end();
     return void response.destroy();

@@ -1,6 +1,6 @@
 /** What an instance holds and wants on one key: its leases, and the callers who wait for the next one, in order. */
 
-import { Deadline } from "../deadlines.ts";
+import { Deadline } from "../deadline.ts";
 import type { Demand } from "./demand.ts";
 import { type HeldLease, isAlive } from "./held-lease.ts";
 import { APART, BEYOND, GIVEN, LEFT, type LeaseRows, RESET_AT, TOLERANCE, UNTIL, USED_AT } from "./lease-rows.ts";

@@ -259,6 +259,30 @@ describe("leased limiter: demand", () => {
 });
 
 describe("leased limiter: lifetimes and returns", () => {
+  it("leases of a fixed window only what its end leaves time for", async () => {
+    const bed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    const sizes = async (forMs: number): Promise<number[]> => {
+      const from = bed.sent().length;
+      await bed.warm(5, forMs);
+      return bed.sent().slice(from).flatMap(({ lease, waiting }) => (lease > (waiting as unknown as number) ? [lease] : []));
+    };
+    expect(Math.max(...await sizes(9990))).toBeGreaterThan(80);
+    expect(Math.max(0, ...await sizes(8))).toBeLessThanOrEqual(50);
+    await bed.limiter.close();
+    expect(bed.limiter.stats().expired).toBeLessThanOrEqual(50);
+  });
+
+  it("asks for what will surely be spent of a rolling window as callers would who wait", async () => {
+    const bed = bench({ limit: { algorithm: "sliding-window", max: 16_000, windowMs: 16_000 } });
+    await bed.warm(20, 300);
+    const { lease, waiting } = last(bed.sent().filter((command) => "lease" in command)) as { lease: number; waiting: number };
+    expect(lease).toBeGreaterThan(200);
+    expect(waiting).toBe(lease);
+    const fixed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    await fixed.warm(20, 300);
+    expect((last(fixed.sent().filter((command) => "lease" in command)) as { waiting: number }).waiting).toBeLessThan(20);
+  });
+
   it("gives back what is idle for a target, forgets it first, and leaves no timer", async () => {
     const bed = bench({}, { answer: "async" });
     await hold(bed);
@@ -424,6 +448,27 @@ describe("leased limiter: a store that fails", () => {
     expect(await limiter.check("unknown")).toMatchObject({ source: "lease", allowed: true });
     driver.run = () => Promise.reject(boom);
     expect(await count(60, "unknown")).toBe(25);
+  });
+
+  it("takes a smaller part where its driver has seen more holders, and goes on with the part that a count began with", async () => {
+    const clock = manualClock();
+    const driver: ScriptedDriver & { holders?: number } = scriptedDriver({ clock, answer: "async" });
+    const limiter = createLeasedLimiter({ driver, limit: { ...WINDOW, max: 100 }, clock, failMode: "local", instances: 2 });
+    const count = async (calls: number, key: string): Promise<number> => {
+      let allowed = 0;
+      for (let i = 0; i < calls; i++) if ((await limiter.check(key)).allowed) allowed++;
+      return allowed;
+    };
+    driver.run = () => Promise.reject(boom);
+    expect(await count(10, "few")).toBe(10);
+    driver.holders = 8;
+    expect(await count(60, "many")).toBe(13);
+    expect(await count(60, "few")).toBe(40);
+    driver.holders = 1;
+    expect(await count(60, "at least as configured")).toBe(50);
+    await clock.advanceAsync(10_000);
+    driver.holders = 8;
+    expect(await count(60, "few")).toBe(13);
   });
 
   it("takes a malformed grant for a failure", async () => {

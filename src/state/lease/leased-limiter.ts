@@ -17,7 +17,8 @@ import type { EventSource } from "../../core/events.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import type { Combiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy } from "../contracts.ts";
-import { type Deadlines, deadlinesOf } from "../deadlines.ts";
+import type { Deadlines } from "../deadline.ts";
+import { deadlinesOf } from "../deadlines.ts";
 import { type CompiledLimit, checkCost } from "../limit-policy.ts";
 import { Demand, IDLE_TARGETS } from "./demand.ts";
 import { type Denial, DenyCache } from "./deny-cache.ts";
@@ -38,7 +39,7 @@ export interface LeasedLimiterOptions {
   readonly combiner?: Pick<Combiner, "run">;
   /** What a caller gets when the store fails and no units are left: this instance's part of the limit, everything, or the error. @default "local" */
   readonly failMode?: "local" | "open" | "closed";
-  /** Instances that share the limit; each takes its part of it in fail mode `local`. @default 1 */
+  /** Instances that share the limit; each takes its part of it in fail mode `local`. More of them count where the driver has seen more. @default 1 */
   readonly instances?: number;
   /** Largest cost of a call on a bucket. @default 1 */
   readonly maxCost?: number;
@@ -111,7 +112,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
     this.name = options.name ?? asItIs;
     this.deadlines = deadlinesOf(this.clock);
     this.denials = new DenyCache(this.terms.denyCacheMs);
-    this.twin = new LocalTwin(this.limit, checkInteger("instances", options.instances ?? 1, 1));
+    const instances = checkInteger("instances", options.instances ?? 1, 1);
+    this.twin = new LocalTwin(this.limit, () => Math.max(instances, driver.holders ?? 1));
     this.onClose = onClose;
     this.combiner = combiner;
     this.exchange = new LeaseExchange(driver, this.combiner, this.terms, this.clock, this.keys);

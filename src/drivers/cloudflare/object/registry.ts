@@ -11,6 +11,7 @@ import { fillLock } from "../../../state/algorithms/fill-lock.ts";
 import { keySet } from "../../../state/algorithms/key-set.ts";
 import { leaseSet } from "../../../state/algorithms/lease-set.ts";
 import { purgeMarks } from "../../../state/algorithms/purge-marks.ts";
+import { purgeNumber } from "../../../state/algorithms/purge-number.ts";
 import { rawBytesOf } from "../../../state/algorithms/raw-bytes.ts";
 import { slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { value } from "../../../state/algorithms/value.ts";
@@ -26,7 +27,7 @@ export const circuitAlgorithms: readonly Algorithm[] = [circuit] as readonly Alg
 
 /** A function, so that a Worker without such an object carries none of them. */
 export function allAlgorithms(): readonly Algorithm[] {
-  return [...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks] as readonly Algorithm[];
+  return [...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks, purgeNumber] as readonly Algorithm[];
 }
 
 export class Registry {
