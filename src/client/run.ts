@@ -6,7 +6,7 @@ import type { Answer } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
 import { Call } from "./call.ts";
-import { StitchError } from "./errors.ts";
+import type { StitchError } from "./errors.ts";
 import type { Gates } from "./gates.ts";
 import type { Latencies } from "./latencies.ts";
 import type { Plan } from "./plan.ts";
