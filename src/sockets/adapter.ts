@@ -1,5 +1,6 @@
 /** What platform adapters use of the sockets: one file, so that they depend on nothing else inside. */
 
+export { type HeaderFields } from "./captured-request.ts";
 export { CLOSE, wireCode } from "./close-codes.ts";
 export type { Connection } from "./connection.ts";
 export type { Codec } from "./codec.ts";

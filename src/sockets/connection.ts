@@ -1,25 +1,25 @@
-/** One connection: its state, its queue of messages, its calls, and the way out. */
+/** One connection: its state, the way in and the way out. What is not used takes no memory: most connections are idle. */
 
 import { CLOSE, cutReason } from "./close-codes.ts";
 import type { Codec } from "./codec.ts";
 import { CloseContextBase } from "./context.ts";
 import type { ReplayGate } from "./topics/replay-gate.ts";
-import { dispatch, runJob } from "./dispatch.ts";
+import { dispatch } from "./dispatch.ts";
 import type { ErrorOptions } from "./errors.ts";
 import { type Frame, fixedFrame, sizeOf } from "./frame.ts";
 import type { Hub } from "./hub.ts";
-import { type Job, errorFrame } from "./job.ts";
+import { errorFrame } from "./job.ts";
 import { CLOSE_TYPE, HEARTBEAT_ACK_TEXT, HEARTBEAT_TEXT } from "./names.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { TopicSet } from "./topics/topic-set.ts";
 import type { Transport } from "./transport.ts";
 import type { SocketRequest, UniformSocket } from "./types.ts";
+import { UniformHandle } from "./uniform-handle.ts";
+import { Work } from "./work.ts";
 
 const State = { opening: 0, open: 1, closing: 2, closed: 3 } as const;
 /** How long a peer has to answer a close. */
 const CLOSE_ANSWER_MS = 5000;
-/** Answers that are kept for repeated ids, per connection. */
-const MAX_REMEMBERED = 1000;
 
 /** What the handshake found out. */
 export interface Accepted {
@@ -40,7 +40,6 @@ export class Connection implements OutboxOwner {
   readonly protocol: string | undefined;
   readonly identity: string | undefined;
   readonly transport: Transport;
-  readonly socket: UniformSocket;
   readonly outbox: Outbox;
   readonly openedAt: number;
   data: Record<string, unknown>;
@@ -55,23 +54,20 @@ export class Connection implements OutboxOwner {
   gate: ReplayGate | undefined = undefined;
   violations = 0;
   violationsSince = 0;
+  /** `onOpen` has been called, or will be: it is for `onClose` to follow. */
+  openBegan = false;
+  /** `onOpen` while it is waited for. */
+  opening: Promise<void> | undefined = undefined;
   #state: 0 | 1 | 2 | 3 = State.opening;
+  #work: Work | undefined;
   #topics: TopicSet | undefined;
-  #queue: Job[] = [];
-  #running: Job | undefined;
-  /** Received and not finished. */
-  #pending = 0;
-  #active: Set<Job> | undefined;
-  #calls: Map<string, Job> | undefined;
-  #callsInFlight = 0;
-  #answers: Map<string, { readonly frame: Frame; readonly until: number }> | undefined;
+  #socket: UniformSocket | undefined;
   #held: { readonly data: string | Uint8Array; readonly bytes: number }[] | undefined;
   #closeTimer: unknown;
   #dropped = 0;
   #dropReportedAt = -Infinity;
   #ended: Promise<void> | undefined;
-  #settleWaiters: (() => void)[] | undefined;
-  readonly #goneWaiters: (() => void)[] = [];
+  #goneWaiters: (() => void)[] | undefined;
   /** Undefined until the transport is gone. */
   closedWith: { readonly code: number; readonly reason: string } | undefined;
 
@@ -86,7 +82,20 @@ export class Connection implements OutboxOwner {
     this.transport = transport;
     this.outbox = new Outbox(this, hub.options.limits.backpressure);
     this.openedAt = this.lastSeenAt = hub.monotonic();
-    this.socket = new Handle(this);
+  }
+
+  /** What a handler sees of it. */
+  get socket(): UniformSocket {
+    return (this.#socket ??= new UniformHandle(this));
+  }
+
+  get work(): Work {
+    return (this.#work ??= new Work(this));
+  }
+
+  /** The work, if there ever was any. */
+  get ownWork(): Work | undefined {
+    return this.#work;
   }
 
   get topics(): TopicSet {
@@ -110,18 +119,6 @@ export class Connection implements OutboxOwner {
   /** The socket is gone. */
   get isGone(): boolean {
     return this.#state === State.closed;
-  }
-
-  get running(): Job | undefined {
-    return this.#running;
-  }
-
-  get pending(): number {
-    return this.#pending;
-  }
-
-  get callsInFlight(): number {
-    return this.#callsInFlight;
   }
 
   assignData(partial: object): void {
@@ -188,116 +185,14 @@ export class Connection implements OutboxOwner {
     for (const { data, bytes } of held ?? []) if (this.#state === State.open) dispatch(this, data, bytes);
   }
 
-  /** Runs a job when its turn has come. */
-  admit(job: Job, ordered: boolean): void {
-    this.#pending++;
-    if (job.isRpc) {
-      this.#callsInFlight++;
-      if (job.correlationId !== undefined) (this.#calls ??= new Map()).set(job.correlationId, job);
-    }
-    if (!ordered) return runJob(job);
-    if (this.#running !== undefined) {
-      this.#queue.push(job);
-      job.armDeadline();
-      return;
-    }
-    this.#running = job;
-    runJob(job);
-  }
-
-  /** A handler is waited for: it has to hear of a close. */
-  activate(job: Job): void {
-    (this.#active ??= new Set()).add(job);
-  }
-
-  /** The work of a job has ended for good, whatever had been said about it before. */
-  settled(job: Job): void {
-    this.#active?.delete(job);
-    if (this.#active?.size === 0) {
-      const waiters = this.#settleWaiters;
-      this.#settleWaiters = undefined;
-      for (const wake of waiters ?? []) wake();
-    }
-  }
-
-  /** Nothing waits for the job any more; the next one starts. */
-  finish(job: Job, code: string): void {
-    if (job.finished) return;
-    job.finished = true;
-    job.release();
-    this.#pending--;
-    if (job.isRpc) {
-      this.#callsInFlight--;
-      if (job.correlationId !== undefined && this.#calls?.get(job.correlationId) === job) this.#calls.delete(job.correlationId);
-    }
-    this.hub.jobEnded(job, code);
-    if (this.#running === job) {
-      this.#running = undefined;
-      this.#next();
-    } else if (!job.started) {
-      const at = this.#queue.indexOf(job);
-      if (at >= 0) this.#queue.splice(at, 1);
-    }
-  }
-
-  #next(): void {
-    while (this.#running === undefined && this.#queue.length > 0 && !this.isClosing) {
-      const job = this.#queue.shift() as Job;
-      this.#running = job;
-      runJob(job);
-    }
-  }
-
-  call(correlationId: string): Job | undefined {
-    return this.#calls?.get(correlationId);
-  }
-
-  /** The call has its answer: from here on the id is free. */
-  answered(job: Job, _code: string): void {
-    if (job.correlationId !== undefined && this.#calls?.get(job.correlationId) === job && job.finished) this.#calls.delete(job.correlationId);
-  }
-
-  remember(correlationId: string, frame: Frame): void {
-    const windowMs = this.hub.options.rpc.dedupeWindowMs;
-    if (windowMs === 0) return;
-    const answers = (this.#answers ??= new Map());
-    if (answers.size >= MAX_REMEMBERED) answers.delete(answers.keys().next().value as string);
-    answers.delete(correlationId);
-    answers.set(correlationId, { frame, until: this.hub.monotonic() + windowMs });
-  }
-
-  /** The answer that was given to this id a moment ago. */
-  rememberedAnswer(correlationId: string): Frame | undefined {
-    const found = this.#answers?.get(correlationId);
-    if (found === undefined) return undefined;
-    if (found.until > this.hub.monotonic()) return found.frame;
-    this.#answers?.delete(correlationId);
-    return undefined;
-  }
-
-  /** A drain has begun: what has not started is told so. */
-  refuseQueued(): void {
-    for (const job of this.#queue.slice()) {
-      if (job.isRpc) job.fail("UNAVAILABLE", "the server is shutting down");
-      else this.sendError("UNAVAILABLE", "the server is shutting down", undefined, {}, job.correlationId);
-      this.finish(job, "UNAVAILABLE");
-    }
-  }
-
   /** Resolves when the running handlers have settled. */
   idle(): Promise<void> {
-    if ((this.#active?.size ?? 0) === 0) return Promise.resolve();
-    return new Promise((resolve) => void (this.#settleWaiters ??= []).push(resolve));
+    return this.#work?.idle() ?? Promise.resolve();
   }
 
   /** Resolves when the connection is gone and cleaned up. */
   whenGone(): Promise<void> {
-    return this.#ended ?? new Promise((resolve) => void this.#goneWaiters.push(resolve));
-  }
-
-  abortAll(reason: unknown): void {
-    for (const job of this.#active ?? []) job.abort(reason);
-    this.#running?.abort(reason);
+    return this.#ended ?? new Promise((resolve) => void (this.#goneWaiters ??= []).push(resolve));
   }
 
   // --------------------------------------------------------------------------------------------------------- outbound
@@ -347,16 +242,9 @@ export class Connection implements OutboxOwner {
     if (this.isClosing) return;
     this.#state = State.closing;
     this.#held = undefined;
-    this.#dropQueue();
+    this.#work?.dropQueue();
     this.outbox.close(code, reason);
     this.#closeTimer = this.hub.clock.setTimeout(() => this.transport.terminate(), CLOSE_ANSWER_MS);
-  }
-
-  #dropQueue(): void {
-    for (const job of this.#queue.splice(0)) {
-      job.answered = true;
-      this.finish(job, "CANCELLED");
-    }
   }
 
   /** The socket is gone. Resolves when `onClose` has run and nothing is left. Called by the platform. */
@@ -366,72 +254,28 @@ export class Connection implements OutboxOwner {
 
   async #end(code: number, reason: string): Promise<void> {
     const { hub } = this;
-    const hadOpened = this.#state !== State.opening || hub.openStarted(this);
+    const hadOpened = this.#state !== State.opening || this.openBegan;
     this.#state = State.closed;
     this.closedWith = { code, reason };
     this.#held = undefined;
     hub.clock.clearTimeout(this.#closeTimer);
     this.outbox.discard();
-    this.#dropQueue();
-    this.abortAll(new DOMException("the connection is closed", "AbortError"));
+    this.#work?.dropQueue();
+    this.#work?.abortAll(new DOMException("the connection is closed", "AbortError"));
     await hub.openSettled(this);
-    if ((this.#active?.size ?? 0) > 0) await this.#handlersSettled(hub.forced ? 0 : hub.options.limits.closeTimeoutMs);
-    for (const job of this.#active ?? []) this.finish(job, "CANCELLED");
+    await this.#work?.end(hub.forced ? 0 : hub.options.limits.closeTimeoutMs);
     if (hadOpened) {
       this.inCloseHooks = true;
       await hub.runHooks("onClose", new CloseContextBase(this, code, reason), this, CLOSE_TYPE);
       this.inCloseHooks = false;
     }
     await hub.cleanUp(this);
-    this.#answers = this.#calls = undefined;
-    for (const wake of this.#goneWaiters) wake();
+    for (const wake of this.#goneWaiters ?? []) wake();
   }
 
-  #handlersSettled(limitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.hub.clock.setTimeout(resolve, limitMs);
-      (this.#settleWaiters ??= []).push(() => {
-        this.hub.clock.clearTimeout(timer);
-        resolve();
-      });
-      this.hub.onForce(resolve);
-    });
-  }
-
-  /** The heartbeat was lost, or the peer is refused without a word. */
+  /** Writes a control frame. */
   control(type: string, payload: unknown): void {
     if (this.isClosing) return;
     this.outbox.write(this.hub.controlFrame(this.codec, type, payload));
   }
 }
-
-/** The uniform socket of a connection. */
-class Handle implements UniformSocket {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  send(data: string | Uint8Array): void {
-    this.#connection.hub.sendRaw(this.#connection, data);
-  }
-
-  close(code: number = CLOSE.normal, reason = ""): void {
-    this.#connection.hub.closeByUser(this.#connection, code, reason);
-  }
-
-  get readyState(): number {
-    return this.#connection.isGone ? 3 : this.#connection.isClosing ? 2 : 1;
-  }
-
-  get bufferedAmount(): number | undefined {
-    return this.#connection.transport.bufferedAmount === undefined ? undefined : this.#connection.outbox.buffered;
-  }
-
-  get raw(): unknown {
-    return this.#connection.transport.raw;
-  }
-}
-
-

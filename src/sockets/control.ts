@@ -19,7 +19,7 @@ export function handleControl(connection: Connection, envelope: Envelope): boole
       return true;
     case CONTROL.abort:
       if (envelope.correlationId === undefined) malformed(connection, envelope, "an abort names the call it aborts in meta.correlationId");
-      else connection.call(envelope.correlationId)?.cancel();
+      else connection.ownWork?.call(envelope.correlationId)?.cancel();
       return true;
     case CONTROL.auth: {
       const token = member(envelope.payload, "token");

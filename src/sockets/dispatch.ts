@@ -4,7 +4,7 @@ import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
 import { quote } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import { handleControl } from "./control.ts";
-import { type BadFrame, type Envelope, declaredMeta, isBad, knownMeta, readFrame } from "./envelope.ts";
+import { type BadFrame, type Envelope, declaredMeta, isBad, knownMeta, readFrame, traceOf } from "./envelope.ts";
 import { CloseError, SocketError, TopicError, topicFrameCode } from "./errors.ts";
 import { fixedFrame } from "./frame.ts";
 import { Job } from "./job.ts";
@@ -26,32 +26,29 @@ export function dispatch(connection: Connection, data: string | Uint8Array, byte
   // "$" and "_": control types and reserved ones.
   if ((first === 36 || first === 95) && handleControl(connection, envelope)) return;
   if (isReservedType(type)) return violation(connection, `the type ${quote(type.slice(0, MAX_TYPE_ECHO))} is reserved`, envelope.correlationId, false);
-  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: type, bytes, ...traceOf(envelope) });
+  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: type, bytes, ...traceOf(envelope.meta) });
   const route = hub.program.routes.get(type);
   if (route === undefined) {
     hub.events.emit({ type: "message.unhandled", clientId: connection.clientId, at: hub.now(), messageType: type.slice(0, MAX_TYPE_ECHO) });
     return void connection.sendError("UNIMPLEMENTED", "no handler for this type", { type: type.slice(0, MAX_TYPE_ECHO) }, {}, envelope.correlationId, envelope.correlationId !== undefined);
   }
   const { correlationId } = envelope;
+  const { work } = connection;
   if (route.kind === "rpc") {
     if (correlationId !== undefined) {
       // The call that runs answers both.
-      if (connection.call(correlationId) !== undefined) return;
-      const answer = connection.rememberedAnswer(correlationId);
+      if (work.call(correlationId) !== undefined) return;
+      const answer = work.rememberedAnswer(correlationId);
       if (answer !== undefined) return void connection.outbox.write(answer);
     }
-    if (connection.callsInFlight >= hub.options.rpc.maxInFlight) return void connection.sendError("RESOURCE_EXHAUSTED", "too many calls in flight", { limit: hub.options.rpc.maxInFlight }, {}, correlationId, correlationId !== undefined);
+    if (work.callsInFlight >= hub.options.rpc.maxInFlight) return void connection.sendError("RESOURCE_EXHAUSTED", "too many calls in flight", { limit: hub.options.rpc.maxInFlight }, {}, correlationId, correlationId !== undefined);
   }
   const { maxPending } = hub.options.limits;
-  if (connection.pending >= maxPending) {
-    hub.limitExceeded({ type: "backpressure", clientId: connection.clientId, ws: connection.socket, observed: connection.pending + 1, limit: maxPending, direction: "in" });
+  if (work.pending >= maxPending) {
+    hub.limitExceeded({ type: "backpressure", clientId: connection.clientId, ws: connection.socket, observed: work.pending + 1, limit: maxPending, direction: "in" });
     return void connection.sendError("RESOURCE_EXHAUSTED", "too many messages wait", undefined, {}, correlationId, route.kind === "rpc" && correlationId !== undefined);
   }
-  connection.admit(jobOf(connection, route, envelope), route.ordered);
-}
-
-function traceOf(envelope: Envelope): { traceparent?: string } {
-  return typeof envelope.meta["traceparent"] === "string" ? { traceparent: envelope.meta["traceparent"] } : {};
+  work.admit(jobOf(connection, route, envelope), route.ordered);
 }
 
 function jobOf(connection: Connection, route: Route, envelope: Envelope): Job {
@@ -65,7 +62,7 @@ function jobOf(connection: Connection, route: Route, envelope: Envelope): Job {
     const budget = envelope.meta["timeoutMs"] as number | undefined;
     const limit = Math.min(budget ?? Infinity, route.timeoutMs ?? Infinity, timeoutMs, maxTimeoutMs);
     if (limit !== Infinity) job.endsAt = hub.monotonic() + limit;
-    if (hub.events.active) hub.events.emit({ type: "rpc.start", clientId: connection.clientId, at: job.receivedAt, messageType: job.type, correlationId: job.correlationId, ...traceOf(envelope) });
+    if (hub.events.active) hub.events.emit({ type: "rpc.start", clientId: connection.clientId, at: job.receivedAt, messageType: job.type, correlationId: job.correlationId, ...traceOf(envelope.meta) });
   }
   return job;
 }
@@ -87,14 +84,14 @@ export function runJob(job: Job): void {
     return ended(job, error, true);
   }
   if (!isPromise(work) && job.tail === undefined) return ended(job, undefined, false);
-  connection.activate(job);
+  connection.work.activate(job);
   job.armDeadline();
   const tail = job.tail;
   Promise.resolve(work)
     // What a middleware did not wait for still belongs to the message.
     .then(() => (tail === undefined && job.tail === undefined ? undefined : job.tail))
     .then(() => ended(job, undefined, false), (error: unknown) => ended(job, error, true))
-    .finally(() => connection.settled(job));
+    .finally(() => connection.work.settled(job));
 }
 
 /** Middleware in order, then `last`. Without middleware there is nothing but `last`. */
@@ -209,6 +206,7 @@ function invalid(job: Job, issues: readonly Issue[]): false {
   if (job.isRpc && correlationId !== undefined) job.fail("INVALID_ARGUMENT", "the message does not fit its schema", details);
   else {
     job.answered = true;
+    job.code = "INVALID_ARGUMENT";
     connection.sendError("INVALID_ARGUMENT", "the message does not fit its schema", details, {}, correlationId);
   }
   return false;
@@ -227,14 +225,13 @@ function refuseFrame(connection: Connection, { bad, type, correlationId }: BadFr
 /** The work of a job is done: what it threw becomes what the client hears. */
 function ended(job: Job, error: unknown, failed: boolean): void {
   const { connection } = job;
-  let code = "OK";
-  if (failed && !(job.finished && job.aborted)) code = explain(job, error);
+  let thrown: string | undefined;
+  if (failed && !(job.finished && job.aborted)) thrown = explain(job, error);
   if (job.isRpc && !job.answered && !job.finished && !connection.isClosing) {
     connection.hub.reportError(new Error(`the handler of ${job.type} ended without an answer`), connection, job.type, "INTERNAL");
     job.fail("INTERNAL", "the call ended without an answer");
-    code = "INTERNAL";
   }
-  connection.finish(job, code);
+  connection.work.finish(job, thrown ?? job.code);
 }
 
 /** Sends what an error of a handler means, and gives its code. */

@@ -94,6 +94,11 @@ function walk(value: unknown, depth: number, maxDepth: number): string | undefin
   return undefined;
 }
 
+/** The trace a message belongs to, as a member of an event. */
+export function traceOf({ traceparent }: Readonly<Record<string, unknown>>): { traceparent?: string } {
+  return typeof traceparent === "string" ? { traceparent } : {};
+}
+
 /** Meta without what clients may not say, and without what nobody declared. */
 export function knownMeta(meta: Record<string, unknown>): Record<string, unknown> {
   const known: Record<string, unknown> = {};

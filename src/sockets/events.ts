@@ -15,13 +15,13 @@ export type SocketEvent =
   | (OfConnection & { readonly type: "connection.refused"; readonly status: number; readonly reason: string; readonly ip: string | undefined })
   | (OfConnection & { readonly type: "message.in"; readonly messageType: string; readonly bytes: number; readonly traceparent?: string })
   | (OfConnection & { readonly type: "message.out"; readonly messageType: string; readonly bytes: number })
-  | (OfConnection & { readonly type: "message.end"; readonly messageType: string; readonly durationMs: number; readonly code: string })
+  | (OfConnection & { readonly type: "message.end"; readonly messageType: string; readonly durationMs: number; readonly code: string; readonly traceparent?: string })
   | (OfConnection & { readonly type: "message.invalid"; readonly messageType: string; readonly issues: number })
   | (OfConnection & { readonly type: "message.unhandled"; readonly messageType: string })
   | (OfConnection & { readonly type: "rpc.start"; readonly messageType: string; readonly correlationId: string | undefined; readonly traceparent?: string })
-  | (OfConnection & { readonly type: "rpc.end"; readonly messageType: string; readonly correlationId: string | undefined; readonly code: string; readonly durationMs: number })
+  | (OfConnection & { readonly type: "rpc.end"; readonly messageType: string; readonly correlationId: string | undefined; readonly code: string; readonly durationMs: number; readonly traceparent?: string })
   | (OfConnection & { readonly type: "topic.subscribe" | "topic.unsubscribe"; readonly topic: string })
-  | { readonly type: "topic.publish"; readonly at: number; readonly topic: string; readonly messageType: string; readonly matched: number; readonly dropped: number; readonly clientId: string | undefined }
+  | { readonly type: "topic.publish"; readonly at: number; readonly topic: string; readonly messageType: string; readonly matched: number; readonly dropped: number; readonly clientId: string | undefined; readonly traceparent?: string }
   | (OfConnection & { readonly type: "topic.drop"; readonly topic: string | undefined; readonly dropped: number })
   | (OfConnection & { readonly type: "limit"; readonly limit: LimitKind; readonly observed: number; readonly max: number })
   | (OfConnection & { readonly type: "violation"; readonly reason: string })

@@ -2,6 +2,7 @@
 
 import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
 import { clientAddress, hostOf, isSameOrigin } from "./origin.ts";
+import { type HeaderFields, bearerOf, captured, isBearer, toHeaders } from "./captured-request.ts";
 import { type Codec, PROTOCOL_PREFIX } from "./codec.ts";
 import type { Accepted } from "./connection.ts";
 import type { Hub } from "./hub.ts";
@@ -11,7 +12,7 @@ import type { SocketRequest } from "./types.ts";
 export interface UpgradeRequest {
   /** Absolute. */
   readonly url: string;
-  readonly headers: Headers;
+  readonly headers: HeaderFields;
   /** The peer's address. */
   readonly peer: string | undefined;
   /** The platform's own request, when there is one. */
@@ -33,8 +34,6 @@ export interface Admission extends Accepted {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const BEARER = "bearer.";
-
 export function refusal(status: number, code: string, title: string, headers: Readonly<Record<string, string>> = {}): Refusal {
   return { refused: true, status, code, title, headers };
 }
@@ -49,7 +48,7 @@ export function refusalResponse(refused: Refusal): Response {
 }
 
 /** For a request that is no upgrade. */
-export function notAnUpgrade(headers: Headers): Refusal {
+export function notAnUpgrade(headers: HeaderFields): Refusal {
   return headers.get("upgrade") === null ? refusal(426, "UPGRADE_REQUIRED", "this is a WebSocket endpoint", { upgrade: "websocket", connection: "upgrade" }) : refusal(400, "BAD_UPGRADE", "not a WebSocket upgrade");
 }
 
@@ -57,7 +56,7 @@ export function notAnUpgrade(headers: Headers): Refusal {
 export function handshake(hub: Hub, upgrade: UpgradeRequest): MaybePromise<Admission | Refusal> {
   const { server, options } = hub;
   const ip = clientAddress(server.trustProxy, upgrade.peer, upgrade.headers);
-  const clientId = options.random.uuid();
+  const clientId = flat(options.random.uuid());
   const refuse = (refused: Refusal): Refusal => {
     if (hub.events.active) hub.events.emit({ type: "connection.refused", clientId, at: hub.now(), status: refused.status, reason: refused.code, ip });
     return refused;
@@ -85,10 +84,9 @@ export function handshake(hub: Hub, upgrade: UpgradeRequest): MaybePromise<Admis
   const offered = (upgrade.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim()).filter((name) => name !== "");
   const version = negotiate(hub, offered);
   if (version === undefined) return back(refusal(400, "UNKNOWN_PROTOCOL", "no common protocol version"));
-  const request: SocketRequest = new CapturedRequest(withoutToken(url), withoutSecrets(upgrade.headers, offered), ip);
+  const request: SocketRequest = captured(url, upgrade.headers, offered, ip);
   const admit = (data: Record<string, unknown>): MaybePromise<Admission | Refusal> => {
-    const { clientId: _forged, ...own } = data;
-    return takeOver(hub, { clientId, data: own, request, ...version, identity: undefined, headers: server.clientIdHeader === undefined ? {} : { [server.clientIdHeader]: clientId } }, back);
+    return takeOver(hub, { clientId, data: withoutClientId(data), request, ...version, identity: undefined, headers: server.clientIdHeader === undefined ? {} : { [server.clientIdHeader]: clientId } }, back);
   };
   if (server.authenticate === undefined) return admit({});
   const result = authenticate(hub, upgrade, url, offered, ip, clientId);
@@ -108,27 +106,16 @@ export function abandon(hub: Hub, admission: Admission): void {
   hub.slots.giveBack(admission.request.ip);
 }
 
-/** The request of a connection: a `Headers` object takes kilobytes, so it is made when somebody looks. */
-class CapturedRequest implements SocketRequest {
-  readonly url: string;
-  readonly ip: string | undefined;
-  /** Names and values by turns, one a line: neither can hold a line break. */
-  readonly #fields: string;
-  #headers: Headers | undefined;
+/** An id is put together from twenty parts, and engines keep them until somebody reads it. */
+function flat(id: string): string {
+  id.charCodeAt(id.length - 1);
+  return id;
+}
 
-  constructor(url: string, headers: Headers, ip: string | undefined) {
-    this.url = url;
-    this.ip = ip;
-    this.#fields = [...headers].flat().join("\n");
-  }
-
-  get headers(): Headers {
-    if (this.#headers !== undefined) return this.#headers;
-    const parts = this.#fields === "" ? [] : this.#fields.split("\n");
-    const headers = new Headers();
-    for (let i = 0; i < parts.length; i += 2) headers.append(parts[i] as string, parts[i + 1] ?? "");
-    return (this.#headers = headers);
-  }
+function withoutClientId(data: Record<string, unknown>): Record<string, unknown> {
+  const own = { ...data };
+  if ("clientId" in own) delete own["clientId"];
+  return own;
 }
 
 class AuthFailure {}
@@ -136,7 +123,7 @@ class AuthFailure {}
 function authenticate(hub: Hub, upgrade: UpgradeRequest, url: URL, offered: readonly string[], ip: string | undefined, clientId: string): MaybePromise<unknown> {
   const { server } = hub;
   const controller = new AbortController();
-  const request = upgrade.request ?? new Request(upgrade.url.replace(/^ws/, "http"), { headers: upgrade.headers });
+  const request = upgrade.request ?? new Request(upgrade.url.replace(/^ws/, "http"), { headers: toHeaders(upgrade.headers) });
   const failed = (error: unknown): AuthFailure => {
     hub.reportError(error, undefined, "authenticate");
     return new AuthFailure();
@@ -166,33 +153,15 @@ function negotiate(hub: Hub, offered: readonly string[]): { readonly codec: Code
   const { codecs } = hub.options;
   const first = codecs[0] as Codec;
   for (const codec of codecs) if (offered.includes(PROTOCOL_PREFIX + codec.name)) return { codec, protocol: PROTOCOL_PREFIX + codec.name };
-  const foreign = offered.filter((name) => !name.startsWith(BEARER));
+  const foreign = offered.filter((name) => !isBearer(name));
   const echoed = foreign.find((name) => hub.server.protocols.includes(name));
   if (foreign.length > 0 && foreign.every((name) => name.startsWith("sluice."))) return undefined;
   return { codec: codecs.find(({ name }) => name === "json") ?? first, protocol: echoed };
 }
 
-function tokenOf(headers: Headers, offered: readonly string[], url: URL): string | undefined {
+function tokenOf(headers: HeaderFields, offered: readonly string[], url: URL): string | undefined {
   const header = /^bearer\s+(\S.*)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return header ?? offered.find((name) => name.startsWith(BEARER))?.slice(BEARER.length) ?? url.searchParams.get("access_token") ?? undefined;
-}
-
-function withoutToken(url: URL): string {
-  if (!url.searchParams.has("access_token")) return url.href;
-  const copy = new URL(url);
-  copy.searchParams.delete("access_token");
-  return copy.href;
-}
-
-function withoutSecrets(headers: Headers, offered: readonly string[]): Headers {
-  const copy = new Headers(headers);
-  for (const name of ["authorization", "cookie", "proxy-authorization"]) copy.delete(name);
-  if (offered.some((name) => name.startsWith(BEARER))) {
-    const left = offered.filter((name) => !name.startsWith(BEARER));
-    if (left.length > 0) copy.set("sec-websocket-protocol", left.join(", "));
-    else copy.delete("sec-websocket-protocol");
-  }
-  return copy;
+  return header ?? bearerOf(offered) ?? url.searchParams.get("access_token") ?? undefined;
 }
 
 /** What a second connection of one identity means. */

@@ -10,6 +10,7 @@ import type { Codec } from "./codec.ts";
 import { type Accepted, Connection } from "./connection.ts";
 import { AuthContextBase, type Contexts, ContextBase, contextsWith } from "./context.ts";
 import { compose } from "./dispatch.ts";
+import { traceOf } from "./envelope.ts";
 import { CloseError } from "./errors.ts";
 import type { SocketEvent } from "./events.ts";
 import { Frame, encodeFrame } from "./frame.ts";
@@ -65,8 +66,6 @@ export class Hub {
   forced = false;
   readonly #source: HubSource;
   readonly #heartbeat: Heartbeat;
-  readonly #began = new WeakSet<Connection>();
-  readonly #opening = new WeakMap<Connection, Promise<void>>();
   readonly #congested = new Set<Connection>();
   readonly #forcers = new Set<() => void>();
   #lookTimer: TimerHandle;
@@ -119,13 +118,18 @@ export class Hub {
     const connection = new Connection(this, accepted, transport);
     this.connections.set(connection.clientId, connection);
     this.slots.adopt(connection);
-    this.#began.add(connection);
+    connection.openBegan = true;
     connection.opened();
     this.#heartbeat.watch();
     return connection;
   }
 
   #runOpen(connection: Connection): void {
+    const { onOpen, onAuth } = this.program.hooks;
+    if (onOpen.length === 0 && onAuth.length === 0) {
+      connection.openBegan = true;
+      return connection.opened();
+    }
     const job = new Job(connection, undefined, undefined);
     job.ctx = new this.contexts.Event(job, undefined, {});
     const fail = (error: unknown): void => {
@@ -141,14 +145,17 @@ export class Hub {
       return fail(error);
     }
     if (!isPromise(work)) return connection.opened();
-    connection.activate(job);
-    const done = (this.within(work, this.server.authTimeoutMs) as Promise<unknown>).then(() => connection.opened(), fail).finally(() => connection.settled(job));
-    this.#opening.set(connection, done);
+    connection.work.activate(job);
+    const done = (this.within(work, this.server.authTimeoutMs) as Promise<unknown>).then(() => connection.opened(), fail).finally(() => {
+      connection.opening = undefined;
+      connection.work.settled(job);
+    });
+    connection.opening = done;
   }
 
   #openHooks(connection: Connection, job: Job): MaybePromise<unknown> {
     if (connection.isClosing) return undefined;
-    this.#began.add(connection);
+    connection.openBegan = true;
     const { hooks, lifecycle } = this.program;
     if (hooks.onOpen.length === 0) return undefined;
     return compose(lifecycle, job, () => this.#callAll(hooks.onOpen, job.ctx), 0);
@@ -164,12 +171,8 @@ export class Hub {
     return step(0);
   }
 
-  openStarted(connection: Connection): boolean {
-    return this.#began.has(connection);
-  }
-
   async openSettled(connection: Connection): Promise<void> {
-    const work = this.#opening.get(connection);
+    const work = connection.opening;
     if (work === undefined) return;
     try {
       await this.within(work, this.forced ? 1 : this.options.limits.closeTimeoutMs);
@@ -236,7 +239,7 @@ export class Hub {
     const deadline = this.clock.setTimeout(() => this.#force(), drainMs, true);
     for (const connection of this.connections.values()) {
       connection.control(CONTROL.goaway, { reconnectAfterMs: RECONNECT_AFTER_MS });
-      connection.refuseQueued();
+      connection.ownWork?.refuseQueued();
       void connection.idle().then(() => connection.close(CLOSE.restart, "server restart"));
     }
     if (this.connections.size > 0) await gone;
@@ -251,7 +254,7 @@ export class Hub {
     this.forced = true;
     const reason = new DOMException("the server is shutting down", "AbortError");
     for (const connection of this.connections.values()) {
-      connection.abortAll(reason);
+      connection.ownWork?.abortAll(reason);
       connection.close(CLOSE.restart, "server restart");
       const { transport } = connection;
       // One turn for the close frame to leave.
@@ -329,8 +332,8 @@ export class Hub {
     const { clientId } = job.connection;
     const at = this.now();
     const durationMs = at - job.receivedAt;
-    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs });
-    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs });
+    if (job.isRpc) this.events.emit({ type: "rpc.end", clientId, at, messageType: job.type, correlationId: job.correlationId, code, durationMs, ...traceOf(job.ctx.meta) });
+    else this.events.emit({ type: "message.end", clientId, at, messageType: job.type, code, durationMs, ...traceOf(job.ctx.meta) });
   }
 
   // ----------------------------------------------------------------------------------------------------------- frames

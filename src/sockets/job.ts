@@ -31,6 +31,8 @@ export class Job extends Deadline {
   started = false;
   /** Nothing waits for it any more: it has settled, or its deadline has passed. */
   finished = false;
+  /** What the client was told: `OK` until an error is sent. */
+  code = "OK";
   /** A call that has its terminal frame. */
   answered = false;
   /** What a handler that middleware did not wait for is still doing. */
@@ -114,7 +116,7 @@ export class Job extends Deadline {
     if (this.isRpc) this.fail("DEADLINE_EXCEEDED", "the deadline has passed");
     else this.connection.hub.reportError(new DOMException(`the handler of ${this.type} took longer than its limit`, "TimeoutError"), this.connection, this.type, "DEADLINE_EXCEEDED");
     this.abort(timeoutReason());
-    this.connection.finish(this, "DEADLINE_EXCEEDED");
+    this.connection.work.finish(this, "DEADLINE_EXCEEDED");
   }
 
   /** The client does not want the answer any more. */
@@ -122,7 +124,7 @@ export class Job extends Deadline {
     if (this.answered || this.finished) return;
     this.fail("CANCELLED", "the call was aborted");
     this.abort(new DOMException("the call was aborted by the client", "AbortError"));
-    this.connection.finish(this, "CANCELLED");
+    this.connection.work.finish(this, "CANCELLED");
   }
 
   /** An error for the client: for a call the terminal frame, for an event one of several. */
@@ -130,7 +132,10 @@ export class Job extends Deadline {
     if (this.isRpc) {
       if (this.#refuseSecond()) return;
       this.fail(code, message, details, options);
-    } else this.connection.sendError(code, message, details, options, this.correlationId);
+    } else {
+      this.code = code;
+      this.connection.sendError(code, message, details, options, this.correlationId);
+    }
   }
 
   /** @internal */
@@ -138,8 +143,8 @@ export class Job extends Deadline {
     if (this.answered) return;
     this.#flushProgress();
     this.answered = true;
+    this.code = code;
     this.#remember(this.connection.sendError(code, message, details, options, this.correlationId, true));
-    this.connection.answered(this, code);
   }
 
   reply(payload: unknown, options?: AnySendOptions): Promise<SendResult> {
@@ -147,16 +152,15 @@ export class Job extends Deadline {
     this.#flushProgress();
     this.answered = true;
     const response = (this.route as Route).descriptor.response!;
-    const result = transmit(
+    return transmit(
       this.connection, response, payload, this.#meta(), options,
       (error) => {
         this.connection.hub.reportError(error, this.connection, this.type, "OUTBOUND_VALIDATION");
+        this.code = "INTERNAL";
         this.#remember(this.connection.sendError("INTERNAL", "the answer could not be sent", undefined, {}, this.correlationId, true));
       },
       undefined, response.type, (frame) => this.#remember(frame),
     );
-    this.connection.answered(this, "OK");
-    return result;
   }
 
   progress(payload: unknown, options?: { readonly throttleMs?: number }): Promise<SendResult> {
@@ -216,7 +220,7 @@ export class Job extends Deadline {
   }
 
   #remember(frame: Frame | undefined): void {
-    if (frame !== undefined && this.correlationId !== undefined) this.connection.remember(this.correlationId, frame);
+    if (frame !== undefined && this.correlationId !== undefined) this.connection.work.remember(this.correlationId, frame);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Where a request comes from: the client's address behind proxies, and whether a browser's origin is our own. */
 
+import type { HeaderFields } from "./captured-request.ts";
 import type { TrustProxy } from "./server-options.ts";
 
 /** The client's address: the peer's, or by `trustProxy` what proxies say. */
-export function clientAddress(trust: TrustProxy, peer: string | undefined, headers: Headers): string | undefined {
+export function clientAddress(trust: TrustProxy, peer: string | undefined, headers: HeaderFields): string | undefined {
   const own = normalise(peer);
   if (!trustsPeer(trust, own)) return own;
   const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => normalise(hop.trim())).filter((hop) => hop !== undefined);
@@ -27,12 +28,12 @@ function normalise(address: string | undefined): string | undefined {
   return mapped ?? bare.toLowerCase();
 }
 
-export function hostOf(headers: Headers, url: URL): string {
+export function hostOf(headers: HeaderFields, url: URL): string {
   return headers.get("host") ?? url.host;
 }
 
 /** Scheme, host and port agree. */
-export function isSameOrigin(origin: string, host: string, trust: TrustProxy, peer: string | undefined, headers: Headers, url: URL): boolean {
+export function isSameOrigin(origin: string, host: string, trust: TrustProxy, peer: string | undefined, headers: HeaderFields, url: URL): boolean {
   const forwarded = trustsPeer(trust, normalise(peer)) ? headers.get("x-forwarded-proto")?.split(",")[0]?.trim() : undefined;
   const scheme = forwarded ?? (url.protocol === "wss:" || url.protocol === "https:" ? "https" : "http");
   try {

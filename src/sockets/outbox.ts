@@ -28,13 +28,15 @@ export interface OutboxOwner {
 
 /** Above it frames wait here, where they can still be dropped or replaced. */
 const LOW_MARK = 65_536;
+/** The queue of those who have none. */
+const NOTHING: Frame[] = [];
 
 export class Outbox {
   readonly #owner: OutboxOwner;
   readonly #limits: ResolvedLimits["backpressure"];
   readonly #low: number;
   #slots: Slot[] | undefined;
-  #queue: Frame[] = [];
+  #queue: Frame[] = NOTHING;
   #queuedBytes = 0;
   #closed = false;
   #waiters: (() => void)[] | undefined;
@@ -100,7 +102,7 @@ export class Outbox {
   /** Throws away what waits here. */
   discard(): void {
     this.#closed = true;
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queuedBytes = 0;
     this.#slots = undefined;
     this.#wake();
@@ -135,7 +137,7 @@ export class Outbox {
     if (this.#closed) return;
     const { transport } = this.#owner;
     for (const frame of this.#queue) transport.send(frame);
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queuedBytes = 0;
     this.#closed = true;
     this.#wake();
@@ -160,6 +162,7 @@ export class Outbox {
   }
 
   #enqueue(frame: Frame): void {
+    if (this.#queue === NOTHING) this.#queue = [];
     this.#queue.push(frame);
     this.#queuedBytes += frame.bytes;
     this.#owner.onCongested();
@@ -213,7 +216,7 @@ export class Outbox {
 
   #giveUp(inRuntime: number): Accepted {
     const buffered = inRuntime + this.#queuedBytes;
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queuedBytes = 0;
     this.#owner.onOverflow(buffered);
     return "closed";

@@ -296,7 +296,7 @@ export class RouterCore implements HubSource {
       data: connection.data,
       ip: connection.request.ip,
       topics: connection.ownTopics?.list() ?? [],
-      pending: connection.pending,
+      pending: connection.ownWork?.pending ?? 0,
       bufferedBytes: connection.outbox.buffered,
       close: (code: number = CLOSE.normal, reason = "") => hub.closeByUser(connection, code, reason),
     })));
@@ -304,6 +304,11 @@ export class RouterCore implements HubSource {
 
   routes(): RouteInfo[] {
     return [...this.#entries.values()].map(({ descriptor }) => ({ type: descriptor.type, kind: descriptor.kind, ...(descriptor.response === undefined ? {} : { response: descriptor.response.type }) }));
+  }
+
+  /** Descriptors of the events that are handled. */
+  handledEvents(): AnyEvent[] {
+    return [...this.#entries.values()].filter(({ descriptor }) => descriptor.kind === "event").map(({ descriptor }) => descriptor as AnyEvent);
   }
 
   toAsyncAPI(info: AsyncApiInfo): AsyncApiDocument {

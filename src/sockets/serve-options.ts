@@ -19,8 +19,8 @@ export interface SocketServeOptions<Data = ConnectionData> extends ServerOptions
   readonly tls?: SocketTls;
   /** Permessage-deflate. The limit of a message counts inflated bytes. @default false */
   readonly compression?: boolean;
-  /** Answers requests that are no upgrade. @default 426 */
-  readonly fetch?: (request: Request) => MaybePromise<Response>;
+  /** Answers requests that are no upgrade; it is told the peer's address where the runtime knows it. @default 426 */
+  readonly fetch?: (request: Request, peer: { readonly ip: string | undefined }) => MaybePromise<Response>;
   /** Aborting it closes the server. */
   readonly signal?: AbortSignal;
 }
@@ -57,7 +57,7 @@ export interface ListenOptions {
   readonly hostname: string;
   readonly tls: SocketTls | undefined;
   readonly compression: boolean;
-  readonly fetch: ((request: Request) => MaybePromise<Response>) | undefined;
+  readonly fetch: SocketServeOptions["fetch"];
 }
 
 export function resolveListen(options: SocketServeOptions<never>): ListenOptions {

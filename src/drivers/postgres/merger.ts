@@ -20,7 +20,7 @@ export interface Piece {
 }
 
 /** Turns of the microtask queue between the first and the last that leave together: policies ask through a few layers. */
-const TURNS = 4;
+const TURNS = 8;
 
 /** Parts of one statement. */
 const MOST_PARTS = 12;

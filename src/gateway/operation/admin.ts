@@ -1,5 +1,6 @@
 /** The admin pages: what the gateway is made of, how it does, and the few things that may be done to it. */
 
+import { isLocalName, isLoopback, isProxied } from "../../core/loopback.ts";
 import type { Context } from "hono";
 import { dashboardPage, streamStats } from "#dashboard";
 import { requestState, type RequestState } from "../context.ts";
@@ -108,17 +109,7 @@ async function allow(host: AdminHost, { auth }: AdminSettings, c: Context, state
     host.core.events.emit({ type: "policy.warning", policy: "admin", message: `The admin pages have no "auth": they are shown to this machine only, for reading only` });
   }
   const { headers, url } = state.original;
-  // A proxy on this machine would make everybody local, and a page of another site could point its own name here.
-  const proxied = headers.has("x-forwarded-for") || headers.has("forwarded") || headers.has("via") || headers.has("x-real-ip");
-  if (!isLoopback(state.peer) || !isLoopback(state.clientIp) || proxied || !isLocalName(new URL(url).hostname)) throw refused();
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address === "::1" || (address !== undefined && /^127\.\d+\.\d+\.\d+$/.test(address));
-}
-
-function isLocalName(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" || isLoopback(hostname);
+  if (!isLoopback(state.peer) || !isLoopback(state.clientIp) || isProxied(headers) || !isLocalName(new URL(url).hostname)) throw refused();
 }
 
 function json(value: unknown): Response {

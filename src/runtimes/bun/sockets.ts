@@ -112,7 +112,7 @@ function parts<Data>(router: RouterOf<Data>, options: BunSocketOptions<Data>): {
   return {
     hub,
     fetch(request, bun) {
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return (fallback?.(request) as Response | undefined) ?? refusalResponse(notAnUpgrade(request.headers));
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return (fallback?.(request, { ip: bun.requestIP(request)?.address }) as Response | undefined) ?? refusalResponse(notAnUpgrade(request.headers));
       const result = handshake(hub, { url: request.url, headers: request.headers, peer: bun.requestIP(request)?.address, request });
       return isPromise(result) ? result.then((settled) => answer(request, bun, settled)) : answer(request, bun, result);
     },

@@ -125,7 +125,7 @@ function parts<Data>(router: RouterOf<Data>, options: DenoSocketOptions<Data>): 
   return {
     hub,
     fetch(request, info) {
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return fallback?.(request) ?? refusalResponse(notAnUpgrade(request.headers));
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return fallback?.(request, { ip: info?.remoteAddr?.hostname }) ?? refusalResponse(notAnUpgrade(request.headers));
       const result = handshake(hub, { url: request.url, headers: request.headers, peer: info?.remoteAddr?.hostname, request });
       return isPromise(result) ? result.then((settled) => accept(request, settled)) : accept(request, result);
     },

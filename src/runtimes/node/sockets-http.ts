@@ -2,6 +2,30 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import type { HeaderFields } from "../../sockets/adapter.ts";
+
+/** The header fields of a request, read where they are: an upgrade looks at five of them. */
+export class RawFields implements HeaderFields {
+  readonly #raw: readonly string[];
+
+  constructor(raw: readonly string[]) {
+    this.#raw = raw;
+  }
+
+  get(name: string): string | null {
+    let found: string | null = null;
+    for (let i = 0; i + 1 < this.#raw.length; i += 2) {
+      const own = this.#raw[i] as string;
+      if (own.length !== name.length || own.toLowerCase() !== name) continue;
+      found = found === null ? (this.#raw[i + 1] as string) : `${found}, ${this.#raw[i + 1]}`;
+    }
+    return found;
+  }
+
+  *[Symbol.iterator](): Generator<[string, string]> {
+    for (let i = 0; i + 1 < this.#raw.length; i += 2) yield [(this.#raw[i] as string).toLowerCase(), this.#raw[i + 1] as string];
+  }
+}
 
 export function toRequest(request: IncomingMessage, url: string): Request {
   const headers = new Headers();
@@ -17,8 +41,19 @@ export async function writeResponse(answer: Response, response: ServerResponse):
   response.writeHead(answer.status, headers.flat());
   if (answer.body === null) return void response.end();
   for await (const chunk of Readable.fromWeb(answer.body as never)) {
-    if (!response.write(chunk)) await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
+    if (!response.write(chunk)) await room(response);
     if (response.destroyed) return;
   }
   response.end();
+}
+
+/** Resolves when the response takes more, or never will. */
+function room(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.removeListener("drain", done).removeListener("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }

@@ -2,7 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Frame, Transport } from "../../sockets/adapter.ts";
+import type { Connection, Frame, Transport } from "../../sockets/adapter.ts";
 import type { TurnWriter, Pending } from "./turn-writer.ts";
 
 /**
@@ -19,7 +19,7 @@ export class NodeTransport implements Transport {
   pending: Pending | undefined = undefined;
   /** Somebody waits for room. A socket that takes everything at once has nothing to drain, and says nothing. */
   wantsRoom = false;
-  onRoom: (() => void) | undefined = undefined;
+  connection: Connection | undefined = undefined;
 
   constructor(raw: WebSocket, socket: Duplex, writer: TurnWriter, compressed: boolean) {
     this.raw = raw;
@@ -56,7 +56,7 @@ export class NodeTransport implements Transport {
     this.pending = undefined;
     if (!this.#socket.writable || !this.#socket.write(pending.buffer()) || !this.wantsRoom) return;
     this.wantsRoom = false;
-    this.onRoom?.();
+    this.connection?.outbox.drained();
   }
 
   close(code: number, reason: string): void {

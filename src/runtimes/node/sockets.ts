@@ -10,14 +10,15 @@ import { systemClock } from "../../core/clock.ts";
 import { OptionError } from "../../core/errors.ts";
 import { isPromise } from "../../core/maybe-promise.ts";
 import {
-  type Admission, type ConnectionData, DEFAULT_DRAIN_MS, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions, type SocketServer,
+  type Admission, type Connection, type ConnectionData, DEFAULT_DRAIN_MS, type Hub, type Refusal, type RouterOf, SERVE_OPTIONS, type ServerOptions, type SocketServeOptions, type SocketServer,
   abandon, coreOf, handshake, notAnUpgrade, refusal, refusalBody, resolveListen, resolveServer, socketUrl, wireCode,
 } from "../../sockets/adapter.ts";
-import { toRequest, writeResponse } from "./sockets-http.ts";
+import { RawFields, toRequest, writeResponse } from "./sockets-http.ts";
 import { NodeTransport } from "./sockets-transport.ts";
 import { TurnWriter } from "./turn-writer.ts";
 
 type WsModule = typeof ws;
+type WsServer = InstanceType<WsModule["WebSocketServer"]>;
 
 export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<Data> {
   /** Permessage-deflate. @default false */
@@ -25,6 +26,12 @@ export interface NodeSocketOptions<Data = ConnectionData> extends ServerOptions<
   /** Another copy of the module `ws`, 8.16 or later. @default the one this package depends on, imported when the first client comes */
   readonly ws?: object;
 }
+
+/**
+ * Newcomers the system keeps until they are accepted; it takes at most its own limit (Linux: `net.core.somaxconn`, 4096).
+ * After a restart everybody comes at once, and whom the queue has no room for tries again after seconds, up to a minute.
+ */
+const BACKLOG = 65_535;
 
 /** A router on an `http.Server` of the caller's. */
 export interface NodeSocketHandler {
@@ -58,7 +65,7 @@ export function createNodeHandler<Data = ConnectionData>(router: RouterOf<Data>,
   };
 }
 
-function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, owned: boolean): { readonly hub: Hub; readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void } {
+function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, owned: boolean, onAccepted?: (socket: Duplex) => void): { readonly hub: Hub; readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void } {
   const core = coreOf(router);
   const { compression = false, ws: given } = options;
   const server = resolveServer(options, ["compression", "ws"]);
@@ -66,57 +73,70 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
   core.serverHooks(options);
   const hub = core.hub(server);
   const writer = new TurnWriter();
-  let loaded: Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> | undefined;
-  const load = async (): Promise<{ readonly server: InstanceType<WsModule["WebSocketServer"]> }> => {
+  /** Whom an upgrade is being answered for: that is one synchronous step. */
+  let admitted: Admission | undefined;
+  let wsServer: WsServer | undefined;
+  let loading: Promise<WsServer> | undefined;
+  const load = async (): Promise<WsServer> => {
     const module = (given ?? (await import("ws"))) as WsModule;
     const { maxPayloadBytes, transportPayloadBytes } = hub.options.limits;
     const max = Math.max(maxPayloadBytes, transportPayloadBytes);
-    return {
-      server: new module.WebSocketServer({
-        noServer: true,
-        clientTracking: false,
-        maxPayload: max === Infinity ? 0 : max,
-        perMessageDeflate: compression ? { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 } : false,
-        // The subprotocol is the handshake's to choose.
-        handleProtocols: (_offered: Set<string>, request: IncomingMessage) => protocols.get(request) ?? false,
-      }),
-    };
+    wsServer = new module.WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: max === Infinity ? 0 : max,
+      perMessageDeflate: compression ? { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 } : false,
+      // The subprotocol is the handshake's to choose.
+      handleProtocols: () => admitted?.protocol ?? false,
+    });
+    wsServer.on("headers", (headers: string[]) => {
+      for (const [name, value] of Object.entries(admitted?.headers ?? {})) headers.push(`${name}: ${value}`);
+    });
+    return wsServer;
   };
-  const protocols = new WeakMap<IncomingMessage, string>();
-  const accept = async (request: IncomingMessage, socket: Duplex, head: Uint8Array, admission: Admission): Promise<void> => {
-    const { server: wss } = await (loaded ??= load());
-    if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
-    const fail = (): void => abandon(hub, admission);
-    socket.once("close", fail);
-    const addHeaders = (headers: string[], of: IncomingMessage): void => {
-      if (of === request) for (const [name, value] of Object.entries(admission.headers)) headers.push(`${name}: ${value}`);
-    };
-    wss.on("headers", addHeaders);
+  const accept = (wss: WsServer, request: IncomingMessage, socket: Duplex, head: Uint8Array, admission: Admission): void => {
+    if (socket.destroyed) return abandon(hub, admission);
+    admitted = admission;
     try {
       wss.handleUpgrade(request, socket, Buffer.from(head), (raw) => {
-        socket.removeListener("close", fail);
+        admitted = undefined;
+        // From here on `ws` hears of errors, and the hub of the end.
+        socket.removeListener("error", ignore);
+        onAccepted?.(socket);
         connectionOf(hub, writer, admission, raw, socket);
       });
     } finally {
-      wss.removeListener("headers", addHeaders);
+      // Still here: `ws` has refused it.
+      if (admitted !== undefined) abandon(hub, admission);
+      admitted = undefined;
     }
   };
   const decide = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    socket.on("error", () => undefined);
+    socket.on("error", ignore);
     if (request.method !== "GET" || request.headers.upgrade?.toLowerCase() !== "websocket") return refuse(socket, refusal(400, "BAD_UPGRADE", "not a WebSocket upgrade"));
-    const url = absoluteUrl(request);
-    const headers = toHeaders(request);
     const size = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
     if (size > hub.options.limits.maxHeaderBytes) return refuse(socket, refusal(431, "HEADER_TOO_LARGE", "the header is too large"));
-    const decision = handshake(hub, { url, headers, peer: (socket as Socket).remoteAddress });
+    const decision = handshake(hub, { url: absoluteUrl(request), headers: new RawFields(request.rawHeaders), peer: (socket as Socket).remoteAddress });
+    const failed = (error: unknown): void => {
+      hub.reportError(error, undefined, "upgrade");
+      refuse(socket, refusal(500, "UPGRADE_FAILED", "the upgrade failed"));
+    };
     const settle = (result: Admission | Refusal): void => {
       if (result.refused === true) return refuse(socket, result);
-      if (socket.destroyed) return abandon(hub, result);
-      accept(request, socket, head, result).catch((error: unknown) => {
-        hub.reportError(error, undefined, "upgrade");
-        abandon(hub, result);
-        refuse(socket, refusal(500, "UPGRADE_FAILED", "the upgrade failed"));
-      });
+      if (wsServer !== undefined) {
+        try {
+          return accept(wsServer, request, socket, head, result);
+        } catch (error) {
+          return failed(error);
+        }
+      }
+      (loading ??= load()).then(
+        (wss) => accept(wss, request, socket, head, result),
+        (error: unknown) => {
+          abandon(hub, result);
+          throw error;
+        },
+      ).catch(failed);
     };
     if (isPromise(decision)) void decision.then(settle);
     else settle(decision);
@@ -129,20 +149,41 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
   return { hub, upgrade };
 }
 
-/** The connection of a socket. Apart from the handshake, whose request would else live as long as the connection. */
+/** The connection of a socket. Its listeners are the same functions for all: five closures each would be a good part of an idle connection. */
 function connectionOf(hub: Hub, writer: TurnWriter, admission: Admission, raw: ws.WebSocket, socket: Duplex): void {
   raw.binaryType = "nodebuffer";
   const transport = new NodeTransport(raw, socket, writer, raw.extensions.includes("permessage-deflate"));
-  const connection = hub.open(admission, transport);
-  raw.on("message", (data: Buffer, binary: boolean) => connection.receive(binary ? data : data.toString("utf8"), data.length));
-  raw.on("pong", () => connection.seen());
-  raw.on("ping", () => connection.seen());
-  raw.on("error", (error: Error & { code?: string }) => {
-    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection.transportTooBig(hub.options.limits.transportPayloadBytes);
-  });
-  raw.on("close", (code: number, reason: Buffer) => void connection.closed(wireCode(code), reason.toString("utf8")));
-  transport.onRoom = () => connection.outbox.drained();
-  socket.on("drain", transport.onRoom);
+  transport.connection = (raw as Connected)[CONNECTION] = (socket as Connected)[CONNECTION] = hub.open(admission, transport);
+  raw.on("message", onMessage).on("pong", onSign).on("ping", onSign).on("error", onError).on("close", onClose);
+  socket.on("drain", onDrain);
+}
+
+const CONNECTION: unique symbol = Symbol("connection");
+type Connected = { [CONNECTION]?: Connection };
+
+function onMessage(this: unknown, data: Buffer, binary: boolean): void {
+  (this as Connected)[CONNECTION]?.receive(binary ? data : data.toString("utf8"), data.length);
+}
+
+function onSign(this: unknown): void {
+  (this as Connected)[CONNECTION]?.seen();
+}
+
+function onError(this: unknown, error: Error & { code?: string }): void {
+  const connection = (this as Connected)[CONNECTION];
+  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") connection?.transportTooBig(connection.hub.options.limits.transportPayloadBytes);
+}
+
+function onClose(this: unknown, code: number, reason: Buffer): void {
+  void (this as Connected)[CONNECTION]?.closed(wireCode(code), reason.toString("utf8"));
+}
+
+function onDrain(this: unknown): void {
+  (this as Connected)[CONNECTION]?.outbox.drained();
+}
+
+function ignore(): void {
+  // A socket that fails is closed, which is heard.
 }
 
 /** Serves a router on a port. Rejects with the system's error when it cannot listen. */
@@ -151,21 +192,28 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !SERVE_OPTIONS.includes(name) || name === "compression")) as NodeSocketOptions<Data>;
   const { signal } = options;
   if (signal?.aborted === true) throw signal.reason;
-  const { hub, upgrade } = attach(router, rest, true);
+  /** Those that are no connection of the hub, or not yet. */
+  const sockets = new Set<Duplex>();
+  const forget = function (this: Duplex): void {
+    sockets.delete(this);
+  };
+  const { hub, upgrade } = attach(router, rest, true, (socket) => {
+    sockets.delete(socket);
+    socket.removeListener("close", forget);
+  });
   const { handshakeTimeoutMs, maxHeaderBytes } = hub.options.limits;
   const answer = (request: IncomingMessage, response: ServerResponse): void => void respond(listening.fetch, request, response);
   const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: listening.fetch === undefined ? handshakeTimeoutMs : 300_000, connectionsCheckingInterval: Math.min(1000, handshakeTimeoutMs), maxHeaderSize: maxHeaderBytes };
   const http: Server = listening.tls === undefined ? createServer(timeouts, answer) : (createTlsServer({ ...timeouts, key: listening.tls.key as string, cert: listening.tls.cert as string }, answer) as unknown as Server);
-  const sockets = new Set<Socket>();
   http.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.setNoDelay(true);
-    socket.once("close", () => sockets.delete(socket));
+    socket.on("close", forget);
   });
   http.on("upgrade", upgrade);
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
-    http.listen(listening.port, listening.hostname, () => {
+    http.listen({ port: listening.port, host: listening.hostname, backlog: BACKLOG }, () => {
       http.removeListener("error", reject);
       resolve();
     });
@@ -207,12 +255,12 @@ export async function serveSockets<Data = ConnectionData>(router: RouterOf<Data>
 
 async function respond(fetch: SocketServeOptions["fetch"], request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request))), response);
+    if (fetch !== undefined) return await writeResponse(await fetch(toRequest(request, absoluteUrl(request)), { ip: request.socket.remoteAddress }), response);
   } catch {
     if (!response.headersSent) return void response.writeHead(500).end();
     return void response.destroy();
   }
-  const refused = notAnUpgrade(toHeaders(request));
+  const refused = notAnUpgrade(new RawFields(request.rawHeaders));
   response.writeHead(refused.status, { ...refused.headers, "content-type": "application/problem+json" }).end(refusalBody(refused));
 }
 
@@ -232,16 +280,4 @@ function absoluteUrl(request: IncomingMessage): string {
   const secure = (request.socket as { encrypted?: boolean }).encrypted === true;
   const target = request.url ?? "/";
   return target.startsWith("/") ? `${secure ? "https" : "http"}://${request.headers.host ?? "localhost"}${target}` : target;
-}
-
-function toHeaders(request: IncomingMessage): Headers {
-  const headers = new Headers();
-  for (let i = 0; i < request.rawHeaders.length; i += 2) {
-    try {
-      headers.append(request.rawHeaders[i] as string, request.rawHeaders[i + 1] as string);
-    } catch {
-      // A field that Headers refuses says nothing to anybody.
-    }
-  }
-  return headers;
 }

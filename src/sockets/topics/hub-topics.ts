@@ -3,7 +3,7 @@
 import { textBytes } from "../frame.ts";
 import { type MaybePromise, chain, isPromise } from "../../core/maybe-promise.ts";
 import type { SerializedMessage } from "../../state/contracts.ts";
-import { MemoryTopicLog, type TopicHistory } from "../../state/pubsub/topic-log.ts";
+import { type LogSlice, MemoryTopicLog, type TopicHistory } from "../../state/pubsub/topic-log.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
@@ -13,6 +13,7 @@ import { flow } from "./flow.ts";
 import type { ResolvedTopics, TopicAction, TopicActor } from "./policy.ts";
 import { Presence, type PresenceMember } from "./presence.ts";
 import { Sequencer } from "./sequencer.ts";
+import { SharedReads } from "./shared-reads.ts";
 import { TopicIndex, isPattern, isValidPattern } from "./topic-index.ts";
 
 /** A message of the past. */
@@ -39,6 +40,7 @@ export class HubTopics {
   readonly history: TopicHistory | undefined;
   readonly presence: Presence | undefined;
   readonly sequencer: Sequencer | undefined;
+  readonly #reads = new SharedReads<LogSlice>();
   #started: Promise<void> | undefined;
   #startedOk = false;
   #retryAt = 0;
@@ -290,6 +292,11 @@ export class HubTopics {
     if (presence === undefined || !presence.covers(name) || !connection.topics.has(name)) throw new TopicError("UNSUPPORTED", "presence data goes with a subscription to a topic that keeps presence", { topic: name });
     presence.track(name, data, connection);
     return undefined;
+  }
+
+  /** What is kept after an offset; those who come back together read it together. */
+  readShared(topic: string, after: string): MaybePromise<LogSlice> {
+    return this.#reads.read(`${after} ${topic}`, () => this.history!.read(topic, after, this.policy.history!));
   }
 
   historyOf(topic: string, { after, limit }: { readonly after?: string; readonly limit?: number }, connection: Connection | undefined): MaybePromise<HistoryEntry[]> {

@@ -10,6 +10,7 @@ import type { Hub } from "../hub.ts";
 import { type AnyEvent, compiledOf, isMessage } from "../message.ts";
 import { OutboundError, checkOutgoing } from "../send.ts";
 import type { Slot } from "../outbox.ts";
+import { traceOf } from "../envelope.ts";
 import type { Validated } from "../validate.ts";
 import { isTooLarge } from "./bridge.ts";
 import { type FannedOut, type Message, fanOut, topicFrame } from "./fan-out.ts";
@@ -179,8 +180,8 @@ function encodeIn(hub: Hub, codec: Codec, type: string, message: Message): Frame
   }
 }
 
-function published(hub: Hub, publisher: Connection | undefined, { topic, type }: Message, { matched, dropped }: FannedOut): void {
-  if (hub.events.active) hub.events.emit({ type: "topic.publish", at: hub.now(), topic, messageType: type, matched, dropped, clientId: publisher?.clientId });
+function published(hub: Hub, publisher: Connection | undefined, { topic, type, meta }: Message, { matched, dropped }: FannedOut): void {
+  if (hub.events.active) hub.events.emit({ type: "topic.publish", at: hub.now(), topic, messageType: type, matched, dropped, clientId: publisher?.clientId, ...traceOf(meta) });
   if (hub.program.hooks.onPublish.length > 0) void hub.runHooks("onPublish", { topic, type, matched, dropped, clientId: publisher?.clientId }, publisher, type);
 }
 

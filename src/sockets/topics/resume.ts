@@ -3,8 +3,10 @@
 import { type Retry, createRetry } from "../../resilience/retry.ts";
 import { type LogSlice, parseOffset } from "../../state/pubsub/topic-log.ts";
 import { CLOSE } from "../close-codes.ts";
+import type { Codec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
+import type { Frame } from "../frame.ts";
 import { CONTROL } from "../names.ts";
 import { topicFrame } from "./fan-out.ts";
 import { ReplayGate } from "./replay-gate.ts";
@@ -47,14 +49,28 @@ export async function resumeTopics(connection: Connection, wanted: Record<string
   if (connection.isGone) return;
   connection.outbox.settle(slot, hub.controlFrame(connection.codec, CONTROL.resumed, { topics: answer }));
   for (const { topic, slice } of resumed) {
-    for (const { offset, body } of slice?.entries ?? []) {
-      const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
-      connection.outbox.write(topicFrame(hub, connection.codec, { topic, type, meta, payload, offset }));
-    }
+    if (slice !== undefined) for (const frame of framesOf(connection, topic, slice)) connection.outbox.write(frame);
     for (const frame of gate.release(topic, slice)) connection.outbox.write(frame);
   }
   for (const topic of gate.topics()) for (const frame of gate.release(topic)) connection.outbox.write(frame);
   if (gate.idle) connection.gate = undefined;
+}
+
+const written: WeakMap<LogSlice, Map<Codec, readonly Frame[]>> = /* @__PURE__ */ new WeakMap();
+
+/** Written once for all who share the slice. */
+function framesOf({ hub, codec }: Connection, topic: string, slice: LogSlice): readonly Frame[] {
+  let byCodec = written.get(slice);
+  if (byCodec === undefined) written.set(slice, (byCodec = new Map()));
+  let frames = byCodec.get(codec);
+  if (frames === undefined) {
+    frames = slice.entries.map(({ offset, body }) => {
+      const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
+      return topicFrame(hub, codec, { topic, type, meta, payload, offset });
+    });
+    byCodec.set(codec, frames);
+  }
+  return frames;
 }
 
 function isAway(error: unknown): boolean {
@@ -77,7 +93,7 @@ async function resumeOne(connection: Connection, name: string, after: unknown, g
   }
   const known = parseOffset(after) !== undefined;
   try {
-    const slice = (await retry.run(() => topics.history!.read(topic, known ? (after as string) : "none:0", topics.policy.history!))) as LogSlice;
+    const slice = (await retry.run(() => topics.readShared(topic, known ? (after as string) : "none:0"))) as LogSlice;
     return { topic, slice, status: { status: slice.gap || !known ? "gap" : "ok", ...(slice.last === undefined ? {} : { offset: slice.last }) } };
   } catch (error) {
     connection.hub.reportError(error, connection, CONTROL.resume, "ADAPTER_ERROR");

@@ -26,7 +26,7 @@ export interface TopicChange {
 export class TopicSet implements ReadonlySet<string> {
   readonly #connection: Connection;
   readonly #topics = new Set<string>();
-  readonly #pending = new Map<string, "pending-subscribe" | "pending-unsubscribe">();
+  #pending: Map<string, "pending-subscribe" | "pending-unsubscribe"> | undefined;
   #tail: Promise<unknown> | undefined;
 
   constructor(connection: Connection) {
@@ -71,7 +71,7 @@ export class TopicSet implements ReadonlySet<string> {
   status(topic: string): TopicStatus {
     const name = this.#tryName(topic);
     if (name === undefined) return "absent";
-    return this.#pending.get(name) ?? (this.#topics.has(name) ? "subscribed" : "absent");
+    return this.#pending?.get(name) ?? (this.#topics.has(name) ? "subscribed" : "absent");
   }
 
   // ------------------------------------------------------------------------------------------------------------ writes
@@ -233,8 +233,9 @@ export class TopicSet implements ReadonlySet<string> {
     if (adding.length > 0 && total > maxTopicsPerConnection) throw new TopicError("TOPIC_LIMIT_EXCEEDED", `at most ${maxTopicsPerConnection} topics per connection`, { topic: adding[0] as string, limit: maxTopicsPerConnection });
     const fresh = adding.filter((topic) => !topics.index.has(topic)).length;
     if (fresh > 0 && topics.index.size + fresh > maxTopics) throw new TopicError("TOPIC_LIMIT_EXCEEDED", `at most ${maxTopics} topics`, { topic: adding[0] as string, limit: maxTopics });
-    for (const topic of removing) this.#pending.set(topic, "pending-unsubscribe");
-    for (const topic of adding) this.#pending.set(topic, "pending-subscribe");
+    const pending = (this.#pending ??= new Map());
+    for (const topic of removing) pending.set(topic, "pending-unsubscribe");
+    for (const topic of adding) pending.set(topic, "pending-subscribe");
     const undo: (() => MaybePromise<void>)[] = [];
     try {
       for (const topic of removing) {
@@ -256,8 +257,9 @@ export class TopicSet implements ReadonlySet<string> {
       }
       throw error;
     } finally {
-      for (const topic of removing) this.#pending.delete(topic);
-      for (const topic of adding) this.#pending.delete(topic);
+      for (const topic of removing) pending.delete(topic);
+      for (const topic of adding) pending.delete(topic);
+      if (pending.size === 0 && this.#pending === pending) this.#pending = undefined;
     }
     for (const topic of removing) {
       this.#topics.delete(topic);

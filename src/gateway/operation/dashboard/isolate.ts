@@ -4,7 +4,7 @@
  */
 
 import { GatewayError } from "../../errors.ts";
-import { escapeHtml, pageResponse } from "./page-response.ts";
+import { escapeHtml, pageResponse } from "../../../core/page-response.ts";
 
 const PAGES = ["health", "routes", "policies", "stores", "upstreams", "events", "config", "metrics"];
 

@@ -1,8 +1,8 @@
 /** The dashboard: one page that needs nothing from elsewhere. */
 
-import { escapeHtml, pageResponse } from "./page-response.ts";
+import { escapeHtml, pageResponse } from "../../../core/page-response.ts";
 import { SCRIPT } from "./script.ts";
-import { STYLE } from "./style.ts";
+import { STYLE } from "../../../core/page-style.ts";
 
 const figure = (id: string, label: string): string => `<section class="card w2"><div class="lbl">${label}</div><div class="fig" id="${id}">–</div></section>`;
 const list = (id: string, title: string, empty: string, width: string): string => `<section class="card ${width}"><h2>${title}</h2><div id="${id}" data-empty="${empty}"><div class="empty">${empty}</div></div></section>`;

@@ -1,4 +1,4 @@
-/** The look of the dashboard: quiet, readable from across a room, in light and dark. */
+/** The look of pages for operators: quiet, readable from across a room, in light and dark. */
 
 export const STYLE: string = `
 :root{color-scheme:light dark;--bg:#f5f6f8;--card:#fff;--line:#e3e6ea;--ink:#15191f;--mute:#687280;--ok:#12855a;--warn:#b26a00;--bad:#c62f3a;--info:#2c6bd6;--track:#eceff3;--shadow:0 1px 2px rgba(16,24,40,.05)}

@@ -1,0 +1,185 @@
+/** A page that shows what the sockets of a router are doing. Off unless it is mounted. */
+
+import type { TimerHandle } from "../../core/clock.ts";
+import { isLocalName, isLoopback, isProxied } from "../../core/loopback.ts";
+import type { MaybePromise } from "../../core/maybe-promise.ts";
+import { checkBoolean, checkKeys, checkOptionalFunction } from "../check.ts";
+import { type AnyEvent, checkMessage } from "../message.ts";
+import { redactDetails } from "../redact.ts";
+import { type RouterCore, coreOf } from "../router-core.ts";
+import type { RouterOf } from "../router.ts";
+import type { ConnectionData, MiddlewareContext, Next } from "../types.ts";
+import { Figures } from "./figures.ts";
+import { devtoolsPage } from "./page.ts";
+
+export interface DevtoolsOptions {
+  /** Only `true` lets a request in; a throw does not. @default requests straight from this machine only */
+  readonly authorize?: (request: Request) => MaybePromise<unknown>;
+  /** Shows the payloads of received messages, redacted and cut to 1 KB. @default false */
+  readonly payloads?: boolean;
+  /** Events that may be published from the page beside those the router handles. */
+  readonly messages?: readonly AnyEvent[];
+}
+
+/** Answers requests below any path that ends in `/`. */
+export interface Devtools {
+  /** `ip` is the address of the peer: `serve({ fetch })` gives it. */
+  readonly fetch: (request: Request, peer?: { readonly ip: string | undefined }) => Promise<Response>;
+  /** Ends the feeds of those who watch. */
+  close(): void;
+}
+
+const EVERY_MS = 1000;
+const MAX_PAYLOAD = 1024;
+const MAX_BODY = 1_000_000;
+
+/**
+ * Connections, topics, rates, slow consumers, latest frames and failures, and a box that publishes.
+ *
+ * ```ts
+ * const tools = devtools(router);
+ * await serve(router, { anonymous: true, path: "/ws", fetch: tools.fetch });   // http://127.0.0.1:8787/
+ * ```
+ *
+ * @throws OptionError for what is no router, and for an option that is unknown or out of its domain.
+ */
+export function devtools<Data = ConnectionData>(router: RouterOf<Data>, options: DevtoolsOptions = {}): Devtools {
+  checkKeys("devtools", options, ["authorize", "payloads", "messages"]);
+  const { authorize, payloads = false, messages = [] } = options;
+  checkOptionalFunction("devtools.authorize", authorize);
+  checkBoolean("devtools.payloads", payloads);
+  for (const [i, descriptor] of messages.entries()) checkMessage(`devtools.messages[${i}]`, descriptor, "event");
+  const tools = new Tools(coreOf(router), authorize, messages);
+  if (payloads) tools.showPayloads();
+  return { fetch: (request, peer) => tools.answer(request, peer?.ip), close: () => tools.close() };
+}
+
+class Tools {
+  readonly #core: RouterCore;
+  readonly #authorize: DevtoolsOptions["authorize"];
+  readonly #messages: readonly AnyEvent[];
+  /** Counts while somebody watches: without a viewer there is no sink, and events cost nothing. */
+  #figures: Figures | undefined;
+  #stop: (() => void) | undefined;
+  readonly #viewers = new Set<() => void>();
+
+  constructor(core: RouterCore, authorize: DevtoolsOptions["authorize"], messages: readonly AnyEvent[]) {
+    this.#core = core;
+    this.#authorize = authorize;
+    this.#messages = messages;
+  }
+
+  showPayloads(): void {
+    const { redact } = this.#core.options;
+    this.#core.use(((ctx: MiddlewareContext, next: Next) => {
+      if (ctx.payload !== undefined) this.#figures?.payload(ctx.type, ctx.clientId, (JSON.stringify(redactDetails(ctx.payload, redact)) ?? "").slice(0, MAX_PAYLOAD));
+      return next();
+    }) as never, { stage: "raw" });
+  }
+
+  async answer(request: Request, ip: string | undefined): Promise<Response> {
+    if (!(await this.#allowed(request, ip))) return text(403, "The devtools are not for this caller");
+    const { pathname, searchParams } = new URL(request.url);
+    const page = pathname.slice(pathname.lastIndexOf("/") + 1);
+    if (page === "publish") return request.method === "POST" ? this.#publish(request) : text(405, "Publishing is a POST", { allow: "POST" });
+    if (request.method !== "GET") return text(405, "Pages are read", { allow: "GET" });
+    switch (page) {
+      case "": return devtoolsPage(this.#core.options.random.uuid());
+      case "stream": return this.#stream();
+      case "messages": return json([...this.#events().keys()]);
+      case "history": return this.#history(searchParams.get("topic") ?? "");
+      default: return text(404, "There is no such page");
+    }
+  }
+
+  async #allowed(request: Request, ip: string | undefined): Promise<boolean> {
+    if (this.#authorize === undefined) return isLoopback(ip) && !isProxied(request.headers) && isLocalName(new URL(request.url).hostname);
+    try {
+      return (await this.#authorize(request)) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  #events(): Map<string, AnyEvent> {
+    return new Map([...this.#core.handledEvents(), ...this.#messages].map((descriptor) => [descriptor.type, descriptor]));
+  }
+
+  async #publish(request: Request): Promise<Response> {
+    // A form of another site cannot send this type, and a script of one is asked for its origin.
+    if (request.headers.get("content-type")?.split(";")[0] !== "application/json") return text(415, "The body is JSON");
+    const origin = request.headers.get("origin");
+    if (origin !== null && origin !== new URL(request.url).origin && new URL(origin).host !== request.headers.get("host")) return text(403, "This page is of another site");
+    if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY) return text(413, "The body is too large");
+    let body: { readonly topic?: unknown; readonly type?: unknown; readonly payload?: unknown };
+    try {
+      body = (await request.json()) as typeof body;
+    } catch {
+      return text(400, "The body is no JSON");
+    }
+    const descriptor = this.#events().get(String(body?.type));
+    if (descriptor === undefined) return text(400, "This type is not known here: give it to messages");
+    const result = await this.#core.publish(String(body.topic), descriptor, body.payload);
+    const { cause: _, ...said } = result as typeof result & { cause?: unknown };
+    return json(said, result.ok ? 200 : 422);
+  }
+
+  async #history(topic: string): Promise<Response> {
+    try {
+      return json(await this.#core.topics.history(topic, { limit: 100 }));
+    } catch (error) {
+      return text(422, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #stream(): Response {
+    const { clock } = this.#core.options;
+    if (this.#figures === undefined) {
+      this.#figures = new Figures(this.#core);
+      this.#stop = this.#core.observe(this.#figures.take);
+    }
+    const figures = this.#figures;
+    const encoder = new TextEncoder();
+    let timer: TimerHandle;
+    let end = (): void => undefined;
+    const leave = (): void => {
+      clock.clearTimeout(timer);
+      if (!this.#viewers.delete(end) || this.#viewers.size > 0) return;
+      this.#stop?.();
+      this.#figures = this.#stop = undefined;
+    };
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        end = () => {
+          leave();
+          try {
+            controller.close();
+          } catch {
+            // The viewer has left already.
+          }
+        };
+        this.#viewers.add(end);
+        const send = (): void => {
+          // A viewer that reads nothing gets nothing more.
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(`data: ${JSON.stringify(figures.view())}\n\n`));
+          timer = clock.setTimeout(send, EVERY_MS, true);
+        };
+        send();
+      },
+      cancel: leave,
+    }, { highWaterMark: 4 });
+    return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no", "x-content-type-options": "nosniff" } });
+  }
+
+  close(): void {
+    for (const end of this.#viewers) end();
+  }
+}
+
+function json(value: unknown, status = 200): Response {
+  return new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" } });
+}
+
+function text(status: number, said: string, headers: Record<string, string> = {}): Response {
+  return new Response(said, { status, headers: { ...headers, "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-content-type-options": "nosniff" } });
+}

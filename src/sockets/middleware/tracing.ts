@@ -1,0 +1,48 @@
+/** A span around each message that is active while it is handled. */
+
+import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
+import { checkFunction, checkKeys, checkOptionalFunction } from "../check.ts";
+import { type Attributes, type ContextOf, KIND, STATUS_ERROR, SYSTEM, type SpanLike, type TracerLike, parentContext } from "../telemetry.ts";
+import type { ConnectionData, Middleware } from "../types.ts";
+
+export interface TracingOptions {
+  readonly tracer: TracerLike;
+  /** Makes the client's span, from `meta.traceparent`, the parent: `(parent) => trace.setSpanContext(ROOT_CONTEXT, parent)`. @default every message begins a trace of its own */
+  readonly contextOf?: ContextOf;
+  /** Runs the rest while the span is active, so that what a handler calls is traced below it: `(span, work) => context.with(trace.setSpan(context.active(), span), work)`. @default the span is not active */
+  readonly within?: (span: SpanLike, work: () => MaybePromise<void>) => MaybePromise<void>;
+}
+
+/** A span per message and call, at `ctx.span` for attributes of your own. @throws OptionError for what is no tracer */
+export function tracing<Data = ConnectionData>(options: TracingOptions): Middleware<Data, { readonly span: SpanLike }> {
+  checkKeys("tracing", options, ["tracer", "contextOf", "within"]);
+  const { tracer, contextOf, within } = options;
+  checkFunction("tracing.tracer.startSpan", tracer?.startSpan);
+  checkOptionalFunction("tracing.contextOf", contextOf);
+  checkOptionalFunction("tracing.within", within);
+  return (ctx, next) => {
+    const { type, kind, meta, clientId } = ctx;
+    const context = parentContext(contextOf, meta.traceparent);
+    const attributes: Attributes = kind === "rpc"
+      ? { "rpc.system.name": SYSTEM, "rpc.method": type }
+      : { "messaging.system": SYSTEM, "messaging.operation.name": "process", "messaging.operation.type": "process", "messaging.destination.name": type };
+    const span = tracer.startSpan(kind === "rpc" ? type : `process ${type}`, { kind: kind === "rpc" ? KIND.server : KIND.consumer, attributes: { ...attributes, "messaging.client.id": clientId }, ...(context === undefined ? { root: true } : {}) }, context);
+    (ctx as { span?: SpanLike }).span = span;
+    const failed = (error: unknown): never => {
+      const name = (error as { code?: unknown } | undefined)?.code ?? (error as Error | undefined)?.name;
+      span.setAttributes({ "error.type": typeof name === "string" ? name : "_OTHER" });
+      span.setStatus({ code: STATUS_ERROR });
+      span.end();
+      throw error;
+    };
+    let work: MaybePromise<void>;
+    try {
+      work = within === undefined ? next() : within(span, next);
+    } catch (error) {
+      return failed(error);
+    }
+    if (isPromise(work)) return work.then(() => span.end(), failed);
+    span.end();
+    return undefined;
+  };
+}
