@@ -93,7 +93,9 @@ const clients: Record<string, () => PostgresConnection> = {
 /** What is asserted is what was answered: a machine with other work to do is no lost store. */
 const combiner = { timeoutMs: 30_000 };
 
-describe.each(Object.entries(clients))("%s", (_, connect) => {
+describe.each(Object.entries(clients))("%s", (name, connect) => {
+  // PGlite is a database in this process: suites at the same time would only hold each other up.
+  const run = name === "PGlite" ? it : it.concurrent;
   // Two clients stand for two processes; a suite makes many objects on them.
   const made: PostgresConnection[] = [];
   let next = 0;
@@ -104,12 +106,12 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
     expect(passed.length).toBeGreaterThan(5);
   };
 
-  it.concurrent("driver", () => report((make) => verifyDriverContract(() => postgresDriver(make(), { hungMs: 30_000 }))));
-  it.concurrent("key-value", () => report((make) => verifyStoreContract(() => postgresStore(make(), { keyPrefix: "kv:", combiner }), { ttlMs: 200 })));
-  it.concurrent("rate limits", () => report((make) => verifyRateLimitStoreContract(() => new PostgresRateLimitStore(make(), { combiner }))));
-  it.concurrent("rate limiter", () => report((make) => verifyRateLimiterContract((policy) => postgresRateLimiter(make(), policy, { combiner }))));
-  it.concurrent("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(() => new PostgresCircuitBreakerStore(make(), { combiner }))));
-  it.concurrent("cache", () => report((make) => verifyCacheStoreContract(() => new PostgresCacheStore(make(), { combiner }))));
+  run("driver", () => report((make) => verifyDriverContract(() => postgresDriver(make(), { hungMs: 30_000 }), { timeoutMs: 60_000 })));
+  run("key-value", () => report((make) => verifyStoreContract(() => postgresStore(make(), { keyPrefix: "kv:", combiner }), { ttlMs: 200 })));
+  run("rate limits", () => report((make) => verifyRateLimitStoreContract(() => new PostgresRateLimitStore(make(), { combiner }))));
+  run("rate limiter", () => report((make) => verifyRateLimiterContract((policy) => postgresRateLimiter(make(), policy, { combiner }))));
+  run("circuit breaker", () => report((make) => verifyCircuitBreakerStoreContract(() => new PostgresCircuitBreakerStore(make(), { combiner }))));
+  run("cache", () => report((make) => verifyCacheStoreContract(() => new PostgresCacheStore(make(), { combiner }))));
 });
 
 describe.each(Object.entries(clients).filter(([name]) => name !== "query(text, params)" && !name.endsWith("PgBouncer")))("%s: pub/sub", (_, connect) => {
