@@ -92,6 +92,7 @@ class Driver implements PostgresDriver {
     this.statements = Object.fromEntries(RECORD_TABLES.map((table) => [table, statementsFor(prefix, table)])) as Record<RecordTable, TableStatements>;
     this.exchange = new Exchange(patient, prefix, options.clock ?? systemClock, options.random ?? systemRandom);
     this.capabilities = Object.freeze({
+      slowTickets: true,
       atomic: true,
       clock: "backend",
       minTtlMs: 1,
