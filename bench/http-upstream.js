@@ -1,4 +1,4 @@
-/** A bare upstream: 1 KiB of JSON for every request, cacheable unless the query says `no-store`. */
+/** A bare upstream: 1 KiB of JSON for every request, cacheable unless the query says `no-store`. The first argument is its port. */
 import { createServer } from "node:http";
 
 const body = JSON.stringify({ items: Array.from({ length: 12 }, (_, i) => ({ id: i, name: `item ${i}`, price: i * 100, tags: ["a", "b", "c"] })) }).slice(0, 1024).padEnd(1024, " ");
@@ -7,5 +7,5 @@ const server = createServer((request, response) => {
   response.end(body);
 });
 server.keepAliveTimeout = 60_000;
-server.listen(0, "127.0.0.1", () => process.send(server.address().port));
+server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => process.send(server.address().port));
 process.on("disconnect", () => process.exit(0));

@@ -5,8 +5,9 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export async function startRedis() {
-  const port = await freePort();
+/** `at`: the port, for one that comes back. `stop()` resolves once it is gone. */
+export async function startRedis(at = 0) {
+  const port = at === 0 ? await freePort() : at;
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-redis-"));
   // The shell waits for the end of its input, which the system closes when this process ends, however it ends.
   const script = `"$@" >/dev/null & pid=$!; echo $pid; cat >/dev/null; kill $pid; wait $pid 2>/dev/null; rm -rf "${folder}"`;
@@ -20,7 +21,8 @@ export async function startRedis() {
     if (reply.includes(`process_id:${pid}\r\n`)) break;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return { port, pid, stop: () => (keeper.stdin.end(), rmSync(folder, { recursive: true, force: true })) };
+  const gone = new Promise((resolve) => void keeper.once("exit", resolve));
+  return { port, pid, stop: () => (keeper.stdin.end(), rmSync(folder, { recursive: true, force: true }), gone) };
 }
 
 function freePort() {

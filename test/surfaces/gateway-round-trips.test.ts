@@ -10,6 +10,8 @@ import { redisAdapter } from "../../src/drivers/redis/adapter.ts";
 import { createGateway } from "../../src/gateway/create-gateway.ts";
 import { circuitBreaker } from "../../src/gateway/policies/resilience/circuit-breaker.ts";
 import { cache } from "../../src/gateway/policies/traffic/cache.ts";
+import { concurrencyLimit } from "../../src/gateway/policies/traffic/concurrency-limit.ts";
+import { quota } from "../../src/gateway/policies/traffic/quota.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import type { GatewayEvent, Policy } from "../../src/gateway/types.ts";
 import type { GatewayAdapter } from "../../src/state/contracts.ts";
@@ -146,6 +148,35 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
     expect(await send("/a", { "x-max": "100" })).toMatchObject({ status: 200, cache: "MISS", reached: true, before: 1 });
     expect(events.flatMap((event) => (event.type === "circuit" ? [event.to] : []))).toEqual(["open", "half-open", "closed"]);
     expect(await send("/a", { "x-max": "100" })).toMatchObject({ cache: "HIT" });
+    await gateway.close();
+  });
+
+  // Postgres gives tickets, without which nothing can be given back, on a slower way: there each further limit is asked in its turn.
+  it("several limits, a quota, breaker and cache are one round trip before the upstream on Redis, one per limit on Postgres", async () => {
+    const { send, gateway } = setup([
+      rateLimit({ max: 100 }), rateLimit({ name: "slow", max: 1000, windowSeconds: 3600 }), rateLimit({ name: "bucket", algorithm: "token-bucket", max: 50 }),
+      quota({ max: 10_000, keyBy: () => "tenant" }), circuitBreaker(), cache(),
+    ]);
+    const before = backend === "Redis" ? 1 : 4;
+    for (const path of ["/warm", "/warm", "/warm2", "/warm3"]) await send(path);
+    expect(await send("/a")).toMatchObject({ status: 200, cache: "MISS", reached: true, before });
+    expect(await send("/a")).toMatchObject({ status: 200, cache: "HIT", reached: false, before });
+    await gateway.close();
+  });
+
+  it("what was charged or taken behind a limit that refuses is given back", async () => {
+    const { send, gateway, settle } = setup([
+      rateLimit({ name: "first", max: (c) => Number(c.req.header("x-max")), headers: "none" }),
+      rateLimit({ name: "second", max: 5 }),
+      quota({ max: 7, keyBy: () => "tenant" }),
+      concurrencyLimit({ max: 1 }),
+    ]);
+    expect(await send("/a", { "x-max": "1" })).toMatchObject({ status: 200 });
+    for (let i = 0; i < 4; i++) expect(await send("/a", { "x-max": "1" })).toMatchObject({ status: 429, reached: false });
+    const { status, headers } = await gateway.fetch(new Request("http://gateway.test/a", { headers: { "x-max": "100" } }));
+    await settle();
+    expect(status, "the place is free").toBe(200);
+    expect(headers.get("ratelimit"), "two requests were admitted").toMatch(/"second";r=3;[^,]*, "quota";r=5;/);
     await gateway.close();
   });
 

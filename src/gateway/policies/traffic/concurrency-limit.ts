@@ -11,7 +11,7 @@ import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import { values } from "../../local-kinds.ts";
-import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import { StoreFailure, isRemote, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
 import type { FailMode, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
@@ -66,8 +66,15 @@ export const concurrencyLimit: PolicyFactory<ConcurrencyLimitConfig> = /* @__PUR
       waiting: 0,
     };
   },
+  prepares: (config, site) => isRemote(config.store ?? site.adapter?.store),
+  prepare(c, tools) {
+    // Whoever has to wait in line does so in its turn.
+    if ((tools.config.queue ?? 0) > 0) return undefined;
+    const value = takePlace(c, tools);
+    return { value, undo: () => value.then((free) => free?.(), () => {}) };
+  },
   async handler(c, next, tools) {
-    const place = await takePlace(c, tools);
+    const place = await ((tools.prepared as Promise<(() => void) | undefined> | undefined) ?? takePlace(c, tools));
     if (place !== undefined) tools.gateway.onBodyEnd(place);
     await next();
   },

@@ -18,6 +18,7 @@ import { callbackAmount, callerKey, checkKeyBy } from "./limit-key.ts";
 import { areDecisions, decide } from "./rate-limit/decide.ts";
 import { limitLabel, writeRateLimitHeaders, type AppliedLimit } from "./rate-limit/headers.ts";
 import { addToReport, refusalFields } from "./rate-limit/report.ts";
+import { decideFor, giveBack, takesBack } from "./rate-limit/returnable.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
@@ -79,11 +80,16 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
     aheadMs: isRemote(config.store ?? site.adapter?.rateLimitStore) ? undefined : 0,
   }),
   prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
-  // As in rateLimit: what is charged beforehand must be due.
-  prepare: (c, tools, first) => (first ? { value: charge(c, tools) } : undefined),
+  // As in rateLimit: what is charged beforehand must be due, or be given back.
+  prepare: (c, tools, first) => {
+    if (first) return { value: charge(c, tools, false) };
+    if (!takesBack(tools.state.stores.of(tools.gateway.adapter)?.store, 1)) return undefined;
+    const value = charge(c, tools, true);
+    return { value, undo: () => giveBack(value.then(({ caller, key, policy, found }) => ({ caller, key, policies: [policy], decisions: found }))) };
+  },
   async handler(c, next, tools) {
     const { config, state } = tools;
-    const charged = await ((tools.prepared as Promise<Charge> | undefined) ?? charge(c, tools));
+    const charged = await ((tools.prepared as Promise<Charge> | undefined) ?? charge(c, tools, false));
     const { key, policy, amount, found } = charged;
     let decisions: LimitDecision[];
     if (found instanceof StoreFailure) {
@@ -107,6 +113,7 @@ export const quota: PolicyFactory<QuotaConfig> = /* @__PURE__ */ definePolicy<Qu
 
 /** What was asked of the store, and its word. */
 interface Charge {
+  readonly caller: StoreCaller<RateLimitStore>;
   readonly key: string;
   readonly policy: Extract<LimitPolicy, { readonly algorithm: "fixed-window" }>;
   readonly amount: number;
@@ -115,7 +122,7 @@ interface Charge {
   readonly leftMs: number;
 }
 
-async function charge(c: Context, tools: Tools): Promise<Charge> {
+async function charge(c: Context, tools: Tools, returnable: boolean): Promise<Charge> {
   const { config, state, site, gateway } = tools;
   const { cost = 1 } = config;
   const amount = typeof cost === "number" ? cost : callbackAmount(site.policyName, "cost", await callback(site.policyName, () => cost(c)), true);
@@ -128,12 +135,12 @@ async function charge(c: Context, tools: Tools): Promise<Charge> {
     const key = await callerKey(c, gateway, site.policyName, `${site.scopeKey}:${config.period ?? "month"}-${start}`, config.keyBy);
     const policy = { algorithm: "fixed-window", max: config.max, windowMs: end - start } as const;
     const sentAt = site.clock.now();
-    const found = await caller.call("check", (store) => decide(store, key, [policy], amount, () => site.clock.now()), (reply) => areDecisions(reply, 1));
+    const found = await caller.call("check", (store) => decideFor(store, key, [policy], amount, () => site.clock.now(), returnable), (reply) => areDecisions(reply, 1));
     const storeNow = found instanceof StoreFailure ? undefined : instantOf(found[0] as LimitDecision);
     learn(tools, storeNow, sentAt);
     // This process's clock had another period than the store's: the store's counts.
     if (storeNow !== undefined && (storeNow < start || storeNow >= end) && !again) continue;
-    return { key, policy, amount, found, outages: caller.outages, leftMs: Math.max(0, end - (site.clock.now() + (state.aheadMs ?? 0))) };
+    return { caller, key, policy, amount, found, outages: caller.outages, leftMs: Math.max(0, end - (site.clock.now() + (state.aheadMs ?? 0))) };
   }
 }
 

@@ -12,12 +12,13 @@ import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.
 import { callerNetwork } from "../../ip-address.ts";
 import { Priority } from "../../priority.ts";
 import { rateLimits } from "../../local-kinds.ts";
-import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
+import { StoreFailure, isRemote, storeSource, storeUnavailable, type StoreSource } from "../../store-call.ts";
 import type { FailMode, Next, PolicyContext, PolicyOptions, PolicySite } from "../../types.ts";
-import { areDecisions, decide } from "./rate-limit/decide.ts";
+import { areDecisions } from "./rate-limit/decide.ts";
 import { retryAfterSeconds, writeRateLimitHeaders, type AppliedLimit, type RateLimitHeaders } from "./rate-limit/headers.ts";
 import { dynamicPolicy, limitsOf, type Limit, type RateLimitAlgorithm, type RateLimitWindow } from "./rate-limit/limits.ts";
 import { addToReport, refusalFields } from "./rate-limit/report.ts";
+import { decideFor, giveBack, takesBack, type Returnable } from "./rate-limit/returnable.ts";
 import { LimitTwin } from "./rate-limit/twin.ts";
 
 export type { RateLimitAlgorithm, RateLimitHeaders, RateLimitWindow };
@@ -87,10 +88,16 @@ export const rateLimit: PolicyFactory<RateLimitConfig> = /* @__PURE__ */ defineP
   validate,
   setup: (config, site) => new RateLimitState(config, site),
   prepares: (config, site) => isRemote(config.store ?? site.adapter?.rateLimitStore),
-  // A charge that turns out not to be due would count until it is refunded: only the first limit is charged beforehand.
-  prepare: (c, tools, first) => (first ? { value: charge(c, tools) } : undefined),
+  // A charge behind another limit may turn out not to be due: it is made beforehand only where it can be given back.
+  prepare: (c, tools, first) => {
+    const { state, gateway } = tools;
+    if (first) return { value: charge(c, tools, false) };
+    if (!takesBack(state.stores.of(gateway.adapter)?.store, state.limits.length)) return undefined;
+    const value = charge(c, tools, true);
+    return { value, undo: () => giveBack(value) };
+  },
   handler: (c, next, tools) => {
-    const charged = tools.prepared === undefined ? charge(c, tools) : (tools.prepared as MaybePromise<Charge>);
+    const charged = tools.prepared === undefined ? charge(c, tools, false) : (tools.prepared as MaybePromise<Charge>);
     return isPromise(charged) ? charged.then((known) => answer(c, next, tools, known)) : answer(c, next, tools, charged);
   },
 });
@@ -194,23 +201,19 @@ class RateLimitState {
 type Tools = PolicyTools<RateLimitConfig, RateLimitState>;
 
 /** What was asked of the store, and its word. */
-interface Charge {
-  readonly caller: StoreCaller<RateLimitStore>;
-  readonly key: string;
-  readonly policies: readonly LimitPolicy[];
+interface Charge extends Returnable {
   readonly cost: number;
-  readonly decisions: MaybePromise<LimitDecision[] | StoreFailure>;
 }
 
-function charge(c: Context, tools: Tools): MaybePromise<Charge> {
+function charge(c: Context, tools: Tools, returnable: boolean): MaybePromise<Charge> {
   const { fixedPolicies: fixed, cost } = tools.state;
-  if (fixed === undefined || typeof cost !== "number") return chargeByCallbacks(c, tools);
+  if (fixed === undefined || typeof cost !== "number") return chargeByCallbacks(c, tools, returnable);
   const key = tools.state.keyOf(c, tools.gateway);
-  return isPromise(key) ? key.then((found) => ask(tools, found, fixed, cost)) : ask(tools, key, fixed, cost);
+  return isPromise(key) ? key.then((found) => ask(tools, found, fixed, cost, returnable)) : ask(tools, key, fixed, cost, returnable);
 }
 
 /** `max` or `cost` is a function of the request. */
-async function chargeByCallbacks(c: Context, tools: Tools): Promise<Charge> {
+async function chargeByCallbacks(c: Context, tools: Tools, returnable: boolean): Promise<Charge> {
   const { state, site } = tools;
   const { limits } = state;
   const key = await state.keyOf(c, tools.gateway);
@@ -223,17 +226,17 @@ async function chargeByCallbacks(c: Context, tools: Tools): Promise<Charge> {
   } catch (error) {
     throw policyError(site.policyName, error);
   }
-  return ask(tools, key, policies, cost);
+  return ask(tools, key, policies, cost, returnable);
 }
 
-function ask(tools: Tools, key: string, policies: readonly LimitPolicy[], cost: number): Charge {
+function ask(tools: Tools, key: string, policies: readonly LimitPolicy[], cost: number, returnable: boolean): Charge {
   const { state, gateway } = tools;
   const caller = state.stores.of(gateway.adapter);
   if (caller === undefined) throw storeUnavailable();
   state.tellLimits(caller.store);
   const decisions = caller.call(
     "check",
-    (store) => decide(store, key, policies, cost, state.now),
+    (store) => decideFor(store, key, policies, cost, state.now, returnable),
     (reply) => areDecisions(reply, policies.length),
   );
   return { caller, key, policies, cost, decisions };
