@@ -71,9 +71,9 @@ if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ suite: 
 const bad = [...ratios, ...extra].filter((r) => (flags.quick ? r.far : r.ok === false));
 process.exit(bad.length > 0 ? 1 : 0);
 
-/** A figure: `of` over `to` by rate or CPU, or their difference in CPU microseconds, or `of` alone. */
+/** A figure: `of` over `to` by rate, CPU or p99, or their difference in CPU microseconds, or `of` alone. */
 function judge({ name, of, to, metric = "rate", atLeast, atMost, atMostMoreUs }) {
-  const value = (cell) => by.get(cell)[metric === "cpu" ? "cpuUs" : "rate"];
+  const value = (cell) => by.get(cell)[{ cpu: "cpuUs", p99: "p99Us", rate: "rate" }[metric]];
   if (atMostMoreUs !== undefined) {
     const more = value(of) - value(to);
     return { name, value: more, text: `${more >= 0 ? "+" : ""}${digits(more)} us`, required: `at most +${atMostMoreUs} us`, ok: more <= atMostMoreUs, far: more > 2 * atMostMoreUs };
@@ -90,6 +90,9 @@ function measure(cell) {
     const child = fork(fileURLToPath(new URL("cell.js", import.meta.url)), [wanted, cell, String(budgetMs)], { execArgv: ["--expose-gc"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     let sample;
     child.once("message", (message) => (sample = message));
+    // A cell that does not get on is named and ends the run, instead of keeping it forever.
+    const late = setTimeout(() => child.kill("SIGKILL"), suite.cellLimitMs ?? 300_000);
+    child.once("exit", () => clearTimeout(late));
     child.once("exit", (code) => (sample !== undefined ? resolve(sample) : reject(new Error(`cell "${cell}" ended with code ${code} and no figure`))));
   });
 }
