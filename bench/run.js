@@ -73,7 +73,11 @@ process.exit(bad.length > 0 ? 1 : 0);
 
 /** A figure: `of` over `to` by rate, CPU or p99, or their difference in CPU microseconds, or `of` alone. */
 function judge({ name, of, to, metric = "rate", atLeast, atMost, atMostMoreUs }) {
-  const value = (cell) => by.get(cell)[{ cpu: "cpuUs", p99: "p99Us", rate: "rate" }[metric]];
+  // "per-cpu" and "per-server-cpu": operations per CPU second, which is the rate without what else the machine does.
+  const value = (cell) => {
+    const { cpuUs, serverUs, p99Us, rate } = by.get(cell);
+    return metric === "per-cpu" ? 1e6 / cpuUs : metric === "per-server-cpu" ? 1e6 / serverUs : metric === "cpu" ? cpuUs : metric === "p99" ? p99Us : rate;
+  };
   if (atMostMoreUs !== undefined) {
     const more = value(of) - value(to);
     return { name, value: more, text: `${more >= 0 ? "+" : ""}${digits(more)} us`, required: `at most +${atMostMoreUs} us`, ok: more <= atMostMoreUs, far: more > 2 * atMostMoreUs };

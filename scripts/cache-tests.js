@@ -40,7 +40,7 @@ const gateway = createGateway({
   name: "sluice",
   adapter,
   // The suite invalidates and stores by POST, and speaks of methods that no route would list.
-  routes: [{ path: "/*", methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"], pipeline: { policies: [cache(BY_HTTP_ALONE)], upstream: { type: "url", target: `http://127.0.0.1:${port}`, via: false } } }],
+  routes: [{ path: "/*", methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "M-SEARCH"], pipeline: { policies: [cache(BY_HTTP_ALONE)], upstream: { type: "url", target: `http://127.0.0.1:${port}`, via: false } } }],
 });
 const server = await serve(gateway, { port: 0 });
 

@@ -43,7 +43,7 @@ export { leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "./sta
 export type { LeasedAlgorithm, LimitLeaseCommand, LimitLeaseGrant } from "./state/lease/lease-command.ts";
 export type { LeaseOptions } from "./state/lease/lease-limit.ts";
 export type { LeaseEvent, LeaseStats, LeasedDecision } from "./state/lease/leased-decision.ts";
-export { createLeasedLimiter, createLeasedLimiter as lease } from "./state/lease/leased-limiter.ts";
+export { createLeasedLimiter, createLeasedLimiter as lease } from "./state/lease/create-leased-limiter.ts";
 export type { LeaseDriver } from "./state/lease/exchange.ts";
 export type { LeasedLimiter, LeasedLimiterOptions } from "./state/lease/leased-limiter.ts";
 export { compileLimit, compileLimits, tokenRateLimit } from "./state/limit-policy.ts";

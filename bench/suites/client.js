@@ -2,10 +2,8 @@
  * The client on Node: small JSON GETs over loopback, keep-alive, 64 in flight, against the floor (`undici.request`) and peers.
  * What is measured is CPU of this process per call; the upstream is a process of its own. `extra` bundles for a browser.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { BROWSER_STITCH } from "../../scripts/bundle-sizes.js";
+import { gzipKb } from "../../scripts/bundle.js";
 import { fleetFigures } from "../client-fleet.js";
 import { upstream } from "../http.js";
 
@@ -87,24 +85,8 @@ export default {
   extra: async (options) => [...(await fleetFigures(options)), ...(await bundleSizes())],
 };
 
-/** What a browser loads for `stitch` with retry and timeout: the entry chunk, minified and gzipped. */
+/** What a browser loads at once for `stitch` with retry and timeout, minified and gzipped. */
 async function bundleSizes() {
-  const { rolldown } = await import("rolldown");
-  const folder = mkdtempSync(join(tmpdir(), "sluice-bundle-"));
-  try {
-    const entry = join(folder, "entry.js");
-    writeFileSync(entry, `import { stitch } from ${JSON.stringify(new URL("../../dist/client.js", import.meta.url).pathname)};\nglobalThis.call = stitch({ url: "https://api.test/x", retry: 3, timeout: 1000 });\n`);
-    const bundle = await rolldown({ input: entry, platform: "browser", logLevel: "silent" });
-    await bundle.write({ dir: join(folder, "out"), format: "esm", minify: true });
-    const files = readdirSync(join(folder, "out")).filter((file) => file.endsWith(".js"));
-    const size = (file) => gzipSync(readFileSync(join(folder, "out", file))).length;
-    const text = readFileSync(join(folder, "out", "entry.js"), "utf8");
-    const eager = new Set(["entry.js", ...[...text.matchAll(/^import[^;]*?from\s*"\.\/([^"]+)"|import\{[^}]*\}from"\.\/([^"]+)"/gm)].map((match) => match[1] ?? match[2])]);
-    const bytes = [...eager].reduce((sum, file) => sum + size(file), 0);
-    const parts = files.filter((file) => !eager.has(file)).map((file) => `${file.replace(/-.*$/, "")} ${size(file)}`).join(", ");
-    console.log(`\nbundle for a browser: ${bytes} bytes at once; on demand: ${parts}`);
-    return [{ name: "bundle: stitch + retry + timeout, min+gzip", text: `${(bytes / 1024).toFixed(1)} KB`, required: "at most 12 KB", ok: bytes <= 12 * 1024, far: bytes > 24 * 1024 }];
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const kb = await gzipKb(BROWSER_STITCH, "browser");
+  return [{ name: "bundle: stitch + retry + timeout, min+gzip", text: `${kb.toFixed(1)} kB`, required: "at most 12 kB", ok: kb <= 12, far: kb > 24 }];
 }

@@ -2,15 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { createJiti } from "jiti";
-import * as sockets from "../sockets.ts";
+import type { Router } from "../sockets.ts";
+import { importFile } from "./import-file.ts";
 import { LoadError } from "./load.ts";
-
-/** A file that imports the package gets this very copy, also from a folder where nothing is installed. The libraries of schemas may be missing. */
-async function own(): Promise<Record<string, unknown>> {
-  const [zod, valibot] = await Promise.all([import("../sockets-zod.ts").catch(() => undefined), import("../sockets-valibot.ts").catch(() => undefined)]);
-  return { "sluice/sockets": sockets, ...(zod && { "sluice/sockets/zod": zod }), ...(valibot && { "sluice/sockets/valibot": valibot }) };
-}
 
 export interface AsyncApiFlags {
   readonly title?: string | undefined;
@@ -21,10 +15,9 @@ export interface AsyncApiFlags {
 export async function asyncApiFile(path: string, { title = "Sockets", version = "1.0.0" }: AsyncApiFlags): Promise<void> {
   const file = resolve(path);
   if (!existsSync(file)) throw new LoadError(`${file}: no such file`);
-  const jiti = createJiti(file, { moduleCache: false, fsCache: false, interopDefault: false, virtualModules: await own() });
-  const module = await jiti.import<{ default?: unknown; router?: unknown }>(file);
+  const module = await importFile<{ default?: unknown; router?: unknown }>(file);
   const exported = module.default ?? module.router;
-  const router = (typeof exported === "function" ? await (exported as () => unknown)() : exported) as Partial<sockets.Router> | undefined;
+  const router = (typeof exported === "function" ? await (exported as () => unknown)() : exported) as Partial<Router> | undefined;
   if (typeof router?.toAsyncAPI !== "function") throw new LoadError(`${path}: exports no router; export one as default, or as router`);
   process.stdout.write(`${JSON.stringify(router.toAsyncAPI({ title, version }), null, 2)}\n`);
 }

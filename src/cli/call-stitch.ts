@@ -2,14 +2,8 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createJiti } from "jiti";
 import * as client from "../client.ts";
-import * as memory from "../memory.ts";
-import * as node from "../node.ts";
-import * as redis from "../redis.ts";
-import * as postgres from "../postgres.ts";
-import * as state from "../state.ts";
-import * as testing from "../testing.ts";
+import { importFile } from "./import-file.ts";
 import { describeError } from "./load.ts";
 import { progressLine } from "./progress-line.ts";
 
@@ -23,11 +17,6 @@ export interface CallFlags {
 /** Ends of the command. */
 const FAILED = 1;
 const USAGE = 2;
-
-/** This very copy, also for a file in a folder where nothing is installed. */
-const own: Record<string, unknown> = {
-  "sluice/client": client, "sluice/memory": memory, "sluice/node": node, "sluice/redis": redis, "sluice/postgres": postgres, "sluice/state": state, "sluice/testing": testing,
-};
 
 /** A wrong command line: nothing was called. */
 class UsageError extends Error {}
@@ -57,7 +46,7 @@ async function find(target: string, principal: string | undefined): Promise<{ re
   if (!existsSync(file)) throw new UsageError(`${path}: no such file`);
   let found: unknown;
   try {
-    found = await createJiti(file, { moduleCache: false, fsCache: false, interopDefault: false, virtualModules: own }).import(file);
+    found = await importFile(file);
   } catch (error) {
     throw new UsageError(describeError(error, file));
   }

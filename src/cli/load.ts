@@ -1,15 +1,8 @@
 /** Loads a user's gateway file, TypeScript included, and says in plain words what is wrong with a broken one. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { createJiti } from "jiti";
-import * as bun from "../bun.ts";
-import * as deno from "../deno.ts";
-import * as gatewayConfig from "../gateway-config.ts";
-import * as gatewaySdk from "../gateway-sdk.ts";
-import * as gateway from "../gateway.ts";
-import * as memory from "../memory.ts";
-import * as node from "../node.ts";
-import * as state from "../state.ts";
+import type { GatewayConfig } from "../gateway.ts";
+import { importFile } from "./import-file.ts";
 
 /** What serves: a gateway, a Hono app, anything with a fetch handler. */
 export interface Served {
@@ -17,33 +10,17 @@ export interface Served {
 }
 
 export type Loaded =
-  | { readonly kind: "config"; readonly config: gateway.GatewayConfig }
+  | { readonly kind: "config"; readonly config: GatewayConfig }
   | { readonly kind: "served"; readonly served: Served & { readonly close?: () => Promise<void> } };
 
 /** A file that cannot be served; the message holds the place and what to do. */
 export class LoadError extends Error {}
 
-/**
- * The package's own entries, as this process has them: a file that imports `sluice/gateway` gets this very copy, also
- * from a folder where nothing is installed.
- */
-const own: Record<string, unknown> = {
-  "sluice/gateway": gateway,
-  "sluice/gateway/config": gatewayConfig,
-  "sluice/gateway/sdk": gatewaySdk,
-  "sluice/memory": memory,
-  "sluice/bun": bun,
-  "sluice/deno": deno,
-  "sluice/node": node,
-  "sluice/state": state,
-};
-
 /** Loads `file` afresh. The default export is a config, a gateway, a Hono app, or a function that gives one of them. */
 export async function load(file: string): Promise<Loaded> {
   if (!existsSync(file)) throw new LoadError(`${file}: no such file`);
-  const jiti = createJiti(file, { moduleCache: false, fsCache: false, interopDefault: false, virtualModules: own });
   try {
-    const module = await jiti.import<{ default?: unknown }>(file);
+    const module = await importFile<{ default?: unknown }>(file);
     const exported = module.default;
     return recognise(typeof exported === "function" ? await (exported as () => unknown)() : exported);
   } catch (error) {
@@ -54,7 +31,7 @@ export async function load(file: string): Promise<Loaded> {
 function recognise(exported: unknown): Loaded {
   if (typeof exported === "object" && exported !== null) {
     if (typeof (exported as Served).fetch === "function") return { kind: "served", served: exported as Served };
-    if (Array.isArray((exported as { routes?: unknown }).routes)) return { kind: "config", config: exported as gateway.GatewayConfig };
+    if (Array.isArray((exported as { routes?: unknown }).routes)) return { kind: "config", config: exported as GatewayConfig };
   }
   const got = exported === undefined ? "there is no default export" : `the default export is ${exported === null ? "null" : `a ${typeof exported}`}`;
   throw new LoadError(`${got}\n  export a config (\`export default { routes: [...] }\`), a gateway (\`export default createGateway({...})\`) or a Hono app`);

@@ -2,7 +2,7 @@
 
 import { rawTransport } from "#transport";
 import type { Adapter, AdapterBody, AdapterCapabilities, AdapterRequest } from "../core/adapter.ts";
-import { rawTransportOver } from "../core/fetch-transport.ts";
+import { rawTransportOver } from "../core/fetch-raw.ts";
 import type { RawTransport, RawTransportRequest, TransportTarget } from "../core/transport.ts";
 import { configError } from "./errors.ts";
 

@@ -3,7 +3,7 @@
 import { randomHex } from "../core/trace-context.ts";
 import type { CallInput } from "./config.ts";
 import { StitchError, completeError, isStitchError, set, toStitchError, type TimeoutPhase } from "./errors.ts";
-import type { EventFacts, Finding, ResultSource, SinkContext, StitchEvent } from "./events.ts";
+import type { EventFacts, Finding, ResultSource, StitchEvent } from "./events.ts";
 import type { ResponseFields } from "./fields.ts";
 import type { Plan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
@@ -88,20 +88,17 @@ export class Call {
 
   /** Somebody listens: without, no event is built. */
   get watched(): boolean {
-    return this.listener !== undefined || this.runtime.sinks.active;
+    return this.listener !== undefined || this.runtime.sinks !== undefined;
   }
 
   emit(facts: EventFacts, error?: unknown): void {
     const { sinks, clock } = this.runtime;
-    if (this.listener === undefined && !sinks.active) return;
+    if (this.listener === undefined && sinks === undefined) return;
     const base = { at: clock.now(), elapsedMs: this.elapsedMs, name: this.plan.name, traceId: this.traceId, spanId: this.spanId, attempt: this.attempts };
     const parent = this.context.parent?.spanId;
     const event = { ...facts, ...base, ...(parent === undefined ? {} : { parentSpanId: parent }) } as StitchEvent;
     this.listener?.(event);
-    if (!sinks.active) return;
-    const bare: SinkContext = { method: this.plan.method, template: this.plan.redactor.url(this.plan.template?.text ?? this.plan.name), url: this.shownUrl ?? "", principal: this.principal !== undefined, error };
-    const full = sinks.payloads && !this.plan.sensitive ? { ...bare, requestBody: this.requestBody, responseBody: this.responseBody } : bare;
-    sinks.send(withoutData(event), full, bare);
+    sinks?.send(this, event, error);
   }
 
   find(finding: Finding): void {
@@ -163,10 +160,3 @@ const TIMEOUTS: Readonly<Record<TimeoutPhase, string>> = {
   throttle: "the deadline of the call passed while it waited for its turn",
   store: "the deadline of the call passed while it waited for the store",
 };
-
-/** Sinks never see data. */
-function withoutData(event: StitchEvent): StitchEvent {
-  if (event.type !== "result" && event.type !== "delta") return event;
-  const { data: _, ...rest } = event as StitchEvent & { data: unknown };
-  return { ...rest, data: undefined } as StitchEvent;
-}

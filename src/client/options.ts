@@ -1,9 +1,10 @@
 /** Options of what a call can do beside asking: each checked once, complete and frozen. */
 
-import { checkFunction, checkInteger, checkNonNegative, checkOneOf, checkPositive } from "../core/check.ts";
-import { checked, configError } from "./errors.ts";
+import { checkPositive } from "../core/check.ts";
+import { OptionError } from "../core/errors.ts";
 import type { Backoff, Jitter } from "../resilience/backoff.ts";
 import type { CallInput } from "./config.ts";
+import { callback, flag, integer, methodSet, nested, nonNegative, oneOf, readOptions, statusSet, type OptionCheck, type OptionTable } from "./option-table.ts";
 
 export interface RetryContext {
   readonly status?: number;
@@ -144,14 +145,6 @@ export interface FailModes {
   readonly lock?: "open" | "closed";
 }
 
-/** Refuses keys that nothing reads. */
-export function checkKeys(where: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw configError(where === "" ? "the configuration" : where, value, "an object");
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw configError(where === "" ? key : `${where}.${key}`, (value as Record<string, unknown>)[key], `left out: it is no option (known: ${known.join(", ")})`);
-  }
-}
-
 export interface RetryRules {
   readonly attempts: number;
   readonly on: ReadonlySet<number> | ((context: RetryContext) => boolean);
@@ -162,35 +155,27 @@ export interface RetryRules {
   readonly budget: false | { readonly ratio: number; readonly minPerSecond: number; readonly scope: "stitch" | "seam" };
 }
 
-const RETRY_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
-export const IDEMPOTENT_METHODS: ReadonlySet<string> = /* @__PURE__ */ new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+/** Answers after which the same request may pass. */
+export const RETRY_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
+
+type RetryRead = Omit<RetryRules, "backoff"> & Omit<RetryRules["backoff"], "backoff">;
+
+const retryTable = (): OptionTable<RetryRead> => ({
+  attempts: integer(1, 1, 1000),
+  on: (name, value) => (typeof value === "function" ? (value as (context: RetryContext) => boolean) : statusSet(RETRY_STATUSES)(name, value)),
+  methods: methodSet(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]),
+  baseDelayMs: nonNegative(100),
+  maxDelayMs: nonNegative(10_000),
+  jitter: oneOf<Jitter>("full", "equal", "none"),
+  respectRetryAfter: flag(true),
+  maxRetryAfterMs: nonNegative(60_000),
+  budget: nested("retry", { ratio: nonNegative(0.2), minPerSecond: nonNegative(1), scope: oneOf("stitch", "seam") }, false as const),
+});
 
 export function retryRules(option: number | RetryOptions | false | undefined): RetryRules {
   const options = option === undefined || option === false ? {} : typeof option === "number" ? { attempts: option } : option;
-  checkKeys("retry", options, ["attempts", "on", "methods", "baseDelayMs", "maxDelayMs", "jitter", "respectRetryAfter", "maxRetryAfterMs", "budget"]);
-  return checked("retry", () => {
-    const { on } = options;
-    const budget = options.budget ?? {};
-    if (budget !== false) checkKeys("retry.budget", budget, ["ratio", "minPerSecond", "scope"]);
-    return Object.freeze({
-      attempts: checkInteger("attempts", options.attempts ?? 1, 1, 1000),
-      on: on === undefined ? new Set(RETRY_STATUSES) : typeof on === "function" ? on : statuses("retry.on", on),
-      methods: options.methods === undefined ? IDEMPOTENT_METHODS : methods("retry.methods", options.methods),
-      backoff: Object.freeze({
-        backoff: "exponential" as const,
-        baseDelayMs: checkNonNegative("baseDelayMs", options.baseDelayMs ?? 100),
-        maxDelayMs: checkNonNegative("maxDelayMs", options.maxDelayMs ?? 10_000),
-        jitter: checkOneOf("jitter", options.jitter ?? "full", ["full", "equal", "none"]),
-      }),
-      respectRetryAfter: flagOf("retry.respectRetryAfter", options.respectRetryAfter, true),
-      maxRetryAfterMs: checkNonNegative("maxRetryAfterMs", options.maxRetryAfterMs ?? 60_000),
-      budget: budget === false ? false as const : Object.freeze({
-        ratio: checkNonNegative("budget.ratio", budget.ratio ?? 0.2),
-        minPerSecond: checkNonNegative("budget.minPerSecond", budget.minPerSecond ?? 1),
-        scope: checkOneOf("budget.scope", budget.scope ?? "stitch", ["stitch", "seam"]),
-      }),
-    });
-  });
+  const { baseDelayMs, maxDelayMs, jitter, ...rules } = readOptions("retry", options, retryTable());
+  return Object.freeze({ ...rules, backoff: Object.freeze({ backoff: "exponential" as const, baseDelayMs, maxDelayMs, jitter }) });
 }
 
 export interface TimeoutRules {
@@ -202,18 +187,13 @@ export interface TimeoutRules {
   readonly explicitTotal: boolean;
 }
 
+const limit = (fallback: number): OptionCheck<number> => (name, value) => (value === false || value === Infinity ? Infinity : checkPositive(name, value ?? fallback));
+
 export function timeoutRules(option: number | TimeoutOptions | false | undefined): TimeoutRules {
   const options = option === undefined ? {} : option === false ? { totalMs: false as const, attemptMs: false as const, idleMs: false as const } : typeof option === "number" ? { totalMs: option } : option;
-  checkKeys("timeout", options, ["totalMs", "attemptMs", "idleMs", "connectMs"]);
-  const ms = (name: string, value: number | false | undefined, fallback: number): number =>
-    value === false || value === Infinity ? Infinity : checked("timeout", () => checkPositive(name, value ?? fallback));
-  return Object.freeze({
-    totalMs: ms("totalMs", options.totalMs, 60_000),
-    attemptMs: ms("attemptMs", options.attemptMs, 30_000),
-    idleMs: ms("idleMs", options.idleMs, 30_000),
-    connectMs: options.connectMs === undefined ? undefined : ms("connectMs", options.connectMs, 0),
-    explicitTotal: options.totalMs !== undefined,
-  });
+  const connectMs: OptionCheck<number | undefined> = (name, value) => (value === undefined ? undefined : limit(0)(name, value));
+  const rules = readOptions<Omit<TimeoutRules, "explicitTotal">>("timeout", options, { totalMs: limit(60_000), attemptMs: limit(30_000), idleMs: limit(30_000), connectMs });
+  return Object.freeze({ ...rules, explicitTotal: options.totalMs !== undefined });
 }
 
 export interface IdempotencyRules {
@@ -222,17 +202,14 @@ export interface IdempotencyRules {
   readonly methods: ReadonlySet<string>;
 }
 
+const header: OptionCheck<string> = (name, value = "Idempotency-Key") => {
+  if (typeof value !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value)) throw new OptionError(name, value, "a header name");
+  return value.toLowerCase();
+};
+
 export function idempotencyRules(option: true | IdempotencyOptions | false | undefined): IdempotencyRules | undefined {
   if (option === undefined || option === false) return undefined;
-  const options = option === true ? {} : option;
-  checkKeys("idempotency", options, ["header", "key", "methods"]);
-  const header = options.header ?? "Idempotency-Key";
-  if (typeof header !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(header)) throw configError("idempotency.header", header, "a header name");
-  return Object.freeze({
-    header: header.toLowerCase(),
-    key: options.key === undefined ? undefined : checked("idempotency", () => checkFunction("key", options.key as (input: CallInput) => string)),
-    methods: options.methods === undefined ? new Set(["POST", "PATCH"]) : methods("idempotency.methods", options.methods),
-  });
+  return Object.freeze(readOptions<IdempotencyRules>("idempotency", option === true ? {} : option, { header, key: callback<(input: CallInput) => string>(), methods: methodSet(["POST", "PATCH"]) }));
 }
 
 export interface HedgeRules {
@@ -242,25 +219,5 @@ export interface HedgeRules {
 
 export function hedgeRules(option: HedgeOptions | false | undefined): HedgeRules | undefined {
   if (option === undefined || option === false) return undefined;
-  checkKeys("hedge", option, ["delayMs", "max"]);
-  return checked("hedge", () => Object.freeze({
-    delayMs: option.delayMs === "p95" ? ("p95" as const) : checkNonNegative("delayMs", option.delayMs),
-    max: checkInteger("max", option.max ?? 1, 1, 10),
-  }));
-}
-
-export function statuses(option: string, list: unknown): ReadonlySet<number> {
-  if (!Array.isArray(list) || list.some((status) => !Number.isInteger(status) || status < 100 || status > 599)) throw configError(option, list, "a list of statuses from 100 to 599");
-  return new Set(list as number[]);
-}
-
-export function methods(option: string, list: unknown): ReadonlySet<string> {
-  if (!Array.isArray(list) || list.some((method) => typeof method !== "string" || !/^[A-Za-z-]+$/.test(method))) throw configError(option, list, "a list of method names");
-  return new Set((list as string[]).map((method) => method.toUpperCase()));
-}
-
-export function flagOf(option: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== "boolean") throw configError(option, value, "true or false");
-  return value;
+  return Object.freeze(readOptions<HedgeRules>("hedge", option, { delayMs: (name, value) => (value === "p95" ? value : nonNegative()(name, value)), max: integer(1, 1, 10) }));
 }

@@ -1,14 +1,15 @@
 /** A declaration, checked and complete: what a call reads instead of its configuration. */
 
 import type { Adapter } from "../core/adapter.ts";
-import { checkFunction, checkInteger, checkOneOf, checkString } from "../core/check.ts";
+import { checkString } from "../core/check.ts";
 import { createRetryBudget, type RetryBudget } from "../resilience/retry-budget.ts";
 import type { AuthStrategy } from "./auth/strategy.ts";
 import type { BodyKind, Hooks, ResponseKind, StitchConfig, StitchKind } from "./config.ts";
 import { StitchError, checked, configError } from "./errors.ts";
 import { mergeFields, newFields, type Fields } from "./fields.ts";
 import { cacheRules, circuitRules, throttleRules, type CacheRules, type CircuitRules, type ThrottleRules } from "./limit-options.ts";
-import { checkKeys, flagOf, hedgeRules, idempotencyRules, retryRules, statuses, timeoutRules, type HedgeRules, type IdempotencyRules, type RetryRules, type TimeoutRules } from "./options.ts";
+import { callback, checkKeys, flag, integer, oneOf, readOptions, statusSet } from "./option-table.ts";
+import { hedgeRules, idempotencyRules, retryRules, timeoutRules, type HedgeRules, type IdempotencyRules, type RetryRules, type TimeoutRules } from "./options.ts";
 import { isMutation } from "./graphql-document.ts";
 import { Redactor } from "./redact.ts";
 import type { Runtime } from "./runtime.ts";
@@ -63,8 +64,8 @@ export interface Plan {
   readonly streams: boolean;
   /** May be sent twice by its method, or because it is a GraphQL query. */
   readonly repeatable: boolean;
-  /** Nothing but asking: the short way through the pipeline. */
-  readonly plain: boolean;
+  /** Limits, credentials or hedging: more than asking. */
+  readonly guarded: boolean;
 }
 
 const KEYS: readonly string[] = [
@@ -82,7 +83,7 @@ export const STITCH_KEYS: readonly string[] = KEYS;
 
 /** Compiles a merged configuration. @throws StitchError `CONFIG_INVALID`, `STORE_CAPABILITY` */
 export function compilePlan(config: StitchConfig, runtime: Runtime, own: StitchConfig): Plan {
-  const kind = checked("", () => checkOneOf<StitchKind>("kind", config.kind ?? "http", ["http", "graphql", "sse", "stream"]));
+  const kind = checked("", () => oneOf<StitchKind>("http", "graphql", "sse", "stream")("kind", config.kind));
   const method = methodOf(config.method ?? (kind === "graphql" && config.useGet !== true ? "POST" : "GET"));
   const { template, urlOf } = target(config);
   if (config.name !== undefined) checked("", () => checkString("name", config.name));
@@ -91,9 +92,8 @@ export function compilePlan(config: StitchConfig, runtime: Runtime, own: StitchC
   const headers = newFields();
   mergeFields(headers, config.headers, "CONFIG_INVALID");
   const query = checkQuery(config.query);
-  const arrayFormat = checked("", () => checkOneOf<ArrayFormat>("arrayFormat", config.arrayFormat ?? "repeat", ["repeat", "indices", "brackets", "comma"]));
-  const responseKind = checked("", () => checkOneOf<ResponseKind>("response", config.response ?? "auto", ["auto", "json", "text", "bytes", "blob", "raw"]));
   const streams = kind === "sse" || kind === "stream";
+  const { arrayFormat, response, body, sensitive, maxResponseBytes, transform } = checked("", () => readOnly(config, streams));
   const retry = retryRules(config.retry);
   const cache = cacheRules(config.cache);
   const circuit = circuitRules(config.circuit);
@@ -108,13 +108,13 @@ export function compilePlan(config: StitchConfig, runtime: Runtime, own: StitchC
   if (streams && config.paginate !== undefined) throw configError("paginate", kind, "left out for streams");
   checkRest(config, kind);
   const plan: Plan = {
-    config, runtime, adapter: config.adapter ?? runtime.adapter, kind, method, template, urlOf, headers, query, arrayFormat, responseKind, retry, cache, circuit, throttle, auth, redactor, accept, hooks, streams,
+    config, runtime, adapter: config.adapter ?? runtime.adapter, kind, method, template, urlOf, headers, query, arrayFormat, sensitive, maxResponseBytes, transform, retry, cache, circuit, throttle, auth, redactor, accept, hooks, streams,
     name: config.name ?? `${method} ${template?.text ?? ""}`,
     staticSearch: template === undefined ? "" : searchOf(template, query, undefined, arrayFormat),
-    bodyKind: checked("", () => checkOneOf<BodyKind>("body", config.body ?? "auto", ["json", "form", "multipart", "text", "bytes", "auto"])),
+    responseKind: response,
+    bodyKind: body,
     input: checkInput(config.input),
     output: checkValidator("output", config.output),
-    transform: config.transform === undefined ? undefined : checked("", () => checkFunction("transform", config.transform)),
     pick: config.pick === undefined ? undefined : parsePath("pick", config.pick),
     flag: config.flag === undefined ? undefined : parsePath("flag", config.flag),
     budget: (retry.attempts === 1 && config.hedge === undefined) || retry.budget === false ? undefined
@@ -123,14 +123,24 @@ export function compilePlan(config: StitchConfig, runtime: Runtime, own: StitchC
     hedge: streams ? undefined : hedgeRules(config.hedge),
     idempotency: idempotencyRules(config.idempotency),
     explicitAccept: config.acceptStatus !== undefined,
-    sensitive: flagOf("sensitive", config.sensitive, false),
-    maxResponseBytes: checked("", () => checkInteger("maxResponseBytes", config.maxResponseBytes ?? (streams ? 1_048_576 : 10_485_760), 1)),
     redirect: checkRedirect(config.redirect),
     propagate: checkPropagate(config.propagate),
     repeatable: retry.methods.has(method) || (kind === "graphql" && !isMutation(config.document as string)),
-    plain: throttle === undefined && runtime.throttleRules === undefined && circuit === undefined && auth === undefined && cache === undefined && hooks === NO_HOOKS && config.hedge === undefined && retry.attempts === 1,
+    guarded: throttle !== undefined || runtime.throttleRules !== undefined || circuit !== undefined || auth !== undefined || (config.hedge !== undefined && config.hedge !== false && !streams),
   };
   return Object.freeze(plan);
+}
+
+/** Options that need no more than a look. */
+function readOnly(config: StitchConfig, streams: boolean): Pick<Plan, "arrayFormat" | "sensitive" | "maxResponseBytes" | "transform"> & { readonly response: ResponseKind; readonly body: BodyKind } {
+  return {
+    arrayFormat: oneOf<ArrayFormat>("repeat", "indices", "brackets", "comma")("arrayFormat", config.arrayFormat),
+    response: oneOf<ResponseKind>("auto", "json", "text", "bytes", "blob", "raw")("response", config.response),
+    body: oneOf<BodyKind>("auto", "json", "form", "multipart", "text", "bytes")("body", config.body),
+    sensitive: flag(false)("sensitive", config.sensitive),
+    maxResponseBytes: integer(streams ? 1_048_576 : 10_485_760, 1)("maxResponseBytes", config.maxResponseBytes),
+    transform: callback<NonNullable<StitchConfig["transform"]>>()("transform", config.transform),
+  };
 }
 
 const NO_HOOKS: Hooks = Object.freeze({});
@@ -171,7 +181,7 @@ function checkQuery(query: unknown): Readonly<Record<string, unknown>> {
 function acceptOf(option: StitchConfig["acceptStatus"]): (status: number) => boolean {
   if (option === undefined) return (status) => status >= 200 && status < 300;
   if (typeof option === "function") return option;
-  const set = statuses("acceptStatus", typeof option === "number" ? [option] : option);
+  const set = checked("", () => statusSet()("acceptStatus", typeof option === "number" ? [option] : option));
   return (status) => set.has(status);
 }
 
@@ -204,9 +214,7 @@ function checkAuth(auth: unknown, method: string, streams: boolean): AuthStrateg
 }
 
 function checkRedirect(option: unknown): Plan["redirect"] {
-  const redirect = (option ?? {}) as { max?: number; crossOrigin?: "strip" | "refuse" };
-  checkKeys("redirect", redirect, ["max", "crossOrigin"]);
-  return checked("redirect", () => ({ max: checkInteger("max", redirect.max ?? 10, 0, 100), crossOrigin: checkOneOf("crossOrigin", redirect.crossOrigin ?? "strip", ["strip", "refuse"]) }));
+  return readOptions<Plan["redirect"]>("redirect", (option ?? {}) as object, { max: integer(10, 0, 100), crossOrigin: oneOf("strip", "refuse") });
 }
 
 function checkPropagate(option: unknown): Plan["propagate"] {
@@ -220,18 +228,12 @@ function checkRest(config: StitchConfig, kind: StitchKind): void {
   if (config.adapter !== undefined && typeof config.adapter !== "function") throw configError("adapter", config.adapter, "a function");
   if (kind === "graphql" && (typeof config.document !== "string" || config.document === "")) throw configError("document", config.document, "a GraphQL document");
   if (kind !== "graphql" && config.document !== undefined) throw configError("document", config.document, 'left out unless kind is "graphql"');
-  if (config.sse !== undefined) {
-    checkKeys("sse", config.sse, ["reconnect", "attempts", "delayMs", "lastEventId", "parse"]);
-    checked("sse", () => {
-      checkInteger("attempts", config.sse?.attempts ?? 5, 0);
-      if (config.sse?.parse !== undefined) checkOneOf("parse", config.sse.parse, ["auto", "json", "text"]);
-    });
-  }
-  if (config.stream !== undefined) {
-    checkKeys("stream", config.stream, ["decode", "resume"]);
-    if (config.stream.decode !== undefined) checked("stream", () => checkOneOf("decode", config.stream?.decode, ["ndjson", "lines", "bytes", "json"]));
-  }
+  // What reads them has defaults of its own.
+  if (config.sse !== undefined) readOptions<object>("sse", config.sse, { reconnect: any, attempts: integer(5, 0), delayMs: any, lastEventId: any, parse: oneOf("auto", "json", "text") } as object);
+  if (config.stream !== undefined) readOptions<object>("stream", config.stream, { decode: oneOf("ndjson", "lines", "bytes", "json"), resume: any } as object);
   if (config.paginate !== undefined && typeof (config.paginate as { next?: unknown }).next !== "function") throw configError("paginate", config.paginate, "a preset or an object with next(page, state)");
   const { cost } = config as { cost?: unknown };
   if (cost !== undefined) throw new StitchError("CONFIG_INVALID", "cost is an option of throttle, and an input of a call");
 }
+
+const any = (): undefined => undefined;

@@ -1,16 +1,16 @@
 /** From input to a request: validated, frozen in the form in which it will leave. */
 
-import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import type { TransportTarget } from "../core/transport.ts";
+import { features } from "#client-features";
 import { encodeBody, type EncodedBody } from "./body.ts";
 import type { Call } from "./call.ts";
 import type { CallInput } from "./config.ts";
-import { StitchError, configError, type Issue } from "./errors.ts";
+import { StitchError, configError } from "./errors.ts";
 import { mergeFields, newFields, setField, type Fields } from "./fields.ts";
-import { CALL_KEYS, INPUT_SLOTS, searchOf, type InputSlot, type Plan } from "./plan.ts";
+import { CALL_KEYS, searchOf, type Plan } from "./plan.ts";
 import { isJson } from "./answer.ts";
-import { validate } from "./schema.ts";
-import { compileTemplate, type UrlTemplate } from "./template.ts";
+import { compileTemplate, type Expanded, type UrlTemplate } from "./template.ts";
 
 /** Of an input: path and query of a page, whole. */
 export const NEXT_URL: unique symbol = Symbol.for("sluice.next-url");
@@ -41,38 +41,18 @@ export function checkCallInput(input: unknown): CallInput {
 export function prepare(call: Call, input: CallInput): MaybePromise<Prepared> {
   const { plan } = call;
   if (plan.input === undefined) return build(call, input);
-  const parsed = validateSlots(plan, input);
+  const parsed = chain(features.checks(), ({ validateSlots }) => validateSlots(plan, input));
   return isPromise(parsed) ? (call.scope.bound(parsed) as Promise<CallInput>).then((late) => build(call, late)) : build(call, parsed);
 }
-
-function validateSlots(plan: Plan, input: CallInput): MaybePromise<CallInput> {
-  const parsed = { ...input } as Record<string, unknown>;
-  const issues: Issue[] = [];
-  let waiting: Promise<void>[] | undefined;
-  for (const slot of INPUT_SLOTS) {
-    const validator = plan.input?.[slot];
-    if (validator === undefined) continue;
-    const result = validate(validator, input[slot] ?? (SLOT_RECORDS.has(slot) ? {} : input[slot]), [slot]);
-    const settle = (checked: Awaited<typeof result>): void => {
-      if (checked.ok) parsed[slot] = checked.value;
-      else issues.push(...checked.issues);
-    };
-    if (isPromise(result)) (waiting ??= []).push(result.then(settle));
-    else settle(result);
-  }
-  const end = (): CallInput => {
-    if (issues.length > 0) throw new StitchError("INPUT_INVALID", `the input is invalid: ${issues.map((issue) => issue.path.join(".")).join(", ")}`, { issues });
-    return parsed;
-  };
-  return waiting === undefined ? end() : Promise.all(waiting).then(end);
-}
-
-/** An absent record of these is checked as an empty one: the issue then names what is missing in it. */
-const SLOT_RECORDS: ReadonlySet<InputSlot> = /* @__PURE__ */ new Set<InputSlot>(["params", "query", "headers", "variables"]);
 
 function build(call: Call, input: CallInput): MaybePromise<Prepared> {
   const { plan } = call;
   const target = targetOf(plan, input);
+  return isPromise(target) ? (call.scope.bound(target) as Promise<TransportTarget>).then((ready) => address(call, input, ready)) : address(call, input, target);
+}
+
+function address(call: Call, input: CallInput, target: TransportTarget): MaybePromise<Prepared> {
+  const { plan } = call;
   const headers = newFields(plan.headers);
   if (input.headers !== undefined) mergeFields(headers, input.headers, "INPUT_INVALID");
   headers["accept"] ??= plan.kind === "sse" ? "text/event-stream" : plan.kind === "graphql" ? "application/graphql-response+json, application/json" : "application/json, */*;q=0.5";
@@ -99,14 +79,18 @@ function finish(call: Call, plan: Plan, input: CallInput, target: TransportTarge
   return { input, target, method: plan.method, headers, body, idempotencyKey };
 }
 
-function targetOf(plan: Plan, input: CallInput): TransportTarget {
+function targetOf(plan: Plan, input: CallInput): MaybePromise<TransportTarget> {
   const template = plan.template ?? dynamicTemplate(plan);
   const next = (input as Record<symbol, unknown>)[NEXT_URL];
   if (typeof next === "string") {
     const at = next.indexOf("?");
     return { origin: template.origin, pathname: at === -1 ? next : next.slice(0, at), search: at === -1 ? "" : next.slice(at) };
   }
-  const { pathname, search } = template.expand(input.params);
+  const expanded = template.expand(input.params);
+  return isPromise(expanded) ? expanded.then((late) => joined(plan, template, input, late)) : joined(plan, template, input, expanded);
+}
+
+function joined(plan: Plan, template: UrlTemplate, input: CallInput, { pathname, search }: Expanded): TransportTarget {
   const rest = input.query === undefined && plan.template !== undefined ? plan.staticSearch : searchOf(template, plan.query, checkQuery(input.query), plan.arrayFormat);
   return { origin: template.origin, pathname, search: search === "" ? rest : rest === "" ? search : `${search}&${rest.slice(1)}` };
 }

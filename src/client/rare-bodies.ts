@@ -1,10 +1,12 @@
-/** Bodies that most calls never send: multipart forms, blobs and streams. */
+/** Bodies that most calls never send: multipart forms, blobs and streams, and any body whose progress is told. */
 
 import type { EncodedBody } from "./body.ts";
 import { fromBytes } from "./body.ts";
 import type { BodyKind } from "./config.ts";
 import { StitchError } from "./errors.ts";
 import { isPlain } from "./merge.ts";
+
+export { counted } from "./counted-body.ts";
 
 /** A part of a multipart form with a name or type of its own. */
 interface Part {

@@ -87,18 +87,6 @@ export class Redactor {
     return this.text(`${bare.slice(0, at)}?${query.join("&")}`);
   }
 
-  /** A JSON text or form with secret fields masked, cut to `maxBytes`. What is neither is masked by known secrets alone. */
-  body(text: string, maxBytes: number): string {
-    let shown = text;
-    try {
-      shown = JSON.stringify(this.value(JSON.parse(text)));
-    } catch {
-      shown = text.replace(/(^|&)([^=&]*)=([^&]*)/g, (pair, lead: string, name: string) => (this.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
-    }
-    shown = this.text(shown);
-    return shown.length > maxBytes ? `${shown.slice(0, maxBytes)}...` : shown;
-  }
-
   /** A copy of plain data with secret fields masked. */
   value(value: unknown, depth = 0): unknown {
     if (typeof value === "string") return this.text(value);
@@ -109,9 +97,9 @@ export class Redactor {
     return copy;
   }
 
-  /** Values that a record holds under names that are hidden. */
+  /** Values that a record holds under names that are hidden. Bytes have no names, and listing them would take seconds. */
   under(kind: "header" | "query" | "field", record: unknown): string[] {
-    const entries = record instanceof Headers || record instanceof URLSearchParams || Array.isArray(record) ? [...(record as Iterable<unknown>)] : typeof record === "object" && record !== null ? Object.entries(record) : [];
+    const entries = record instanceof Headers || record instanceof URLSearchParams || Array.isArray(record) ? [...(record as Iterable<unknown>)] : typeof record === "object" && record !== null && !ArrayBuffer.isView(record) ? Object.entries(record) : [];
     const found: string[] = [];
     for (const entry of entries) {
       const [name, value] = Array.isArray(entry) ? (entry as unknown[]) : [];
@@ -149,7 +137,7 @@ function percentEncoded(secret: string): string {
   }
 }
 
-function plain(name: string): string {
+export function plain(name: string): string {
   try {
     return decodeURIComponent(name.replaceAll("+", " "));
   } catch {

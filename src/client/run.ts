@@ -4,17 +4,13 @@ import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
 import type { Answer } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
-import type { AuthContext } from "./auth/strategy.ts";
-import type { Vault } from "./auth/vault.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
 import { Call } from "./call.ts";
-import { StitchError } from "./errors.ts";
-import { openGates, type Gates } from "./gates.ts";
-import { Latencies } from "./latencies.ts";
+import type { StitchError } from "./errors.ts";
+import type { Gates } from "./gates.ts";
+import type { Latencies } from "./latencies.ts";
 import type { Plan } from "./plan.ts";
 import { checkCallInput, prepare, type Prepared } from "./prepare.ts";
-import { DRIFT, validate, type DriftReport } from "./schema.ts";
-import { at } from "./shape.ts";
 import { fetchAnswer, type Equipment } from "./tries.ts";
 
 /** What a stitch keeps between its calls. */
@@ -22,26 +18,22 @@ export class StitchState {
   readonly plan: Plan;
   gates: MaybePromise<Gates> | undefined;
   cache: MaybePromise<ResponseCache> | undefined;
-  readonly latencies: Latencies | undefined;
+  latencies: Latencies | undefined;
 
   constructor(plan: Plan) {
     this.plan = plan;
     plan.auth?.attach?.(async (principal) => {
       const call = new Call(plan, {}, { principal });
       call.scope.limit(60_000);
+      const { authContext } = await features.guarded();
       return authContext(call, await plan.runtime.vault());
     });
-    this.latencies = plan.hedge?.delayMs === "p95" ? new Latencies() : undefined;
   }
 
   openCache(): MaybePromise<ResponseCache> | undefined {
     const { plan } = this;
     if (plan.cache === undefined || plan.sensitive) return undefined;
-    return (this.cache ??= chain(features.cache(), ({ ResponseCache: Made }) => {
-      const fetching = (call: Call) => chain(equip(this, call), (equipment) => (prepared: Prepared) => fetchAnswer(call, prepared, equipment));
-      const authOf = (call: Call) => chain(equip(this, call), ({ auth }) => auth);
-      return plan.runtime.store !== undefined ? chain(plan.runtime.access(), (access) => new Made(plan, access, fetching, authOf)) : new Made(plan, undefined, fetching, authOf);
-    }));
+    return (this.cache ??= chain(features.cache(), ({ openResponseCache }) => openResponseCache(this)));
   }
 }
 
@@ -51,6 +43,8 @@ export type OnItem = (data: unknown, id: string | undefined, event: string | und
 /** Runs a call. What it throws is always a complete {@link StitchError}. Events: `start`, then `result` or `error`, then `done`. */
 export async function runCall(state: StitchState, call: Call, onItem?: OnItem): Promise<unknown> {
   const { plan, runtime } = call;
+  const opening = runtime.openSinks();
+  if (isPromise(opening)) await opening;
   try {
     runtime.enter();
   } catch (error) {
@@ -93,18 +87,8 @@ async function work(state: StitchState, call: Call, onItem: OnItem | undefined):
   const first = firstRequest(call);
   const prepared = isPromise(first) ? await first : first;
   if (plan.streams) {
-    const { readEvents, readFrames } = await features.streams();
-    const equipment = await equip(state, call);
-    const items: unknown[] = [];
-    let size = 0;
-    const keep: OnItem = (data, id) => {
-      size += typeof data === "string" || data instanceof Uint8Array ? data.length : 64;
-      if (size > Math.max(plan.maxResponseBytes, 10_485_760)) throw new StitchError("RESPONSE_TOO_LARGE", "the stream is longer than maxResponseBytes: read it with .stream()", { sent: true });
-      items.push(data);
-      if (call.watched) call.emit({ type: "delta", data, ...(id === undefined ? {} : { id }) });
-    };
-    await (plan.kind === "sse" ? readEvents : readFrames)(call, prepared, equipment, onItem ?? keep);
-    return onItem === undefined ? items : undefined;
+    const { runStream } = await features.streams();
+    return runStream(call, prepared, await equip(state, call), onItem);
   }
   return shaped(state, call, prepared);
 }
@@ -145,7 +129,7 @@ function start(call: Call, prepared: Prepared | undefined): void {
   if (prepared !== undefined) {
     call.idempotencyKey = prepared.idempotencyKey;
     call.shownUrl = shownUrl(call, prepared);
-    if (call.runtime.sinks.payloads && !call.plan.sensitive && prepared.body?.text !== undefined) call.requestBody = call.plan.redactor.body(prepared.body.text, call.runtime.sinks.maxBodyBytes);
+    call.runtime.sinks?.keepRequest(call, prepared.body?.text);
   } else call.shownUrl = call.plan.redactor.url(call.plan.template?.text ?? "");
   call.emit({ type: "start", method: call.plan.method, url: call.shownUrl });
 }
@@ -174,51 +158,19 @@ async function shaped(state: StitchState, call: Call, prepared: Prepared, whole 
     if (wantsDocument(body)) return shaped(state, call, await prepareGraphql(call, checkCallInput(call.input), true), true);
   }
   if (call.context.inspect === true) call.last = { status: answer.status, headers: answer.fields, raw: body };
-  if (call.runtime.sinks.payloads && !plan.sensitive && answer.body instanceof Uint8Array) call.responseBody = plan.redactor.body(new TextDecoder().decode(answer.body.subarray(0, 4 * call.runtime.sinks.maxBodyBytes)), call.runtime.sinks.maxBodyBytes);
+  if (answer.body instanceof Uint8Array) call.runtime.sinks?.keepResponse(call, answer.body);
   const shaping = plan.kind === "graphql" ? chain(features.graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : shapeBody(call, body, answer);
   const data = isPromise(shaping) ? await shaping : shaping;
   if (store !== undefined) call.runtime.background(store());
   return data;
 }
 
-/** `flag`, `transform`, `pick`, validation. */
+/** `flag`, `transform`, `pick`, validation: where any of them was declared. */
 export function shapeBody(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
-  const { plan } = call;
   call.status = answer.status;
-  if (plan.flag !== undefined) {
-    const value = at(body, plan.flag);
-    if (value === undefined || value === null) call.find({ kind: "flag", severity: "info", path: plan.flag.join(".") });
-    else if (!value) throw new StitchError("RESPONSE_REJECTED", `the upstream said no: ${plan.flag.join(".")} is falsy`, { status: answer.status, sent: true, body });
-  }
-  if (plan.transform === undefined) return checkOutput(call, plan.pick === undefined ? body : at(body, plan.pick));
-  const shaped = transformed(call, body, answer);
-  return isPromise(shaped) ? (call.scope.bound(shaped) as Promise<unknown>).then((late) => checkOutput(call, plan.pick === undefined ? late : at(late, plan.pick))) : checkOutput(call, plan.pick === undefined ? shaped : at(shaped, plan.pick));
-}
-
-function transformed(call: Call, body: unknown, answer: { readonly status: number; readonly fields: Answer["fields"] }): MaybePromise<unknown> {
-  try {
-    const value = (call.plan.transform as (body: unknown, response: unknown) => unknown)(body, { status: answer.status, headers: answer.fields });
-    return isPromise(value) ? value.catch((cause: unknown) => failed(cause)) : value;
-  } catch (cause) {
-    return failed(cause);
-  }
-}
-
-function failed(cause: unknown): never {
-  throw new StitchError("PARSE_FAILED", "transform threw", { cause, sent: true });
-}
-
-/** The value as the schema gives it. @throws StitchError `OUTPUT_INVALID` */
-export function checkOutput(call: Call, value: unknown): MaybePromise<unknown> {
-  const { output } = call.plan;
-  if (output === undefined) return value;
-  const result = validate(output, value);
-  const end = (checked: Awaited<typeof result>): unknown => {
-    (output as { readonly [DRIFT]?: DriftReport })[DRIFT]?.(call, value, checked);
-    if (checked.ok) return checked.value;
-    throw new StitchError("OUTPUT_INVALID", `the answer is not what was declared: ${checked.issues.slice(0, 5).map((issue) => issue.path.join(".") || "the value").join(", ")}`, { issues: checked.issues, sent: true, status: call.status });
-  };
-  return isPromise(result) ? (call.scope.bound(result) as typeof result).then(end) : end(result);
+  const { flag, transform, pick, output } = call.plan;
+  if (flag === undefined && transform === undefined && pick === undefined && output === undefined) return body;
+  return chain(features.checks(), ({ shapeDeclared }) => shapeDeclared(call, body, answer));
 }
 
 interface Answered {
@@ -235,50 +187,14 @@ function answered(state: StitchState, call: Call, prepared: Prepared): MaybeProm
 async function fetched(state: StitchState, call: Call, prepared: Prepared): Promise<Answered> {
   const wiring = equip(state, call);
   const answer = await fetchAnswer(call, prepared, isPromise(wiring) ? await wiring : wiring);
-  if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(dropChanged(call, answer));
+  if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(Promise.resolve(features.cache()).then(({ dropChanged }) => dropChanged(call, answer)));
   return { answer };
 }
 
 export function equip(state: StitchState, call: Call): MaybePromise<Equipment> {
-  const { plan } = call;
-  if (plan.plain) return BARE;
-  const gates = (state.gates ??= openGates(plan));
-  const make = (open: Gates, vault: Vault | undefined): Equipment => ({ gates: open, auth: vault === undefined ? undefined : authContext(call, vault), latencies: state.latencies });
-  const vault = plan.auth === undefined ? undefined : plan.runtime.vault();
-  return chain(gates, (open) => chain(vault, (ready) => make(open, ready)));
+  return call.plan.guarded ? chain(features.guarded(), ({ guardedEquipment }) => guardedEquipment(state, call)) : BARE;
 }
 
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);
 
-/** An unsafe call that succeeded makes what is stored of its URL, and of what it names, untrue (RFC 9111 4.4). */
-async function dropChanged(call: Call, answer: Answer): Promise<void> {
-  const urls = new Set([answer.url]);
-  for (const name of ["location", "content-location"]) {
-    const value = answer.get(name);
-    if (value === undefined) continue;
-    try {
-      const url = new URL(value, answer.url);
-      if (url.origin === new URL(answer.url).origin) urls.add(url.origin + url.pathname + url.search);
-    } catch {
-      // No URL names nothing.
-    }
-  }
-  for (const cache of call.runtime.caches) for (const url of urls) await cache.dropUrl(call, url);
-}
-
-const BARE: Equipment = Object.freeze({ gates: Object.freeze({ throttles: [], circuits: undefined }), auth: undefined, latencies: undefined });
-
-function authContext(call: Call, vault: Vault): AuthContext {
-  const { plan, runtime } = call;
-  return {
-    vault, clock: runtime.clock, adapter: plan.adapter, principal: call.principal, stitch: plan.name, random: runtime.random, memo: undefined,
-    get signal() {
-      return call.scope.signal;
-    },
-    hide: (secret) => plan.redactor.learn(secret),
-    info: (topic, detail) => call.emit({ type: "info", topic, detail }),
-    background: (promise) => runtime.background(promise),
-  };
-}
-
-
+const BARE: Equipment = Object.freeze({ gates: Object.freeze({ throttles: [], circuits: undefined }), auth: undefined, latencies: undefined, attempt: undefined });

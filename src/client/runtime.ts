@@ -2,11 +2,12 @@
 
 import type { Adapter } from "../core/adapter.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { chain, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { systemRandom, type Random } from "../core/random.ts";
 import { createRetryBudget, type RetryBudget } from "../resilience/retry-budget.ts";
 import type { StitchStore } from "../state/contracts.ts";
-import { deadlinesOf, type Deadlines } from "../state/deadlines.ts";
+import type { Deadlines } from "../state/deadline.ts";
+import { deadlinesOf } from "#deadlines";
 import type { GuardEvent } from "../state/guard.ts";
 import { features } from "#client-features";
 import { defaultAdapter } from "./adapters.ts";
@@ -16,7 +17,8 @@ import type { SeamConfig } from "./config.ts";
 import { StitchError } from "./errors.ts";
 import type { ThrottleRules } from "./limit-options.ts";
 import type { RetryRules } from "./options.ts";
-import { SinkLines, checkSinks } from "./sink-lines.ts";
+import { checkSinks } from "./check-sinks.ts";
+import type { SinkLines } from "./sink-lines.ts";
 import type { StoreAccess } from "./store-access.ts";
 import type { Throttle } from "./limits/throttle.ts";
 
@@ -36,7 +38,9 @@ export class Runtime {
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly store: StitchStore | undefined;
-  readonly sinks: SinkLines;
+  /** Who is told of calls: there before the first of them begins, and only where somebody is. */
+  sinks: SinkLines | undefined;
+  #opening: Promise<void> | undefined;
   readonly config: SeamConfig;
   readonly seamName: string | undefined;
   /** Of the seam's `baseUrl`: where trace context may go. */
@@ -64,10 +68,19 @@ export class Runtime {
     this.random = config.random ?? systemRandom;
     this.deadlines = deadlinesOf(this.clock);
     this.store = config.store;
-    this.sinks = new SinkLines(checkSinks(config.trace));
+    const sinks = checkSinks(config.trace);
+    if (sinks.length > 0) {
+      const opened = chain(features.sinks(), ({ SinkLines: Made }) => void (this.sinks = new Made(sinks)));
+      if (isPromise(opened)) this.#opening = opened as Promise<void>;
+    }
     this.seamName = facts.seamName;
     this.origin = facts.origin;
     this.throttleRules = facts.throttle;
+  }
+
+  /** Waits for who is to be told; not where they are here. */
+  openSinks(): MaybePromise<void> {
+    return this.sinks === undefined ? this.#opening : undefined;
   }
 
   get closed(): boolean {
@@ -144,14 +157,15 @@ export class Runtime {
 
   async flush(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
-    await this.sinks.flush();
+    await this.#opening;
+    await this.sinks?.flush();
   }
 
   close(): Promise<void> {
     return (this.#closing ??= (async () => {
       if (this.#calls > 0) await new Promise<void>((resolve) => void this.#idle.push(resolve));
       await this.flush();
-      await this.sinks.close();
+      await this.sinks?.close();
       const access = await this.#access;
       await access?.close();
       await this.#secretAccess?.close();

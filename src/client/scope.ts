@@ -2,7 +2,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
-import { Deadline, type Deadlines } from "../state/deadlines.ts";
+import { Deadline, type Deadlines } from "../state/deadline.ts";
 
 /**
  * Ends by its time, by its parent, or by hand. Listeners are told once, in order. A platform signal is made only where somebody

@@ -7,14 +7,14 @@ import { StitchError, checked, configError } from "./errors.ts";
 import type { InOf, OutOf } from "./infer.ts";
 import { throttleRules } from "./limit-options.ts";
 import { mergeConfig, withFragments, type AnyConfig } from "./merge.ts";
-import { checkKeys } from "./options.ts";
+import { checkKeys } from "./option-table.ts";
 import { SEAM_KEYS, STITCH_KEYS, compilePlan } from "./plan.ts";
 import { StitchState } from "./run.ts";
 import { Runtime } from "./runtime.ts";
 import { checkCapability, checkStoreShape, describeStore, isShared } from "./store-verbs.ts";
 import { makeStitch, parseConfig, type Stitch } from "./stitch.ts";
 import { compileTemplate } from "./template.ts";
-import { matchesHost } from "./transmit.ts";
+import { matchesHost } from "./match-host.ts";
 
 /** `url` of a member's own, or `path` below the seam's `baseUrl`. */
 type MemberOf<B, C> = C extends string ? C : C extends { readonly url: unknown } ? C : B extends { readonly baseUrl: infer U extends string } ? C & { readonly baseUrl: U } : C;
@@ -154,7 +154,7 @@ function describe(base: SeamConfig, runtime: Runtime): Readonly<Record<string, u
   return Object.freeze({
     name: base.name, store: name, capabilities: { ...base.store?.capabilities },
     fleetWide: shared ? features : [], approximate, local: shared ? ["hedge", "retry budget", 'cache.coalesce: "process"'] : [...features, "hedge", "retry budget"],
-    stitches: runtime.members.map((member) => member.name), droppedEvents: runtime.sinks.dropped,
+    stitches: runtime.members.map((member) => member.name), droppedEvents: runtime.sinks?.dropped ?? 0,
   });
 }
 

@@ -1,8 +1,9 @@
 /** Events on their way to sinks: none of them can fail, slow or fill up a call. */
 
 import { isPromise } from "../core/maybe-promise.ts";
-import { configError } from "./errors.ts";
+import type { Call } from "./call.ts";
 import type { SinkContext, StitchEvent, TraceSink } from "./events.ts";
+import { MASK, plain, type Redactor } from "./redact.ts";
 
 /** Events that wait for a slow sink; beyond it new ones are dropped and counted. */
 const MAX_WAITING = 1000;
@@ -27,16 +28,25 @@ export class SinkLines {
     this.maxBodyBytes = Math.max(0, ...wanting.map((sink) => sink.maxBodyBytes ?? 2048));
   }
 
-  get active(): boolean {
-    return this.#lines.length > 0;
-  }
-
   /** Events dropped so far, over all sinks. */
   get dropped(): number {
     return this.#lines.reduce((sum, line) => sum + line.dropped, 0);
   }
 
-  send(event: StitchEvent, context: SinkContext, bare: SinkContext): void {
+  /** Bodies for sinks that want them, redacted. */
+  keepRequest(call: Call, text: string | undefined): void {
+    if (this.payloads && !call.plan.sensitive && text !== undefined) call.requestBody = redactedBody(call.plan.redactor, text, this.maxBodyBytes);
+  }
+
+  keepResponse(call: Call, bytes: Uint8Array): void {
+    if (this.payloads && !call.plan.sensitive) call.responseBody = redactedBody(call.plan.redactor, new TextDecoder().decode(bytes.subarray(0, 4 * this.maxBodyBytes)), this.maxBodyBytes);
+  }
+
+  send(call: Call, told: StitchEvent, error: unknown): void {
+    const { plan } = call;
+    const event = withoutData(told);
+    const bare: SinkContext = { method: plan.method, template: plan.redactor.url(plan.template?.text ?? plan.name), url: call.shownUrl ?? "", principal: call.principal !== undefined, error };
+    const context = this.payloads && !plan.sensitive ? { ...bare, requestBody: call.requestBody, responseBody: call.responseBody } : bare;
     for (const line of this.#lines) {
       const own = line.sink.payloads === true ? context : bare;
       if (line.busy === undefined) this.#handle(line, event, own);
@@ -81,9 +91,21 @@ async function quietly(run: () => unknown): Promise<void> {
   }
 }
 
-export function checkSinks(trace: unknown): readonly TraceSink[] {
-  if (trace === undefined || trace === false) return [];
-  const sinks = Array.isArray(trace) ? (trace as unknown[]) : [trace];
-  for (const sink of sinks) if (typeof (sink as TraceSink | null)?.handle !== "function") throw configError("trace", sink, "a sink with handle(event, context), a list of them, or false");
-  return sinks as TraceSink[];
+/** A JSON text or form with secret fields masked, cut to `maxBytes`. What is neither is masked by known secrets alone. */
+function redactedBody(redactor: Redactor, text: string, maxBytes: number): string {
+  let shown = text;
+  try {
+    shown = JSON.stringify(redactor.value(JSON.parse(text)));
+  } catch {
+    shown = text.replace(/(^|&)([^=&]*)=([^&]*)/g, (pair, lead: string, name: string) => (redactor.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
+  }
+  shown = redactor.text(shown);
+  return shown.length > maxBytes ? `${shown.slice(0, maxBytes)}...` : shown;
+}
+
+/** Sinks never see data. */
+function withoutData(event: StitchEvent): StitchEvent {
+  if (event.type !== "result" && event.type !== "delta") return event;
+  const { data: _, ...rest } = event as StitchEvent & { data: unknown };
+  return { ...rest, data: undefined } as StitchEvent;
 }

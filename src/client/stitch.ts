@@ -1,15 +1,16 @@
 /** A stitch: one remote call, declared once and made any number of times. */
 
+import { isPromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
 import { aborted, Call, type CallContext } from "./call.ts";
 import type { CallInput, StitchConfig } from "./config.ts";
 import { describeConfig } from "./describe.ts";
-import { configError, isStitchError, type StitchError } from "./errors.ts";
+import { configError, type StitchError } from "./errors.ts";
 import type { Finding, ResultSource, StitchEvent } from "./events.ts";
 import type { ResponseFields } from "./fields.ts";
 import type { Args, InOf, OutOf } from "./infer.ts";
 import { isPlain, withFragments } from "./merge.ts";
-import { checkKeys } from "./options.ts";
+import { checkKeys } from "./option-table.ts";
 import type { Page } from "./paginate.ts";
 import { STITCH_KEYS, compilePlan, type Plan } from "./plan.ts";
 import { LazyResult, type ResultSourceOf, type SafeResult, type StitchResult } from "./result.ts";
@@ -101,7 +102,7 @@ export function makeStitch(state: StitchState, bound: CallInput, context: CallCo
   const members = {
     stream: (input?: CallInput) => result(input).stream(),
     safe: (input?: CallInput) => result(input).safe(),
-    inspect: (input?: CallInput, options?: { readonly cache?: boolean }) => inspect(state, withBound(input), context, options?.cache === true),
+    inspect: async (input?: CallInput, options?: { readonly cache?: boolean }) => (await features.views()).inspect(state, withBound(input), context, options?.cache === true),
     async *pages(input?: CallInput) {
       const { iteratePages } = await features.pages();
       yield* iteratePages(state, withBound(input), context);
@@ -140,12 +141,12 @@ export function mergeInput(base: CallInput, over: CallInput): CallInput {
 }
 
 /** One call, started by whoever consumes it first. */
-class Source implements ResultSourceOf<unknown> {
+export class Source implements ResultSourceOf<unknown> {
   readonly #state: StitchState;
   readonly #input: CallInput;
   readonly #context: CallContext;
-  #call: Call | undefined;
-  #running: Promise<unknown> | undefined;
+  call: Call | undefined;
+  running: Promise<unknown> | undefined;
 
   constructor(state: StitchState, input: CallInput, context: CallContext) {
     this.#state = state;
@@ -154,83 +155,33 @@ class Source implements ResultSourceOf<unknown> {
   }
 
   start(): Promise<unknown> {
-    return (this.#running ??= this.#begin(undefined, undefined));
+    return (this.running ??= this.begin(undefined, undefined));
   }
 
   abort(reason: unknown): void {
-    this.#call?.scope.cancel(aborted(reason));
+    this.call?.scope.cancel(aborted(reason));
   }
 
-  async *stream(): AsyncGenerator<StitchEvent, void, undefined> {
-    const queue: StitchEvent[] = [];
-    let wake: (() => void) | undefined;
-    let drained: (() => void) | undefined;
-    let over = false;
-    const push = (event: StitchEvent): void => {
-      queue.push(event);
-      wake?.();
-    };
-    if (this.#running === undefined) {
-      this.#running = this.#begin(push, (data, id, event) => {
-        (this.#call as Call).emit({ type: "delta", data, ...(id === undefined ? {} : { id }), ...(event === undefined ? {} : { event }) });
-        // The next item is read when this one was taken.
-        return new Promise<void>((resolve) => (drained = resolve));
-      });
-    } else if (this.#call !== undefined) this.#call.listener ??= push;
-    const end = (): void => {
-      over = true;
-      wake?.();
-    };
-    const done = this.#running.then(end, end);
-    try {
-      for (;;) {
-        while (queue.length > 0) yield queue.shift() as StitchEvent;
-        if (over) return;
-        drained?.();
-        drained = undefined;
-        if (queue.length === 0 && !over) await new Promise<void>((resolve) => (wake = resolve));
-        wake = undefined;
-      }
-    } finally {
-      if (!over) {
-        this.abort(new DOMException("The stream was left", "AbortError"));
-        drained?.();
-        await done;
-      }
-    }
+  stream(): AsyncGenerator<StitchEvent, void, undefined> {
+    const loaded = features.views();
+    return isPromise(loaded) ? this.#late(loaded) : loaded.streamOf(this);
   }
 
-  #begin(listener: ((event: StitchEvent) => void) | undefined, onItem: Parameters<typeof runCall>[2]): Promise<unknown> {
+  async *#late(loaded: ReturnType<typeof features.views>): AsyncGenerator<StitchEvent, void, undefined> {
+    yield* (await loaded).streamOf(this);
+  }
+
+  begin(listener: ((event: StitchEvent) => void) | undefined, onItem: Parameters<typeof runCall>[2]): Promise<unknown> {
     let call: Call;
     try {
       call = new Call(this.#state.plan, this.#input, this.#context);
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#call = call;
+    this.call = call;
     call.listener = listener;
     return runCall(this.#state, call, this.#state.plan.streams ? onItem : undefined);
   }
-}
-
-async function inspect(state: StitchState, input: CallInput, context: CallContext, cache: boolean): Promise<Inspection<never>> {
-  let call: Call | undefined;
-  let outcome: { readonly data?: unknown; readonly error?: StitchError };
-  try {
-    call = new Call(state.plan, input, { ...context, bypassCache: !cache, inspect: true });
-    outcome = { data: await runCall(state, call) };
-  } catch (error) {
-    outcome = { error: error as StitchError };
-  }
-  const { error } = outcome;
-  const ok = error === undefined;
-  const inspection = {
-    ok, ...outcome, findings: call?.findings ?? [], attempts: call?.attempts ?? 0, elapsedMs: call?.elapsedMs ?? 0, waitedMs: call?.waitedMs ?? 0, source: call?.source ?? "live",
-    ...(call?.status === undefined ? {} : { status: call.status }),
-    ...(call?.last === undefined ? (isStitchError(error) && error.headers !== undefined ? { headers: error.headers } : {}) : { headers: call.last.headers as ResponseFields }),
-    ...(call?.truncated === true ? { truncated: true } : {}),
-  };
-  return Object.defineProperty(inspection, "raw", { value: call?.last?.raw, enumerable: false }) as Inspection<never>;
 }
 
 /** True for a stitch, also of another copy of this package. */

@@ -1,12 +1,18 @@
 /** Where a call goes: RFC 6570 templates whose variables cannot leave their place. */
 
-import { parseTemplate } from "url-template";
+import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { features } from "#client-features";
 import { StitchError, configError } from "./errors.ts";
 
 export interface UrlParts {
   readonly origin: string;
   readonly pathname: string;
   /** With its `?`, or empty. */
+  readonly search: string;
+}
+
+export interface Expanded {
+  readonly pathname: string;
   readonly search: string;
 }
 
@@ -19,7 +25,7 @@ export interface UrlTemplate {
   /** What the template itself says of the query, in order. */
   readonly query: readonly (readonly [name: string, value: string])[];
   /** Path and the part of the query that variables make (with `?`, or empty). @throws StitchError `INPUT_INVALID` */
-  expand(params: Readonly<Record<string, unknown>> | undefined): { readonly pathname: string; readonly search: string };
+  expand(params: Readonly<Record<string, unknown>> | undefined): MaybePromise<Expanded>;
 }
 
 const EXPRESSION = /\{([^{}]*)\}/g;
@@ -52,28 +58,77 @@ export function compileTemplate(option: string, text: string): UrlTemplate {
     const fixed = Object.freeze({ pathname: new URL(origin + (path === "" ? "/" : path)).pathname, search: "" });
     return { text, origin, variables, query: pairs, expand: () => fixed };
   }
-  const pathTemplate = parseTemplate(path === "" ? "/" : path);
-  const queryTemplate = expressions === "" ? undefined : parseTemplate(expressions);
+  const whole = (path === "" ? "/" : path);
+  const [pathOf, searchOf] = [simple(whole), simple(expressions)];
+  let rare: MaybePromise<Expansion> | undefined;
   return {
     text, origin, variables, query: pairs,
     expand(params = NONE) {
       const context = checkParams(variables, params);
-      const pathname = run(pathTemplate, context);
-      // Two harmless values side by side can make a dot segment.
-      if (DOT_SEGMENT.test(pathname)) throw new StitchError("INPUT_INVALID", "params make a dot segment, which would leave its place in the path");
-      const expanded = queryTemplate === undefined ? "" : run(queryTemplate, context).replace(/^&/, "?");
-      const hash = pathname.search(/[?#]/);
-      if (hash !== -1) throw new StitchError("INPUT_INVALID", "params of the path cannot begin a query or a fragment");
-      return { pathname: pathname.startsWith("/") ? pathname : `/${pathname}`, search: expanded };
+      const [pathname, search] = [expanded(pathOf, context), expanded(searchOf, context)];
+      if (pathname !== undefined && search !== undefined) return inPlace(pathname, search);
+      rare ??= chain(features.templates(), ({ parseTemplate }) => [parseTemplate(whole), parseTemplate(expressions)] as const);
+      const run = ([first, second]: Expansion): Expanded => inPlace(expanded((values) => first.expand(values), context) as string, expanded((values) => second.expand(values), context) as string);
+      return isPromise(rare) ? rare.then(run) : run(rare);
     },
   };
 }
 
+type Expand = (context: Record<string, unknown>) => string | undefined;
+type Expansion = readonly [path: { expand(context: Record<string, unknown>): string }, search: { expand(context: Record<string, unknown>): string }];
+
+/** What variables made, if it stays in its place. */
+function inPlace(pathname: string, search: string): Expanded {
+  // Two harmless values side by side can make a dot segment.
+  if (DOT_SEGMENT.test(pathname)) throw new StitchError("INPUT_INVALID", "params make a dot segment, which would leave its place in the path");
+  if (pathname.search(/[?#]/) !== -1) throw new StitchError("INPUT_INVALID", "params of the path cannot begin a query or a fragment");
+  return { pathname: pathname.startsWith("/") ? pathname : `/${pathname}`, search: search.replace(/^&/, "?") };
+}
+
+/** Level 1 and the queries of level 3, which is what nearly every API uses; anything else gives `undefined`, and is the library's. */
+function simple(text: string): Expand {
+  const parts = text.split(/\{([^{}]*)\}/).map((part, i) => {
+    if (i % 2 === 0) return literal(part);
+    const [, operator, names] = /^([?&]?)([\w.,]+)$/.exec(part) ?? [];
+    return names === undefined ? undefined : { operator: operator as string, names: names.split(",") };
+  });
+  return (context) => {
+    let made = "";
+    for (const part of parts) {
+      if (part === undefined) return undefined;
+      if (typeof part === "string") {
+        made += part;
+        continue;
+      }
+      let { operator } = part;
+      let first = true;
+      for (const name of part.names) {
+        const value = context[name];
+        if (value === undefined || value === null) continue;
+        if (typeof value === "object") return undefined;
+        made += (operator === "" ? (first ? "" : ",") : `${operator}${name}=`) + unreserved(String(value));
+        first = false;
+        if (operator !== "") operator = "&";
+      }
+    }
+    return made;
+  };
+}
+
+/** RFC 6570 3.1: characters that no URL may hold are encoded, what is encoded stays. */
+function literal(text: string): string {
+  return text.replace(/%[0-9a-f]{2}|[^%]+|%/gi, (part) => (part.length === 3 && part.startsWith("%") ? part : encodeURI(part).replaceAll("%5B", "[").replaceAll("%5D", "]")));
+}
+
+function unreserved(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 const NONE: Readonly<Record<string, unknown>> = Object.freeze({});
 
-function run(template: { expand(context: Record<string, unknown>): string }, context: Record<string, unknown>): string {
+function expanded(expand: Expand, context: Record<string, unknown>): string | undefined {
   try {
-    return template.expand(context);
+    return expand(context);
   } catch (cause) {
     throw new StitchError("INPUT_INVALID", "params hold text that has no UTF-8 form", { cause });
   }

@@ -6,7 +6,6 @@ import { formatTraceparent } from "../core/trace-context.ts";
 import { features } from "#client-features";
 import { Answer } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
-import { counted } from "./body.ts";
 import type { Call } from "./call.ts";
 import { StitchError, completeError, isStitchError, set } from "./errors.ts";
 import { newFields } from "./fields.ts";
@@ -48,8 +47,8 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
   let current = request;
   let body = prepared.body;
   for (let hops = 0; ; hops++) {
-    const checking = checkTarget(call, current);
-    if (isPromise(checking)) await checking;
+    const { allowHosts, denyPrivate } = call.runtime.config;
+    if (allowHosts !== undefined || denyPrivate === true) (await Promise.resolve(features.targets())).checkTarget(call, current);
     const answer = await exchange(call, current, body, trail);
     call.context.onAnswer?.({ status: answer.status, headers: answer.fields, url: answer.url });
     if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first && (answer.url === current.url || new URL(answer.url).origin === first)) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
@@ -78,7 +77,7 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
     const made = body.make();
     const value = isPromise(made) ? await made : made;
     const { onProgress } = call.input;
-    (request as { body: unknown }).body = onProgress === undefined ? value : counted(value, body.bytes, onProgress);
+    (request as { body: unknown }).body = onProgress === undefined ? value : (await Promise.resolve(features.bodies())).counted(value, body.bytes, onProgress);
     if (onProgress !== undefined && body.bytes !== undefined) request.headers["content-length"] = String(body.bytes);
   }
   request.scope.throwIfCancelled();
@@ -93,7 +92,10 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
     trail.url = response.url ?? request.url;
     if (response.url?.startsWith("http:") === true && request.url.startsWith("https:")) throw refused("from https to http", response.status);
     const answer = new Answer(response, trail.url, requestedAt, clock.now());
-    if (answer.body instanceof ReadableStream) answer.body = watched(answer, answer.body, call, request.scope);
+    if (answer.body instanceof ReadableStream) {
+      const { watched } = await Promise.resolve(features.streams());
+      answer.body = watched(answer, answer.body, call, request.scope);
+    }
     return answer;
   } catch (error) {
     if (trail.sent !== true && request.sent !== false) trail.sent = request.sent;
@@ -151,85 +153,6 @@ function ofTransport(error: TransportError, call: Call, sent: boolean | "unknown
   }
 }
 
-/** A streaming body under the idle limit, its failure named. */
-function watched(answer: Answer, body: ReadableStream<Uint8Array>, call: Call, scope: Scope): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  const { idleMs } = call.plan.timeout;
-  const { clock } = call.runtime;
-  const expected = answer.get("content-encoding") === undefined && call.plan.method !== "HEAD" && answer.status !== 304 ? Number(answer.get("content-length") ?? Number.NaN) : Number.NaN;
-  let loaded = 0;
-  const { onProgress } = call.input;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let timer: unknown;
-      let forget = (): void => undefined;
-      const ended = new Promise<never>((_, reject) => {
-        forget = scope.onCancel(reject);
-        if (idleMs !== Infinity) timer = clock.setTimeout(() => reject(Object.assign(call.timeout("idle"), { sent: true })), idleMs);
-      });
-      // Whoever loses the race is not heard, and must not count as unhandled.
-      ended.catch(() => undefined);
-      try {
-        const { done, value } = await Promise.race([reader.read(), ended]);
-        if (done) {
-          if (loaded < expected) throw new StitchError("BODY_TRUNCATED", `the body ended after ${loaded} of ${expected} bytes`, { sent: true, retryable: true, status: answer.status });
-          answer.end();
-          controller.close();
-          return;
-        }
-        loaded += value.byteLength;
-        if (onProgress !== undefined) {
-          try {
-            onProgress({ direction: "download", loadedBytes: loaded, ...(Number.isNaN(expected) ? {} : { totalBytes: expected }) });
-          } catch {
-            // An observer.
-          }
-        }
-        controller.enqueue(value);
-      } catch (error) {
-        answer.end();
-        reader.cancel(error).catch(() => undefined);
-        controller.error(isStitchError(error) ? error : bodyFailure(error, answer.status));
-      } finally {
-        clock.clearTimeout(timer);
-        forget();
-      }
-    },
-    async cancel(reason) {
-      answer.end();
-      await reader.cancel(reason).catch(() => undefined);
-    },
-  }, { highWaterMark: 0 });
-}
-
-function bodyFailure(error: unknown, status: number): StitchError {
-  if (error instanceof TransportError && error.code === "BODY_TOO_LONG") return new StitchError("RESPONSE_TOO_LARGE", "the response is longer than maxResponseBytes", { cause: error, sent: true, status });
-  return new StitchError("BODY_TRUNCATED", "the response broke off", { cause: error, sent: true, retryable: true, status });
-}
-
 function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
-}
-
-/** Holds every hop to `allowHosts` and `denyPrivate`. */
-function checkTarget(call: Call, request: Outgoing): void | Promise<void> {
-  const { allowHosts, denyPrivate } = call.runtime.config;
-  if (allowHosts === undefined && denyPrivate !== true) return undefined;
-  const { host, hostname } = new URL(request.url);
-  if (allowHosts !== undefined && !allowHosts.some((allowed) => matchesHost(allowed, host, hostname))) {
-    throw new StitchError("REDIRECT_REFUSED", `allowHosts does not hold ${hostname}`, { sent: request.attempt > 0 && request.sent });
-  }
-  if (denyPrivate !== true) return undefined;
-  const check = ({ isAddressHost, isPublicAddress }: Awaited<ReturnType<typeof features.addresses>>): void => {
-    const local = hostname === "localhost" || hostname.endsWith(".localhost");
-    if (local || (isAddressHost(hostname) && !isPublicAddress(hostname))) throw new StitchError("REDIRECT_REFUSED", "denyPrivate: the address is not public", { sent: false });
-  };
-  const loaded = features.addresses();
-  return isPromise(loaded) ? loaded.then(check) : check(loaded);
-}
-
-export function matchesHost(allowed: string, host: string, hostname: string): boolean {
-  const pattern = allowed.toLowerCase();
-  if (pattern.startsWith("*.")) return hostname.endsWith(pattern.slice(1)) && hostname.length > pattern.length - 1;
-  return pattern === host || pattern === hostname;
 }

@@ -1,7 +1,6 @@
 /** From a request to an accepted answer: tries, their order of gates, and when there is another one. */
 
 import { isPromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import { createRetry, type Attempt, type RetryVerdict } from "../resilience/retry.ts";
 import { ERROR_BODY_BYTES } from "../core/transport.ts";
 import type { Answer } from "./answer.ts";
@@ -10,10 +9,9 @@ import { isJson, parseBytes } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
 import type { Call } from "./call.ts";
 import { StitchError, isStitchError, set, toStitchError } from "./errors.ts";
-import { Passage, type Gates } from "./gates.ts";
+import type { Gates, Passage } from "./gates.ts";
 import type { HedgeTry } from "./hedge.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Scope } from "./scope.ts";
 import { outgoing, transmit, type Trail } from "./transmit.ts";
@@ -24,6 +22,8 @@ export interface Equipment {
   readonly auth: AuthContext | undefined;
   /** Told the answer times, and asked for the delay of a hedge. */
   readonly latencies: { add(ms: number): void; p95(): number | undefined } | undefined;
+  /** One try under limits, credentials and hedging, or nothing where a call has none of them. */
+  readonly attempt: ((call: Call, prepared: Prepared, equipment: Equipment) => Promise<Answer>) | undefined;
 }
 
 /** An accepted answer. @throws StitchError */
@@ -32,7 +32,7 @@ export async function fetchAnswer(call: Call, prepared: Prepared, equipment: Equ
   const { attempts, backoff, budget: budgeted, respectRetryAfter, maxRetryAfterMs } = plan.retry;
   if (attempts === 1) {
     plan.budget?.first();
-    return accepted(call, prepared, await hedged(call, prepared, equipment));
+    return accepted(call, prepared, await attemptOf(equipment)(call, prepared, equipment));
   }
   let stuck: StitchError | undefined;
   const retry = createRetry<Answer>({
@@ -50,7 +50,7 @@ export async function fetchAnswer(call: Call, prepared: Prepared, equipment: Equ
       void plan.hooks.onRetry?.({ attempt: n + 1, delayMs, ...facts });
     },
   });
-  const { attempt, end, retryAfterMs } = await retry.outcome(() => hedged(call, prepared, equipment), {
+  const { attempt, end, retryAfterMs } = await retry.outcome(() => attemptOf(equipment)(call, prepared, equipment), {
     left: () => call.scope.cancelled !== undefined, sleep: (ms) => call.scope.sleep(ms), remainingMs: () => call.scope.remainingMs,
   });
   const ended = end === "budget" ? { budgetExhausted: true } : {};
@@ -68,7 +68,7 @@ export async function fetchAnswer(call: Call, prepared: Prepared, equipment: Equ
   }
 }
 
-function causedBy(error: unknown, cause: StitchError | undefined): unknown {
+export function causedBy(error: unknown, cause: StitchError | undefined): unknown {
   if (cause !== undefined && isStitchError(error)) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true, enumerable: false });
   return error;
 }
@@ -116,75 +116,33 @@ async function accepted(call: Call, prepared: Prepared, answer: Answer, asked?: 
 
 const RETRY_LATER: ReadonlySet<number> = /* @__PURE__ */ new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** One try, and others beside it while it is silent. */
-async function hedged(call: Call, prepared: Prepared, equipment: Equipment): Promise<Answer> {
-  const { plan } = call;
-  if (plan.hedge === undefined) return tryOnce(call, prepared, equipment);
-  const mayRepeat = (plan.repeatable || prepared.idempotencyKey !== undefined) && (prepared.body?.replayable ?? true);
-  const delayMs = plan.hedge.delayMs === "p95" ? equipment.latencies?.p95() : plan.hedge.delayMs;
-  if (!mayRepeat || delayMs === undefined) return tryOnce(call, prepared, equipment);
-  const { runHedged } = await Promise.resolve(features.limits());
-  return runHedged(call, delayMs, plan.hedge.max, (hedge) => tryOnce(call, prepared, equipment, hedge), async () => {
-    if (plan.budget?.take() === false) return undefined;
-    const passage = new Passage(call, equipment.gates, hostOf(prepared), prepared.input);
-    return (await passage.tryTurns()) ? passage : undefined;
-  });
+function attemptOf(equipment: Equipment): (call: Call, prepared: Prepared, equipment: Equipment) => Promise<Answer> {
+  return equipment.attempt ?? tryBare;
 }
 
-function hostOf(prepared: Prepared): string {
-  return prepared.target.origin.slice(prepared.target.origin.indexOf("//") + 2);
-}
-
-async function tryOnce(call: Call, prepared: Prepared, equipment: Equipment, hedge?: HedgeTry): Promise<Answer> {
-  const { plan, runtime } = call;
-  call.attempts++;
-  const scope = new Scope(runtime.deadlines, runtime.clock, () => call.timeout("attempt"), hedge?.scope ?? call.scope);
-  const trail: Trail = { sent: false, url: "", open: false };
-  let passage: Passage | undefined;
+async function tryBare(call: Call, prepared: Prepared, equipment: Equipment): Promise<Answer> {
+  const { scope, trail } = beginTry(call);
   try {
-    if (plan.plain) return await send(call, prepared, equipment, scope, trail, undefined, hedge);
-    passage = hedge?.passage ?? new Passage(call, equipment.gates, hostOf(prepared), prepared.input);
-    if (hedge?.passage === undefined) {
-      const permitted = passage.permit();
-      if (isPromise(permitted)) await permitted;
-      if (hedge !== undefined) hedge.probing = passage.probing;
-      if (equipment.gates.throttles.length > 0) await passage.turns(scope);
-    }
-    let answer = await send(call, prepared, equipment, scope, trail, passage, hedge);
-    const { auth } = equipment;
-    if (auth !== undefined && plan.auth?.refresh !== undefined && needsRefresh(plan, answer, auth)) {
-      if (prepared.body?.replayable === false) throw causedBy(new StitchError("AUTH_FAILED", "the credentials were refused, and a stream is sent once", { step: "refresh", category: "invalid-credentials", status: answer.status, sent: true }), new StitchError("BODY_NOT_REPLAYABLE", "a stream is sent once"));
-      await answer.discard();
-      passage.leave();
-      call.emit({ type: "progress", phase: "auth", status: answer.status });
-      scope.unlimit();
-      await withPhase(call, "auth", () => scope.bound(Promise.resolve(plan.auth?.refresh?.(auth))));
-      if (equipment.gates.throttles.length > 0) await passage.turns(scope);
-      answer = await send(call, prepared, equipment, scope, trail, passage, hedge);
-      if (needsRefresh(plan, answer, auth)) {
-        await answer.discard();
-        throw new StitchError("AUTH_FAILED", "the credentials were refused again after they had been renewed", { step: "refresh", category: "invalid-credentials", status: answer.status, sent: true });
-      }
-    }
-    await settleCircuit(call, passage, answer, undefined);
-    return answer;
-  } catch (error) {
-    if (passage !== undefined) await settleCircuit(call, passage, undefined, error);
-    throw error;
+    return await send(call, prepared, equipment, scope, trail, undefined, undefined);
   } finally {
-    if (trail.sent === true || (trail.sent === "unknown" && call.sent === false)) call.sent = trail.sent;
-    if (!trail.open) {
-      passage?.undo();
-      scope.end();
-    }
+    endTry(call, scope, trail, undefined);
   }
 }
 
-function needsRefresh(plan: Plan, answer: Answer, auth: AuthContext): boolean {
-  return plan.auth?.shouldRefresh?.({ status: answer.status, headers: answer.fields, url: answer.url }, auth) === true;
+export function beginTry(call: Call, parent: Scope = call.scope): { readonly scope: Scope; readonly trail: Trail } {
+  call.attempts++;
+  const { deadlines, clock } = call.runtime;
+  return { scope: new Scope(deadlines, clock, () => call.timeout("attempt"), parent), trail: { sent: false, url: "", open: false } };
 }
 
-async function withPhase<T>(call: Call, phase: Call["phase"], run: () => T | Promise<T>): Promise<T> {
+export function endTry(call: Call, scope: Scope, trail: Trail, passage: Passage | undefined): void {
+  if (trail.sent === true || (trail.sent === "unknown" && call.sent === false)) call.sent = trail.sent;
+  if (trail.open) return;
+  passage?.undo();
+  scope.end();
+}
+
+export async function withPhase<T>(call: Call, phase: Call["phase"], run: () => T | Promise<T>): Promise<T> {
   const before = call.phase;
   call.phase = phase;
   try {
@@ -194,7 +152,7 @@ async function withPhase<T>(call: Call, phase: Call["phase"], run: () => T | Pro
   }
 }
 
-async function send(call: Call, prepared: Prepared, equipment: Equipment, scope: Scope, trail: Trail, passage: Passage | undefined, hedge: HedgeTry | undefined): Promise<Answer> {
+export async function send(call: Call, prepared: Prepared, equipment: Equipment, scope: Scope, trail: Trail, passage: Passage | undefined, hedge: HedgeTry | undefined): Promise<Answer> {
   const { plan, runtime } = call;
   const request = outgoing(call, prepared, scope);
   if (plan.auth !== undefined && equipment.auth !== undefined) {
@@ -233,20 +191,3 @@ async function send(call: Call, prepared: Prepared, equipment: Equipment, scope:
   return answer;
 }
 
-/** What a try says of the upstream. Not counted: what the caller did, its own limits, and credentials. */
-async function settleCircuit(call: Call, passage: Passage, answer: Answer | undefined, error: unknown): Promise<void> {
-  const rules = call.plan.circuit;
-  if (rules === undefined) return;
-  if (rules.isFailure !== undefined) {
-    await passage.report(rules.isFailure(answer === undefined ? { error } : { status: answer.status }) ? "failure" : "success");
-    return;
-  }
-  if (answer !== undefined) {
-    const slow = rules.slowMs !== undefined && answer.respondedAt - answer.requestedAt > rules.slowMs;
-    const report = passage.report(answer.status >= 500 || slow ? "failure" : "success");
-    if (isPromise(report)) await report;
-    return;
-  }
-  const failed = isStitchError(error) && (error.code === "NETWORK" || error.code === "TLS" || error.code === "BODY_TRUNCATED" || error.code === "PROTOCOL_ERROR" || (error.code === "TIMEOUT" && (error.phase !== "total" || error.sent !== false) && error.phase !== "throttle" && error.phase !== "auth" && error.phase !== "store"));
-  await passage.report(failed ? "failure" : "unused");
-}

@@ -1,7 +1,7 @@
 /** A platform's own WebSocket, server or client side, as an end for the gateway's proxy. */
 
 import { type Clock, systemClock } from "./clock.ts";
-import type { WebSocketPeer } from "./web-socket-port.ts";
+import { WEB_SOCKET_LIMITS, type WebSocketPeer } from "./web-socket-port.ts";
 
 /** What is used of a WebSocket; runtimes differ in the rest. */
 export interface StandardWebSocket {
@@ -19,13 +19,6 @@ export interface StandardWebSocket {
 
 const OPEN = 1;
 const CLOSING = 2;
-/** Bytes waiting for the other side above which a sender is asked to wait. */
-const HIGH_WATER_BYTES = 1024 * 1024;
-/**
- * A standard socket cannot stop reading, so whoever sends faster than the other side reads fills memory: past this, the slow
- * side is closed with 1013.
- */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const LOOK_MS = 20;
 
 /** `protocol`: what was agreed on, where the socket does not say. Messages that come before somebody listens are kept. */
@@ -66,14 +59,15 @@ export function standardPeer(socket: StandardWebSocket, protocol: string = socke
       if (socket.readyState !== OPEN) return undefined;
       socket.send(data);
       const bytes = waiting();
-      if (bytes < HIGH_WATER_BYTES) return undefined;
-      if (bytes > MAX_WAITING_BYTES) {
+      if (bytes < WEB_SOCKET_LIMITS.highWater) return undefined;
+      // A standard socket cannot stop reading, so whoever sends faster than the other side reads would fill memory.
+      if (bytes > WEB_SOCKET_LIMITS.waiting) {
         closeQuietly(socket, 1013, "Too slow");
         return undefined;
       }
       return new Promise((resolve) => {
         const look = (): void => {
-          if (socket.readyState !== OPEN || waiting() < HIGH_WATER_BYTES) resolve();
+          if (socket.readyState !== OPEN || waiting() < WEB_SOCKET_LIMITS.highWater) resolve();
           else clock.setTimeout(look, LOOK_MS, true);
         };
         look();

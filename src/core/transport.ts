@@ -41,6 +41,11 @@ export interface TransportRequest {
   readonly idleBodyTimeoutMs?: number;
   /** A longer response body is broken off. */
   readonly maxResponseBytes?: number;
+  /**
+   * Hears of interim responses (1xx but 100 and 101) with a flat list of names and values, connection and framing fields
+   * removed. Called up to {@link MAX_INTERIM} times, and only where the runtime shows them.
+   */
+  readonly onInterim?: ((status: number, fields: readonly string[]) => void) | undefined;
   /** Changes the response's header fields before the response is made. */
   readonly editHeaders?: (headers: Headers) => void;
 }
@@ -77,6 +82,9 @@ export type RawTransport = (request: RawTransportRequest) => Promise<RawResponse
 
 /** Most bytes of an error status's body that a collecting exchange reads. */
 export const ERROR_BODY_BYTES = 65_536;
+
+/** Most interim responses of one exchange that are told of. */
+export const MAX_INTERIM = 16;
 
 /** Most codings of one body: each more is a factor a hostile peer can multiply by. */
 export const MAX_CODINGS = 2;
@@ -125,7 +133,7 @@ export class TransportError extends SluiceError<TransportErrorCode> {
 }
 
 /** Fields of a connection, not of a message (RFC 9110 7.6.1). `trailer` and `te` go, too: trailers are not carried. */
-export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+export const CONNECTION_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 ]);
 

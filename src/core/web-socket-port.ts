@@ -48,3 +48,13 @@ export interface WebSocketRuntime {
 }
 
 export const WEB_SOCKETS: unique symbol = /* @__PURE__ */ Symbol.for("sluice.web-sockets") as never;
+
+/** What every runtime holds itself to, in bytes. */
+export const WEB_SOCKET_LIMITS = {
+  /** Waiting for the other side, above which a sender is asked to wait. */
+  highWater: 1_048_576,
+  /** Waiting for the other side, above which it is closed with 1013, where a runtime cannot stop reading. */
+  waiting: 16_777_216,
+  /** Longest message in either direction, where a runtime can refuse one; a longer one closes with 1009. */
+  message: 16_777_216,
+} as const;

@@ -1,6 +1,7 @@
 /** The gateway as a Hono application: one object for its whole life, whatever is swapped behind it. */
 
-import { Hono, type Context } from "hono";
+import type { Context, Hono } from "hono";
+import { HonoBase } from "hono/hono-base";
 import type { Router } from "hono/router";
 import { TrieRouter } from "hono/router/trie-router";
 import type { MaybePromise } from "../core/maybe-promise.ts";
@@ -26,7 +27,7 @@ const MALFORMED = "";
 
 export function createApp(active: Switch, admin: AdminHost): Hono {
   const router = createGatewayRouter(active, admin);
-  const app = new Hono({ router: router as never, getPath: (request: Request) => canonicalPath(request.url) ?? MALFORMED });
+  const app: Hono = new HonoBase({ router: router as never, getPath: (request: Request) => canonicalPath(request.url) ?? MALFORMED });
   // The one route others see: `outer.route("/api", gateway.app)` takes it over, and the match happens here.
   app.all("/*", (c) => router.serveMounted(c));
   router.seal();
@@ -172,7 +173,7 @@ function badPath(): never {
 function missing(snapshot: Snapshot, routes: RouteTable<Entry>, path: string): BoundUpstream {
   return (c) => {
     const { method } = c.req;
-    if (!KNOWN_METHODS.has(method)) throw new GatewayError(501, "method_not_implemented", "The request method is not supported");
+    if (!KNOWN_METHODS.has(method) && !routes.methods.has(method)) throw new GatewayError(501, "method_not_implemented", "The request method is not supported");
     const allowed = routes.allowed(path);
     if (allowed.length === 0) {
       throw new GatewayError(404, "not_found", "No route matches the request", undefined, { members: { gateway: snapshot.name } });

@@ -99,6 +99,26 @@ describe("scope", () => {
   });
 });
 
+describe("methods of other protocols", () => {
+  const dav = route("/dav/*", { methods: ["GET", "PROPFIND", "M-SEARCH"] });
+
+  test("are served where a route lists them", async () => {
+    const { app } = createGateway({ routes: [dav, route("/a")] });
+    for (const method of ["PROPFIND", "M-SEARCH"]) expect((await app.request("/dav/x", { method })).status, method).toBe(200);
+    const elsewhere = await app.request("/a", { method: "PROPFIND" });
+    expect([elsewhere.status, elsewhere.headers.get("allow")?.includes("PROPFIND")]).toEqual([405, false]);
+    const other = await app.request("/dav/x", { method: "PUT" });
+    expect([other.status, other.headers.get("allow")]).toEqual([405, "GET, PROPFIND, M-SEARCH, HEAD, OPTIONS"]);
+  });
+
+  test("are unknown where none does, and a name that nobody knows is refused", async () => {
+    const { app } = createGateway({ routes: [route("/a")] });
+    const answer = await app.request("/a", { method: "PROPFIND" });
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([501, "method_not_implemented"]);
+    for (const name of ["GTE", "get", "TRACE", "CONNECT", ""]) expect(() => createGateway({ routes: [route("/a", { methods: [name as never] })] }), name).toThrow(JSON.stringify(name));
+  });
+});
+
 describe("inside another Hono application", () => {
   test("route(): matched below the prefix, the path stays whole, params are the gateway's", async () => {
     const outer = new Hono<{ Variables: { user: string } }>();

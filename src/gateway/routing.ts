@@ -1,15 +1,18 @@
 /** Finds the route of a request, and what to say when there is none. */
 
-import { RegExpRouter } from "hono/router/reg-exp-router";
-import { SmartRouter } from "hono/router/smart-router";
-import { TrieRouter } from "hono/router/trie-router";
 import type { Router } from "hono/router";
+import { createRouter } from "#router";
 import type { CompiledRoute } from "./internals.ts";
 
 export type TrailingSlash = "alias" | "redirect" | "strict";
 
-/** Methods the gateway knows. Others are answered with 501. */
+/** Methods the gateway knows. Others are answered with 501, unless a route lists them. */
 export const KNOWN_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"]);
+
+/** What a route may list beside them (the rest of `HttpMethod`): the methods that servers' parsers know. */
+export const EXTENSION_METHODS: ReadonlySet<string> = /* @__PURE__ */ new Set(
+  "ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split(" "),
+);
 
 /** What Hono's routers give: handlers with their parameters, and the stash the parameters index into. */
 export type MatchResult<T> = readonly [readonly (readonly [T, Record<string, unknown>])[], unknown?];
@@ -26,7 +29,7 @@ export interface RouteTable<T> {
 
 /** `entry` makes what a match gives. The underlying routers are built by the first match, so a table is cheap to make. */
 export function createRouteTable<T>(routes: readonly CompiledRoute[], slash: TrailingSlash, entry: (route: CompiledRoute) => T): RouteTable<T> {
-  const router: Router<T> = new SmartRouter({ routers: [new RegExpRouter(), new TrieRouter()] });
+  const router: Router<T> = createRouter();
   const methods = new Set<string>();
   const preflights = new Map<T, CompiledRoute["preflight"]>();
   for (const route of routes) {

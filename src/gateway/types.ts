@@ -13,7 +13,11 @@ import type { MetricsCollector } from "./operation/metrics.ts";
 import type { TracingConfig } from "./operation/tracing.ts";
 import type { BalancedUpstream, CanaryOptions, ServiceBindingUpstream } from "./upstreams/types.ts";
 
-export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+/** The usual ones, and those of WebDAV, of caches and of devices that a route may list beside them. */
+export type HttpMethod =
+  | "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY"
+  | "ACL" | "BIND" | "CHECKOUT" | "COPY" | "LINK" | "LOCK" | "M-SEARCH" | "MERGE" | "MKACTIVITY" | "MKCALENDAR" | "MKCOL" | "MOVE" | "NOTIFY"
+  | "PROPFIND" | "PROPPATCH" | "PURGE" | "REBIND" | "REPORT" | "SEARCH" | "SUBSCRIBE" | "UNBIND" | "UNLINK" | "UNLOCK" | "UNSUBSCRIBE";
 
 // ------------------------------------------------------------------------------------------------------------ config
 
@@ -87,6 +91,7 @@ export interface StoreOptions {
 export interface RouteConfig {
   /** Hono path syntax, starting with `/`. */
   readonly path: string;
+  /** Methods of other protocols on HTTP, such as `PROPFIND`, are served where they are listed, and are 501 elsewhere. @default `defaultMethods` */
   readonly methods?: readonly HttpMethod[];
   readonly pipeline: PipelineConfig;
   readonly metadata?: Readonly<Record<string, unknown>>;
@@ -125,6 +130,11 @@ export interface UrlUpstream {
   readonly rewriteLocation?: boolean;
   /** A longer response body is aborted. */
   readonly maxResponseBytes?: number;
+  /**
+   * Pass interim responses (102, 103 and the like) on, where the runtime can: on Node. No policy sees them, and
+   * `Set-Cookie` is left out. @default true
+   */
+  readonly interimResponses?: boolean;
   /** Sends a share of the callers elsewhere; not beside a target function. */
   readonly canary?: CanaryOptions;
 }

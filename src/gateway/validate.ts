@@ -2,7 +2,7 @@
 
 import { GatewayError, configError } from "./errors.ts";
 import { quote } from "../core/errors.ts";
-import { KNOWN_METHODS } from "./routing.ts";
+import { EXTENSION_METHODS, KNOWN_METHODS } from "./routing.ts";
 import type { GatewayConfig, Policy, PipelineConfig, RouteConfig, UpstreamConfig } from "./types.ts";
 
 const CONFIG_OPTIONS = [
@@ -99,9 +99,8 @@ function storeOptions(stores: GatewayConfig["stores"]): void {
 function methods(where: string, list: readonly string[]): void {
   if (!Array.isArray(list) || list.length === 0) throw configError(where, list, "an array of at least one method");
   for (const method of list as readonly unknown[]) {
-    if (typeof method !== "string" || !KNOWN_METHODS.has(method) || method === "TRACE" || method === "CONNECT") {
-      throw configError(where, method, "made of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY");
-    }
+    const usable = typeof method === "string" && (KNOWN_METHODS.has(method) || EXTENSION_METHODS.has(method)) && method !== "TRACE" && method !== "CONNECT";
+    if (!usable) throw configError(where, method, "made of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY and extension methods such as PROPFIND");
   }
 }
 

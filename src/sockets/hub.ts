@@ -3,7 +3,8 @@
 import { type Clock, type TimerHandle, steadyNow } from "../core/clock.ts";
 import type { Events } from "../core/events.ts";
 import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
-import { type Deadlines, deadlinesOf } from "../state/deadlines.ts";
+import type { Deadlines } from "../state/deadline.ts";
+import { deadlinesOf } from "../state/deadlines.ts";
 import { CLOSE, checkCloseCode, cutReason } from "./close-codes.ts";
 import type { Codec } from "./codec.ts";
 import { type Accepted, Connection } from "./connection.ts";

@@ -1,6 +1,6 @@
 /** One message being handled: its deadline, its signal, and for a call the one answer. */
 
-import { Deadline } from "../state/deadlines.ts";
+import { Deadline } from "../state/deadline.ts";
 import type { Connection } from "./connection.ts";
 import { type ErrorOptions, type ErrorPayload, allowsRetryAfter, isErrorCode, retryableByDefault } from "./errors.ts";
 import { type Frame, type OutMeta, encodeFrame } from "./frame.ts";

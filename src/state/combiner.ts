@@ -12,7 +12,8 @@ import { DirectCombiner } from "./combiner/direct.ts";
 import { KeyQueue, ReadyQueues } from "./combiner/key-queue.ts";
 import { type CallEnd, Watch, type Waiter, newWaiter } from "./combiner/waiter.ts";
 import type { Algorithm, Reply, StateDriver } from "./contracts.ts";
-import { type Deadlines, deadlinesOf } from "./deadlines.ts";
+import type { Deadlines } from "./deadline.ts";
+import { deadlinesOf } from "./deadlines.ts";
 import type { Guard } from "./guard.ts";
 
 export interface CombinerOptions {

@@ -122,6 +122,8 @@ export interface DriverCapabilities {
   readonly spreadKeys?: number;
   /** Several keys can change in one transaction. @default false */
   readonly multiKey?: boolean;
+  /** A response goes into the cache together with what makes it findable for purges: one call for three. @default false */
+  readonly cacheFills?: boolean;
   /** A lease can wait until replicas of the backend have it. @default false */
   readonly replicas?: boolean;
   /** The driver itself puts concurrent calls together: a combiner in front passes each on at once. @default false */

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../testing/manual-clock.ts";
-import { Deadline, deadlinesOf } from "./deadlines.ts";
+import { Deadline } from "./deadline.ts";
+import { deadlinesOf, type WheelDeadlines } from "./deadlines.ts";
+import { TimerDeadlines } from "./timer-deadlines.ts";
 
 class Note extends Deadline {
   firedAt: number | undefined;
@@ -23,7 +25,7 @@ describe("deadlines", () => {
     const action = fc.record({ after: fc.oneof(fc.integer({ min: 0, max: 100 }), fc.integer({ min: 0, max: 20_000 })), passes: fc.integer({ min: 0, max: 300 }), drop: fc.boolean() });
     fc.assert(fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
       const clock = manualClock();
-      const wheel = deadlinesOf(clock);
+      const wheel = deadlinesOf(clock) as WheelDeadlines;
       const entries: { note: Note; due: number; droppedAt: number }[] = [];
       for (const { after, passes, drop } of actions) {
         const note = new Note(clock);
@@ -97,5 +99,35 @@ describe("deadlines", () => {
     wheel.disarm(answered);
     base.advance(1);
     expect([answered.firedAt, silent.firedAt]).toEqual([undefined, 5101]);
+  });
+
+  it("with a timer each: the same instants, days away as well, and nothing stays behind", () => {
+    const clock = manualClock();
+    const deadlines = new TimerDeadlines(clock);
+    const [a, b, c, d] = [new Note(clock), new Note(clock), new Note(clock), new Note(clock)];
+    deadlines.arm(a, 10);
+    deadlines.arm(b, 20);
+    deadlines.arm(c, Infinity);
+    deadlines.arm(d, 40 * 86_400_000);
+    expect([a.slot < 0, c.slot < 0, a.dueAt]).toEqual([false, true, 10]);
+    deadlines.arm(a, 30);
+    deadlines.disarm(b);
+    clock.advance(29);
+    expect([a.firedAt, b.firedAt]).toEqual([undefined, undefined]);
+    clock.advance(1);
+    expect([a.firedAt, a.slot < 0, clock.pendingTimers]).toEqual([30, true, 1]);
+    clock.advance(40 * 86_400_000 - 30);
+    expect([b.firedAt, c.firedAt, d.firedAt, clock.pendingTimers]).toEqual([undefined, undefined, 40 * 86_400_000, 0]);
+  });
+
+  it("with a timer each: a timer that comes early or is cut short waits for the rest", () => {
+    const hand = manualClock();
+    const deadlines = new TimerDeadlines({ ...hand, monotonic: hand.monotonic, setTimeout: (callback, delayMs) => hand.setTimeout(callback, Math.min(delayMs, 100)) });
+    const note = new Note(hand);
+    deadlines.arm(note, 250);
+    hand.advance(249);
+    expect(note.firedAt).toBeUndefined();
+    hand.advance(1);
+    expect([note.firedAt, hand.pendingTimers]).toEqual([250, 0]);
   });
 });

@@ -1,6 +1,8 @@
 /** Deadlines of many calls on one platform timer, which is armed only while a deadline is pending. */
 
 import { type Clock, type TimerHandle, systemClock } from "../core/clock.ts";
+import { type Deadline, type Deadlines, IDLE } from "./deadline.ts";
+import { TimerDeadlines } from "./timer-deadlines.ts";
 
 const SLOTS = 256;
 /** Width of a slot, in ms. It bounds how many entries a wake-up looks at, not how exact a deadline is. */
@@ -10,28 +12,15 @@ const STALL_MS = 25;
 /** A timer this late was dropped by the platform: it is set again. */
 const LOST_MS = 250;
 const MIN_DELAY_MS = 0.001;
-/** Slots of entries that are in no list: at rest, or taken out and about to expire. */
-const IDLE = -1;
+/** The slot of entries that were taken out and are about to expire. */
 const FIRING = -2;
-
-/** Something with a deadline. Extend it: the links are inside, so arming allocates nothing. */
-export abstract class Deadline {
-  /** On the monotonic clock; 0 while not armed. */
-  dueAt = 0;
-  /** @internal */ slot: number = IDLE;
-  /** @internal */ before: Deadline | undefined = undefined;
-  /** @internal */ after: Deadline | undefined = undefined;
-
-  /** Called once when the time has come; the deadline is disarmed by then. Must not throw. */
-  abstract expire(): void;
-}
 
 const wheels: WeakMap<Clock, Deadlines> = /* @__PURE__ */ new WeakMap();
 
 /** The deadlines of a clock: one per process for the system's. */
 export function deadlinesOf(clock: Clock = systemClock): Deadlines {
   let wheel = wheels.get(clock);
-  if (wheel === undefined) wheels.set(clock, (wheel = clock === systemClock && timersEndWithRequests() ? new RequestDeadlines(clock) : new Deadlines(clock)));
+  if (wheel === undefined) wheels.set(clock, (wheel = clock === systemClock && timersEndWithRequests() ? new TimerDeadlines(clock) : new WheelDeadlines(clock)));
   return wheel;
 }
 
@@ -45,7 +34,7 @@ function timersEndWithRequests(): boolean {
  * and disarming are O(1), and a deadline fires at its own instant, never before. After a stall of the process the
  * event loop gets one turn to deliver what has arrived before anything is declared late.
  */
-export class Deadlines {
+export class WheelDeadlines implements Deadlines {
   private readonly clock: Clock;
   private readonly slots: (Deadline | undefined)[] = Array.from<Deadline | undefined>({ length: SLOTS });
   private count = 0;
@@ -169,37 +158,5 @@ export class Deadlines {
       if (soonest < overall) overall = soonest;
     }
     return overall;
-  }
-}
-
-/** A timer for each deadline, which lives as long as the request that waits for it. */
-class RequestDeadlines extends Deadlines {
-  private readonly own: Clock;
-  /** Weak: of a request that was cut off nobody disarms anything. */
-  private readonly timers = new WeakMap<Deadline, TimerHandle>();
-
-  constructor(clock: Clock) {
-    super(clock);
-    this.own = clock;
-  }
-
-  override arm(entry: Deadline, afterMs: number, now: number = this.own.monotonic()): void {
-    if (afterMs === Infinity) return;
-    this.disarm(entry);
-    entry.dueAt = now + Math.max(0, afterMs);
-    const timer = this.own.setTimeout(() => {
-      // Armed again, or disarmed by another request, which cannot clear this one's timer.
-      if (this.timers.get(entry) !== timer) return;
-      this.timers.delete(entry);
-      entry.expire();
-    }, Math.max(0, afterMs));
-    this.timers.set(entry, timer);
-  }
-
-  override disarm(entry: Deadline): void {
-    const timer = this.timers.get(entry);
-    if (timer === undefined) return;
-    this.timers.delete(entry);
-    this.own.clearTimeout(timer);
   }
 }

@@ -6,7 +6,8 @@ import { type SluiceErrorOptions, type StateErrorCode, StoreError, isSluiceError
 import { type EventSource, type Events, createEvents } from "../core/events.ts";
 import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
 import { type Random, systemRandom } from "../core/random.ts";
-import { type Deadlines, deadlinesOf } from "./deadlines.ts";
+import type { Deadlines } from "./deadline.ts";
+import { deadlinesOf } from "./deadlines.ts";
 import { type CallOwner, GuardedCall, type Verdict, isValid, malformed } from "./guarded-call.ts";
 
 export interface GuardOptions {

@@ -1,7 +1,7 @@
 /** A guarded call that waits for its store: ends by the reply, the deadline or the caller's abort, whichever is first. */
 
 import { StoreError } from "../core/errors.ts";
-import { Deadline, type Deadlines } from "./deadlines.ts";
+import { Deadline, type Deadlines } from "./deadline.ts";
 
 /** What the end of a call says about the store. `none`: the store was not asked, or nobody waited for the answer. */
 export type Verdict = "ok" | "failure" | "none";

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { OptionError, StoreError } from "../core/errors.ts";
 import { counter } from "./algorithms/counter.ts";
-import { failedReplies } from "./replay.ts";
+import { tokenBucket } from "./algorithms/token-bucket.ts";
+import { failedReplies, replay } from "./replay.ts";
 
 it("keeps an error of the package as it is, a bad argument included, and wraps what is none", () => {
   const operation = { algorithm: counter, key: "k", commands: [{ by: 1 }, { by: 2 }] };
@@ -11,4 +12,30 @@ it("keeps an error of the package as it is, a bad argument included, and wraps w
   expect(failedReplies(operation, full)[0]).toBe(full);
   const cause = new TypeError("a mistake of the algorithm");
   expect(failedReplies(operation, cause)[1]).toMatchObject({ code: "STORE_CORRUPT", outcome: "not-applied", cause });
+});
+
+it("gives a row what its steps one by one give, and the very state where nothing changed", () => {
+  const policy = { limit: 3, p: 1, q: 100, capacityUnits: 300, debtUnits: 0 };
+  const charge = { cost: 1, policy };
+  const cases: [(readonly number[] | undefined), object[]][] = [
+    [undefined, [charge, charge, charge, charge]],
+    [[1000, 250, 7], [charge, { ...charge, dry: true }]],
+    [[1000, 300, 7], [{ reset: true, policy }, charge]],
+    [[1000, 300, 7], [charge]],
+    [undefined, [{ ...charge, dry: true }]],
+    [[9000, 100, 7], [charge]],
+    [undefined, []],
+  ];
+  for (const [before, commands] of cases) {
+    let state = before;
+    let expiresAt: number | undefined;
+    const replies = commands.map((command) => {
+      const step = tokenBucket.step(state, command as never, 1010.5);
+      ({ state, expiresAt } = step);
+      return step.reply;
+    });
+    const replayed = replay({ algorithm: tokenBucket as never, key: "k", commands }, before, 1010.5);
+    expect(replayed).toEqual({ state, replies, expiresAt });
+    if (state === before) expect(replayed.state).toBe(before);
+  }
 });

@@ -1,7 +1,8 @@
 /** The commands of one key on a state that a backend gave: what drivers do that ship state to this process. */
 
 import { StoreError, isSluiceError } from "../core/errors.ts";
-import type { Operation, Reply } from "./contracts.ts";
+import type { Operation, Reply, RowMachine } from "./contracts.ts";
+import type { Row } from "./define-algorithm.ts";
 
 export interface Replay {
   /** The same object as before when nothing changed. */
@@ -12,6 +13,7 @@ export interface Replay {
 
 /** Steps through the commands of `operation` from the state `before`, all at one `now`. */
 export function replay({ algorithm, commands }: Operation, before: unknown, now: number): Replay {
+  if (algorithm.row !== undefined) return replayRow(algorithm.row as RowMachine<unknown, Reply>, commands, before as Row | undefined, now);
   let state = before;
   let expiresAt: number | undefined;
   const replies: Reply[] = new Array(commands.length);
@@ -22,6 +24,27 @@ export function replay({ algorithm, commands }: Operation, before: unknown, now:
     replies[i] = step.reply;
   }
   return { state, replies, expiresAt };
+}
+
+function replayRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], before: Row | undefined, now: number): Replay {
+  const cells = new Float64Array(machine.width);
+  if (before !== undefined) cells.set(before);
+  const replies = stepRow(machine, commands, cells, now);
+  // A row of zeros is an absent state.
+  if (cells.every((cell) => cell === 0)) return { state: undefined, replies, expiresAt: undefined };
+  const state = before !== undefined && cells.every((cell, i) => cell === before[i]) ? before : Array.from(cells);
+  return { state, replies, expiresAt: machine.expiresAt(cells, 0, commands.at(-1)) };
+}
+
+/** The commands on the row in place: the same arithmetic as `step`, without a state object per command. */
+export function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): Reply[] {
+  const replies: Reply[] = new Array(commands.length);
+  for (let i = 0; i < commands.length; i++) {
+    const reply = machine.reply();
+    machine.apply(cells, 0, commands[i], now, reply);
+    replies[i] = reply;
+  }
+  return replies;
 }
 
 /** The replies where the write of `operation` failed: a command that changes nothing has its own, every other one the error. */

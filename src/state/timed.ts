@@ -1,7 +1,8 @@
 /** A bound on the time a promise is waited for. */
 
 import { type Clock, systemClock } from "../core/clock.ts";
-import { Deadline, deadlinesOf } from "./deadlines.ts";
+import { Deadline } from "./deadline.ts";
+import { deadlinesOf } from "./deadlines.ts";
 
 /** Settles like `work`, or rejects with what `late` gives after `timeoutMs`. What `work` does then is ignored. */
 export function timed<T>(work: Promise<T>, timeoutMs: number, late: () => Error, clock: Clock = systemClock): Promise<T> {

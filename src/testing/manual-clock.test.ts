@@ -22,6 +22,10 @@ describe("manualClock", () => {
     expect([clock.pendingTimers, clock.nextTimerMs, clock.monotonic()]).toEqual([1, 1, 30]);
   });
 
+  it("begins at 0, or where it is told to", () => {
+    expect([manualClock().now(), manualClock(5).now(), manualClock({ now: 7 }).now(), manualClock().monotonic()]).toEqual([0, 5, 7, 0]);
+  });
+
   it("fires timers set by timers when they fall due in the same stretch", () => {
     const clock = manualClock();
     const seen: number[] = [];

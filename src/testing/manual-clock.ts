@@ -4,7 +4,7 @@ import { checkNonNegative } from "../core/check.ts";
 import type { Clock, TimerHandle } from "../core/clock.ts";
 
 export interface ManualClockOptions {
-  /** Epoch milliseconds at the start. @default 1_700_000_000_000 */
+  /** Epoch milliseconds at the start. @default 0 */
   readonly now?: number;
 }
 
@@ -38,7 +38,7 @@ export interface ManualClock extends Clock {
  * ```
  */
 export function manualClock(options: ManualClockOptions | number = {}): ManualClock {
-  return new Manual(typeof options === "number" ? options : (options.now ?? 1_700_000_000_000));
+  return new Manual(typeof options === "number" ? options : (options.now ?? 0));
 }
 
 interface Timer {

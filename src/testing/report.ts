@@ -168,7 +168,11 @@ function realWait(clock: Clock, ms: number): { done: Promise<void>; cancel(): vo
   return { done, cancel: () => cancel() };
 }
 
+/** Rules set the wall clock back by days: from a clock that begins at 0 that would be a time that never was. */
+const LONG_AGO = 1_700_000_000_000;
+
 function ruleTime(driven: DrivenClock | undefined): RuleTime {
+  if (driven?.step !== undefined && driven.now() < LONG_AGO) driven.step(LONG_AGO - driven.now());
   const settle = async (): Promise<void> => {
     for (let i = 0; i < 50; i++) await undefined;
   };

@@ -88,6 +88,29 @@ const tasks = {
     });
     return permits;
   },
+  /** Fails every call it is permitted; when it sent the reports that caused an opening. */
+  async openings({ key, count, callers, policy }) {
+    const opened = [];
+    await flight(count, callers, async () => {
+      const permit = await adapter.circuitBreakerStore.acquire(key, policy);
+      const at = wall();
+      if (permit.allowed && (await adapter.circuitBreakerStore.report(key, policy, permit, "failure"))?.to === "open") opened.push(at);
+    });
+    return opened;
+  },
+  /** Asks to probe for `forMs` and never reports, as one that crashes; when it asked for each permit it got, and when it had it. */
+  async probeFor({ key, forMs, callers, policy }) {
+    const permits = [];
+    const ends = performance.now() + forMs;
+    await Promise.all(Array.from({ length: callers }, async () => {
+      while (performance.now() < ends) {
+        const asked = wall();
+        if ((await adapter.circuitBreakerStore.acquire(key, policy)).allowed) permits.push([asked, wall()]);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }));
+    return permits;
+  },
 };
 
 /** Epoch ms, with a fraction. */

@@ -8,6 +8,10 @@ import { systemClock } from "../../src/core/clock.ts";
 import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
 import type { CircuitPermit, LimitPolicy } from "../../src/state/contracts.ts";
 import { POSTGRES_SCHEMA_SQL, type PostgresAdapter, postgresAdapter } from "../../src/postgres.ts";
+import { createGateway } from "../../src/gateway/create-gateway.ts";
+import { circuitBreaker } from "../../src/gateway/policies/resilience/circuit-breaker.ts";
+import { cache } from "../../src/gateway/policies/traffic/cache.ts";
+import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
 
 let server: PostgresServer;
@@ -123,6 +127,60 @@ it("a fill of the cache: one statement for the look-up, one for the lock, one to
   await cache.lock("other page", 10_000);
   expect(await sent(async () => (token = ((await cache.lock("page", 10_000)) as { token: string }).token))).toBeLessThanOrEqual(2);
   expect(await sent(() => cache.unlock("page", token))).toBe(1);
+});
+
+it("the end of a fill is one statement: the entry, its names and the freed lock, and the report on the call with it", async () => {
+  const { cacheStore: cache, circuitBreakerStore: breakers } = adapter;
+  const record = (tags: string[]) => ({ status: 200, headers: [], body: new TextEncoder().encode("body"), storedAt: Date.now(), freshUntil: Date.now() + 60_000, keepUntil: Date.now() + 60_000, tags });
+  const ask = () => Promise.all([breakers!.acquire("fill", policy), cache!.open("filled", 10_000)]);
+  // The first look-up also asks for the number of the last purge.
+  await cache!.open("other", 10_000);
+  let asked!: Awaited<ReturnType<typeof ask>>;
+  expect(await sent(async () => void (asked = await ask()))).toBe(1);
+  const [permit, { fill }] = asked as [CircuitPermit, { fill: { kind: "fill"; token: string } }];
+  expect(fill.kind).toBe("fill");
+  expect(await sent(() => Promise.all([cache!.write("filled", record(["a", "b"]), fill.token), breakers!.report("fill", policy, permit, "success")]))).toBe(1);
+  expect((await cache!.read("filled"))?.status).toBe(200);
+  expect(await cache!.purge({ tags: ["b"] })).toBe(1);
+  expect(await cache!.read("filled")).toBeUndefined();
+});
+
+it("a request of a gateway is one statement before the upstream and one behind it", async () => {
+  const background: Promise<unknown>[] = [];
+  let before = 0;
+  const gateway = createGateway({
+    name: "wire",
+    adapter: { ...adapter, waitUntil: (promise) => void background.push(promise) },
+    stores: { timeoutMs: 60_000, putTimeoutMs: 60_000 },
+    routes: [{ path: "/*", pipeline: { policies: [rateLimit({ max: 100 }), circuitBreaker(), cache()], upstream: { type: "handler", handler: (c) => {
+      before = statements;
+      return c.text("fresh", 200, { "cache-control": "max-age=60" });
+    } } } }],
+  });
+  const ask = async (path: string): Promise<{ result: string | null; before: number; after: number }> => {
+    const began = statements;
+    before = -1;
+    const response = await gateway.fetch(new Request(`http://wire.test${path}`));
+    await response.text();
+    const behind = before === -1 ? statements : before;
+    while (background.length > 0) await Promise.all(background.splice(0));
+    return { result: response.headers.get("x-cache"), before: behind - began, after: statements - behind };
+  };
+  // The first request also asks for the number of the last purge and learns the server's time.
+  await ask("/first");
+  expect(await ask("/a")).toEqual({ result: "MISS", before: 1, after: 1 });
+  expect(await ask("/a")).toEqual({ result: "HIT", before: 1, after: 0 });
+  await gateway.close();
+});
+
+it("a fill on which a purge has come asks whether it is meant", async () => {
+  const cache = adapter.cacheStore!;
+  const record = (tags: string[]) => ({ status: 200, headers: [], body: new Uint8Array(3), storedAt: Date.now(), freshUntil: Date.now() + 60_000, keepUntil: Date.now() + 60_000, tags });
+  const tokens = await Promise.all(["mine", "not mine"].map(async (key) => ((await cache.lock(key, 10_000)) as { token: string }).token));
+  await cache.purge({ tags: ["gone"] });
+  await cache.write("mine", record(["gone"]), tokens[0]);
+  await cache.write("not mine", record(["else"]), tokens[1]);
+  expect([await cache.read("mine"), (await cache.read("not mine"))?.status]).toEqual([undefined, 200]);
 });
 
 it("a look is not held up by somebody's lock on a row that was charged in the same statement", async () => {

@@ -1,12 +1,14 @@
 /** Leases where the server loses what it had: the sentinel tells the holders, and replicas keep a debit over a failover. */
 
+import { once } from "node:events";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/drivers/redis/client.ts";
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import type { LimitPolicy } from "../../src/state/contracts.ts";
 import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
-import { type LeasedLimiter, createLeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
+import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";
+import type { LeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
 import { until } from "../servers/process.ts";
 import { type RedisServer, redisCommand, startRedis } from "../servers/redis.ts";
 
@@ -65,13 +67,47 @@ describe.each(LIMITS)("%s", (name, limit) => {
   });
 });
 
+it("counts who leases, and each takes its part of the limit once the server is away", async () => {
+  const own = await startRedis();
+  open.push(() => own.stop());
+  const fleet = await Promise.all(Array.from({ length: 4 }, async () => {
+    const client = new Redis(own.port, "127.0.0.1", { enableOfflineQueue: false });
+    client.on("error", () => undefined);
+    open.push(() => client.disconnect());
+    await once(client, "ready");
+    const driver = redisDriver(client, { prefix: "fleet:" });
+    const limiter = createLeasedLimiter({ driver, limit: { algorithm: "fixed-window", max: 100, windowMs: 60_000 }, failMode: "local" });
+    open.push(() => limiter.close());
+    return { driver, limiter };
+  }));
+  expect(fleet.map(({ driver }) => driver.holders)).toEqual(fleet.map(() => undefined));
+  for (const { driver, limiter } of fleet) {
+    await limiter.check("key");
+    await until("it is counted", async () => driver.holders !== undefined);
+  }
+  expect(fleet.map(({ driver }) => driver.holders)).toEqual([1, 2, 3, 4]);
+  const client = connect(own.port);
+  expect(await client.pttl("fleet:holders")).toBeGreaterThan(10_000);
+  client.disconnect();
+  await own.stop();
+  const { limiter } = fleet[3]!;
+  let admitted = 0;
+  for (let call = 0; call < 60; call++) {
+    const decision = await limiter.check("another key");
+    expect(decision).toMatchObject({ source: "local", degraded: true });
+    if (decision.allowed) admitted++;
+  }
+  expect(admitted).toBe(25);
+});
+
 it("a plain charge neither needs nor writes the sentinel", async () => {
   const client = connect(server.port);
   const driver = redisDriver(client, { prefix: "plain:" });
   const limiter = createLeasedLimiter({ driver, limit: LIMITS[0]![1] });
   open.push(() => limiter.close());
   await limiter.check("key", 0);
-  expect(await client.exists("plain:epoch")).toBe(0);
+  expect(await client.exists("plain:epoch", "plain:holders")).toBe(0);
+  expect(driver.holders).toBe(undefined);
 });
 
 describe("waitForReplicas", () => {

@@ -1,7 +1,7 @@
 /**
  * One process of a fleet that leases (`redis-lease-process.js <port> <file>`): callers come at a rate of their own, whether or not those
- * before have their answer. The instants before and after each admission go to `file` with every turn, so that they are there when this
- * process is killed. Needs `dist/`.
+ * before have their answer. Of each admission three instants go to `file` with every turn, so that they are there when this process is
+ * killed: before it, after it, and when the limit is whole again, which of a fixed window is its end. Needs `dist/`.
  */
 import { openSync, writeSync } from "node:fs";
 import { Redis } from "ioredis";
@@ -19,16 +19,19 @@ const wall = () => performance.timeOrigin + performance.now();
 
 process.on("message", async ({ key, policy, perSecond, forMs }) => {
   const fd = openSync(file, "a");
-  /** Pairs of instants of this turn. */
+  /** Instants of this turn, three by three. */
   let admitted = [];
   const micros = [];
   const failures = {};
   const counts = { asked: 0, admitted: 0, refused: 0, failed: 0 };
   let waiting = 0;
-  const note = (before, { allowed }) => {
+  /** How many had come, and when, turn by turn. */
+  const arrivals = [];
+  const note = (before, { allowed, resetAfterMs }) => {
     if (!allowed) return void counts.refused++;
     counts.admitted++;
-    admitted.push(before, wall());
+    const after = wall();
+    admitted.push(before, after, after + resetAfterMs);
   };
   const flush = () => {
     if (admitted.length > 0) writeSync(fd, new Uint8Array(Float64Array.from(admitted).buffer));
@@ -51,12 +54,13 @@ process.on("message", async ({ key, policy, perSecond, forMs }) => {
         note(before, decided);
       }
     }
+    arrivals.push([wall(), counts.asked]);
     flush();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   while (waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   flush();
   micros.sort((a, b) => a - b);
-  process.send({ ...counts, failures, stats: rateLimitStore.leaseStats(), medianUs: micros[micros.length >> 1] * 1000 });
+  process.send({ ...counts, arrivals, failures, stats: rateLimitStore.leaseStats(), medianUs: micros[micros.length >> 1] * 1000 });
 });
 process.send("ready");

@@ -12,7 +12,8 @@ import { createCombiner } from "../../src/state/combiner.ts";
 import type { LimitPolicy, Operation, StateDriver } from "../../src/state/contracts.ts";
 import type { LeaseOptions } from "../../src/state/lease/lease-limit.ts";
 import type { LeasedDecision } from "../../src/state/lease/leased-decision.ts";
-import { type LeasedLimiter, createLeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
+import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";
+import type { LeasedLimiter } from "../../src/state/lease/leased-limiter.ts";
 
 /** One process: a clock of its own rate and offset, which may be suspended, and a network to the store. */
 class Process {

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -74,6 +74,16 @@ describe("sluice run", () => {
     await until("a log line", () => /GET\s+\/a\s+200/.test(command.output));
     command.child.kill("SIGTERM");
     expect(await exit(command.child)).toBe(0);
+  });
+
+  it("gives a file every entry of the package, each the very copy that serves it", async () => {
+    const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { exports: Record<string, unknown> };
+    const entries = Object.keys(exports).filter((name) => name !== "./package.json").map((name) => `sluice${name.slice(1)}`);
+    const imports = entries.map((entry, i) => `import * as entry${i} from "${entry}";`).join("\n");
+    writeFileSync(file, `${imports}
+const count: number = [${entries.map((_, i) => `entry${i}`)}].filter((entry) => Object.keys(entry).length > 0).length;
+${source("text").replace('c.text("text")', "c.text(String(count))")}`);
+    expect(await ask(await listening(sluice("run", "gateway.ts", "--port", "0")))).toEqual([200, String(entries.length)]);
   });
 
   it.each([

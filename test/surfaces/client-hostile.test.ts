@@ -138,4 +138,88 @@ describe("a hostile server", () => {
     await fail("/slow-body", { timeout: { idleMs: 50 } });
     await expect.poll(() => sockets.size, { timeout: 5000 }).toBe(0);
   });
+
+  describe("an upload that is reset", () => {
+    const SIZE = 2 * 1024 * 1024;
+    let uploads: Server;
+    let to: string;
+    const open = new Set<Socket>();
+
+    /** What happens once so many bytes of the body have come; the head is there at 0. */
+    const phases: Record<string, { readonly at: number; readonly end: (socket: Socket) => void }> = {
+      "/on-headers": { at: 0, end: (socket) => socket.resetAndDestroy() },
+      "/half-way": { at: SIZE / 2, end: (socket) => socket.resetAndDestroy() },
+      "/when-all-is-there": { at: SIZE, end: (socket) => socket.resetAndDestroy() },
+      "/closed-half-way": { at: SIZE / 2, end: (socket) => socket.destroy() },
+      "/in-the-answer": { at: SIZE, end: (socket) => void socket.write(`${OK}content-length: 100\r\n\r\n{`, () => socket.resetAndDestroy()) },
+      "/taken": { at: SIZE, end: (socket) => void socket.write(`${OK}connection: close\r\ncontent-length: 7\r\n\r\n{"a":1}`) },
+    };
+
+    beforeAll(async () => {
+      uploads = createServer((socket) => {
+        open.add(socket);
+        socket.on("error", () => undefined).on("close", () => open.delete(socket));
+        let phase: (typeof phases)[string] | undefined;
+        let head = "";
+        let body = 0;
+        socket.on("data", (data) => {
+          if (phase === undefined) {
+            head += data.toString("latin1");
+            const end = head.indexOf("\r\n\r\n");
+            if (end === -1) return;
+            phase = phases[/^\S+ (\S+)/.exec(head)?.[1] ?? ""];
+            body = head.length - end - 4;
+            head = "";
+          } else body += data.length;
+          // Bodies of unknown length come in chunks: their framing is a little more than the body.
+          if (phase === undefined || body < phase.at) return;
+          const { end } = phase;
+          phase = { at: Infinity, end };
+          end(socket);
+        });
+      });
+      uploads.listen(0, "127.0.0.1");
+      await once(uploads, "listening");
+      to = `http://127.0.0.1:${(uploads.address() as AddressInfo).port}`;
+    });
+    afterAll(() => {
+      for (const socket of open) socket.destroy();
+      uploads.close();
+    });
+
+    const outcomes: [string, object | undefined][] = [
+      ["/on-headers", { code: "NETWORK", sent: "unknown", attempts: 1 }],
+      ["/half-way", { code: "NETWORK", sent: "unknown", attempts: 1 }],
+      ["/closed-half-way", { code: "NETWORK", sent: "unknown", attempts: 1 }],
+      ["/when-all-is-there", { code: "NETWORK", sent: "unknown", attempts: 1 }],
+      ["/in-the-answer", { code: "BODY_TRUNCATED", sent: true, attempts: 1 }],
+      ["/taken", undefined],
+    ];
+
+    it.each(outcomes)("%s: bytes, a stream, a stream made anew; the source is closed, the place on the wire free, no socket left", async (path, facts) => {
+      let begun = 0;
+      let ended = 0;
+      async function* source(): AsyncGenerator<Uint8Array> {
+        begun++;
+        try {
+          for (let sent = 0; sent < SIZE; sent += 65_536) yield new Uint8Array(65_536);
+        } finally {
+          ended++;
+        }
+      }
+      const api = seam({ baseUrl: to, name: "uploads", throttle: { concurrency: 1, maxWaitMs: 20_000 }, store: memoryStore(), circuit: {}, retry: 3 });
+      for (const body of [new Uint8Array(SIZE), source(), source]) {
+        const progress: number[] = [];
+        // A POST without a key may have been done: it is not sent twice, whatever `retry` says.
+        const result = await api.stitch({ method: "POST", path })({ body, onProgress: ({ direction, loadedBytes }) => void (direction === "upload" && progress.push(loadedBytes)) }).safe();
+        if (facts === undefined) expect(result).toEqual({ ok: true, data: { a: 1 } });
+        else expect(result).toMatchObject({ ok: false, error: facts });
+        expect(progress).toEqual([...progress].sort((a, b) => a - b));
+        expect(progress.at(-1) ?? 0).toBeLessThanOrEqual(SIZE);
+        expect(await api.stitch({ method: "POST", path: "/taken" })({ body: new Uint8Array(SIZE) }), "the place is free").toEqual({ a: 1 });
+      }
+      await api.close();
+      await expect.poll(() => [begun, ended, [...open].filter((socket) => !socket.writable).length], { timeout: 5000 }).toEqual([2, 2, 0]);
+    });
+  });
 });

@@ -307,7 +307,7 @@ describe("awsSigV4", () => {
   describe("a clock that is off", () => {
     /** A service whose clock is `offMs` ahead, and which takes signatures of the last five minutes. */
     const service = (offMs: number, type: string | undefined = "RequestTimeTooSkewed") => {
-      const clock = manualClock();
+      const clock = manualClock(1_700_000_000_000);
       const signedAt = (request: { headers: Readonly<Record<string, string>> }): number => Date.parse((request.headers["x-amz-date"] as string).replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z"));
       const adapter = mockAdapter([{ respond: (request) => {
         const now = clock.now() + offMs;
@@ -333,7 +333,7 @@ describe("awsSigV4", () => {
       expect(await caught(call())).toMatchObject({ code: "HTTP_STATUS", status: 403 });
       expect(adapter.callCount).toBe(1);
       const inTime = mockAdapter([{ respond: { status: 403, headers: { date: new Date(1_700_000_000_000).toUTCString() } } }]);
-      expect(await caught(stitch({ url: "https://queue.test/", adapter: inTime, clock: manualClock(), auth: awsSigV4({ region: "r", service: "sqs", credentials: keys }) })())).toMatchObject({ code: "HTTP_STATUS", status: 403 });
+      expect(await caught(stitch({ url: "https://queue.test/", adapter: inTime, clock: manualClock(1_700_000_000_000), auth: awsSigV4({ region: "r", service: "sqs", credentials: keys }) })())).toMatchObject({ code: "HTTP_STATUS", status: 403 });
       expect(inTime.callCount).toBe(1);
     });
   });

@@ -5,7 +5,7 @@ import { createSingleFlight, type SingleFlight } from "../../resilience/single-f
 import { checkOneOf, checkPositive } from "../../core/check.ts";
 import type { CallInput } from "../config.ts";
 import { StitchError, checked, configError } from "../errors.ts";
-import { statuses } from "../options.ts";
+import { statusSet } from "../option-table.ts";
 import { INVOKE, isStitch, type Stitch } from "../stitch.ts";
 import type { AuthContext, AuthResponse, AuthStrategy } from "./strategy.ts";
 
@@ -57,7 +57,7 @@ export function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrate
   if (typeof credentials !== "function") throw configError("cookieSession.credentials", credentials, "a function");
   checked("cookieSession", () => checkOneOf("tenancy", tenancy, ["app", "principal"]));
   if (ttlMs !== undefined) checked("cookieSession", () => checkPositive("ttlMs", ttlMs));
-  const refreshOn = statuses("cookieSession.refreshOn", options.refreshOn ?? [401]);
+  const refreshOn = checked("cookieSession", () => statusSet([401])("refreshOn", options.refreshOn));
   const flights: SingleFlight<Stored> = createSingleFlight<Stored>();
 
   const keyOf = ({ vault, principal }: AuthContext): string => {

@@ -5,7 +5,7 @@ import { checkNonNegative, checkOneOf } from "../../core/check.ts";
 import { joinKey } from "../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { StitchError, checked, configError } from "../errors.ts";
-import { statuses } from "../options.ts";
+import { statusSet } from "../option-table.ts";
 import { checkSecret, resolveSecret, type AuthContext, type AuthStrategy, type Secret } from "./strategy.ts";
 import { failed, requestTokens, type TokenClient } from "./token-request.ts";
 import { TokenKeeper, withToken, type Tokens } from "./tokens.ts";
@@ -60,7 +60,7 @@ function setUp(options: OAuth2Options, more: readonly string[]): Setup {
   if (grant === "refresh_token" && refreshToken === undefined) throw configError("oauth2.refreshToken", refreshToken, "set for this grant");
   const clientAuth = checked("oauth2", () => checkOneOf("clientAuth", options.clientAuth ?? (clientSecret === undefined ? "none" : "basic"), ["basic", "post", "none"] as const));
   const skewMs = checked("oauth2", () => checkNonNegative("skewMs", options.skewMs ?? 30_000));
-  const refreshOn = statuses("oauth2.refreshOn", options.refreshOn ?? [401]);
+  const refreshOn = checked("oauth2", () => statusSet([401])("refreshOn", options.refreshOn));
   const scopes = Array.isArray(scope) ? scope.join(" ") : (scope as string | undefined);
   const identity = options.key ?? joinKey(tokenUrl, clientId, scopes ?? "", audience ?? "");
 

@@ -9,7 +9,7 @@ import { StitchError, isStitchError, type AuthFailure } from "../errors.ts";
 import { newFields } from "../fields.ts";
 import { Outgoing } from "../outgoing.ts";
 import { Scope } from "../scope.ts";
-import { deadlinesOf } from "../../state/deadlines.ts";
+import { deadlinesOf } from "#deadlines";
 import type { AuthContext } from "./strategy.ts";
 import type { Tokens } from "./tokens.ts";
 

@@ -1,4 +1,4 @@
 /** The cache. */
 
-export { ResponseCache } from "../cache/response-cache.ts";
-export { StoreAccess } from "../store-access.ts";
+export { dropChanged } from "../cache/drop-changed.ts";
+export { openResponseCache } from "../cache/open.ts";

@@ -11,5 +11,10 @@ export const features: Features = {
   graphql: () => import("../graphql.ts"),
   bodies: () => import("../rare-bodies.ts"),
   redirects: () => import("../redirects.ts"),
-  addresses: () => import("../../core/public-address.ts"),
+  targets: () => import("../targets.ts"),
+  checks: () => import("../checks.ts"),
+  templates: () => import("../rare-templates.ts"),
+  guarded: () => import("../guarded.ts"),
+  views: () => import("../views.ts"),
+  sinks: () => import("../sink-lines.ts"),
 };

@@ -3,4 +3,3 @@
 export { Throttle } from "../limits/throttle.ts";
 export { Circuits } from "../limits/circuits.ts";
 export { StoreAccess } from "../store-access.ts";
-export { runHedged } from "../hedge.ts";

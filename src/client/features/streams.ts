@@ -1,4 +1,4 @@
 /** Reading streams. */
 
-export { readEvents } from "../streams/events.ts";
-export { readFrames } from "../streams/frames.ts";
+export { runStream } from "../streams/run-stream.ts";
+export { watched } from "../streams/watched.ts";

@@ -5,7 +5,7 @@ import { together } from "../auth/together.ts";
 import type { CallInput, StitchConfig } from "../config.ts";
 import { configError } from "../errors.ts";
 import { jsonSchema } from "../json-schema.ts";
-import { checkKeys } from "../options.ts";
+import { checkKeys } from "../option-table.ts";
 import type { StandardSchema } from "../schema.ts";
 import { SEAM_BASE, type PrincipalView } from "../seam.ts";
 import type { Stitch } from "../stitch.ts";

@@ -3,7 +3,7 @@
 import { configError } from "../errors.ts";
 import type { SinkContext, StitchEvent, TraceSink } from "../events.ts";
 
-type Attributes = Record<string, string | number | boolean>;
+export type Attributes = Record<string, string | number | boolean>;
 
 /** What is used of a span of `@opentelemetry/api`. */
 export interface SpanLike {
@@ -31,10 +31,10 @@ export interface OtelSinkOptions {
 /** `SpanKind.CLIENT`. */
 const CLIENT = 2;
 /** `SpanStatusCode.ERROR`. */
-const ERROR = 2;
+export const ERROR = 2;
 /** Calls followed at once; those beyond have metrics and no spans. */
 const MAX_OPEN = 10_000;
-const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+export const BOUNDARIES: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 interface Open {
   readonly span: SpanLike;
@@ -47,6 +47,14 @@ interface Open {
 export function otelSink(options: OtelSinkOptions): TraceSink {
   const { tracer, meter, contextOf } = options ?? {};
   if (typeof tracer?.startSpan !== "function") throw configError("otelSink.tracer", tracer, "a tracer with startSpan");
+  return spansOfCalls((name, start, _event, parent) => tracer.startSpan(name, start, parent === undefined ? undefined : contextOf?.(parent)), meter);
+}
+
+/** Begins a span: of a call, or of a try of the call whose span is `parent`. */
+export type StartSpan = (name: string, start: { readonly kind: number; readonly attributes: Attributes; readonly startTime: number }, event: StitchEvent, parent: SpanLike | undefined) => SpanLike;
+
+/** Events as spans and figures, wherever those go. */
+export function spansOfCalls(startSpan: StartSpan, meter: MeterLike | undefined): TraceSink {
   const duration = meter?.createHistogram("http.client.request.duration", { unit: "s", description: "Duration of HTTP client requests.", advice: { explicitBucketBoundaries: BOUNDARIES } });
   const retries = meter?.createCounter("sluice.client.retries", { description: "Tries beyond the first." });
   const throttled = meter?.createCounter("sluice.client.throttle_wait", { unit: "ms", description: "Time waited for a turn." });
@@ -71,7 +79,7 @@ export function otelSink(options: OtelSinkOptions): TraceSink {
       if (event.type === "start") {
         if (open.size >= MAX_OPEN) return;
         const attributes = attributesOf(context);
-        open.set(event.spanId, { span: tracer.startSpan(context.method, { kind: CLIENT, attributes: { ...attributes, "sluice.stitch": event.name }, startTime: event.at }), attributes, attempt: undefined, attemptAt: event.at });
+        open.set(event.spanId, { span: startSpan(context.method, { kind: CLIENT, attributes: { ...attributes, "sluice.stitch": event.name }, startTime: event.at }, event, undefined), attributes, attempt: undefined, attemptAt: event.at });
         return;
       }
       count(event);
@@ -80,7 +88,7 @@ export function otelSink(options: OtelSinkOptions): TraceSink {
       if (event.type === "progress" && event.phase === "request") {
         endAttempt(call, event.at, undefined, "replaced");
         const resent: Attributes = event.attempt > 1 ? { "http.request.resend_count": event.attempt - 1 } : {};
-        call.attempt = tracer.startSpan(context.method, { kind: CLIENT, attributes: { ...call.attributes, ...resent }, startTime: event.at }, contextOf?.(call.span));
+        call.attempt = startSpan(context.method, { kind: CLIENT, attributes: { ...call.attributes, ...resent }, startTime: event.at }, event, call.span);
         call.attemptAt = event.at;
       } else if (event.type === "progress" && event.phase === "response") endAttempt(call, event.at, event.status, undefined);
       else if (event.type === "error") {

@@ -13,6 +13,7 @@ import { filenameOf } from "../download.ts";
 import { consoleSink } from "./console.ts";
 import { fileSink } from "./file.ts";
 import { loggerSink, multiplex } from "./logger.ts";
+import { otlpSink } from "./otlp.ts";
 import { otelSink, type SpanLike, type TracerLike } from "./otel.ts";
 import { sentrySink } from "./sentry.ts";
 
@@ -74,6 +75,57 @@ describe("sinks", () => {
     expect(flaky).toMatchObject({ kind: 2, attributes: { "http.request.method": "GET", "server.address": "api.test", "server.port": 443 } });
     expect(recorded).toHaveLength(5);
     expect(JSON.stringify(spans.map((span) => [span.attributes, span.name]))).not.toContain(CANARY);
+  });
+
+  test("OTLP: spans with the ids of the events and sums of the figures, in the collector's form", async () => {
+    const sent: { readonly url: string; readonly headers: Record<string, string>; readonly body: any }[] = [];
+    const statuses = [503];
+    const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+      sent.push({ url, headers: init.headers as Record<string, string>, body: JSON.parse(init.body as string) });
+      return new Response(null, { status: statuses.shift() ?? 200, headers: { "retry-after": "0" } });
+    };
+    const ids = new Map<string, string>();
+    const sink = otlpSink({ endpoint: "http://127.0.0.1:4318/", headers: { "x-key": "k" }, serviceName: "shop", fetch });
+    await traffic(multiplex(sink, { handle: (event) => void (event.type === "start" && ids.set(event.spanId, event.traceId)) }));
+    expect(new Set(sent.map(({ url }) => url))).toEqual(new Set(["http://127.0.0.1:4318/v1/traces", "http://127.0.0.1:4318/v1/metrics"]));
+    expect(sent.every(({ headers }) => headers["x-key"] === "k" && headers["content-type"] === "application/json")).toBe(true);
+    const traces = sent.filter(({ url }) => url.endsWith("/traces"));
+    const spans: any[] = traces.at(-1)?.body.resourceSpans[0].scopeSpans[0].spans;
+    expect(spans).toHaveLength(3 + 5);
+    const roots = spans.filter((span) => span.parentSpanId === undefined);
+    expect(Object.fromEntries(roots.map((span) => [span.spanId, span.traceId]))).toEqual(Object.fromEntries(ids));
+    expect(spans.filter((span) => roots.some((root) => root.spanId === span.parentSpanId && root.traceId === span.traceId))).toHaveLength(5);
+    const failed = roots.find((span) => JSON.stringify(span).includes("/bad"));
+    expect(failed.status).toEqual({ code: 2, message: "HTTP_STATUS" });
+    expect(failed.attributes).toContainEqual({ key: "http.response.status_code", value: { intValue: "500" } });
+    const metrics: any[] = sent.filter(({ url }) => url.endsWith("/metrics")).at(-1)?.body.resourceMetrics[0].scopeMetrics[0].metrics;
+    const duration = metrics.find(({ name }) => name === "http.client.request.duration");
+    expect(duration).toMatchObject({ unit: "s", histogram: { aggregationTemporality: 2 } });
+    expect(duration.histogram.dataPoints.reduce((sum: number, point: any) => sum + Number(point.count), 0)).toBe(5);
+    for (const point of duration.histogram.dataPoints) expect(point.bucketCounts.map(Number).reduce((a: number, b: number) => a + b)).toBe(Number(point.count));
+    expect(metrics.find(({ name }) => name === "sluice.client.retries").sum).toMatchObject({ isMonotonic: true, dataPoints: [{ asDouble: 1 }, { asDouble: 1 }] });
+    expect(sent[0]?.body.resourceSpans?.[0].resource.attributes ?? sent[0]?.body.resourceMetrics[0].resource.attributes).toEqual([{ key: "service.name", value: { stringValue: "shop" } }]);
+    expect(JSON.stringify(sent)).not.toContain(CANARY);
+    expect(sink.dropped).toBe(0);
+  });
+
+  test("OTLP: figures leave by themselves, a collector that refuses costs no call, and bad options are named", async () => {
+    const clock = manualClock();
+    const urls: string[] = [];
+    const sink = otlpSink({ endpoint: "http://127.0.0.1:4318/v1/traces", metricsIntervalMs: 10_000, delayMs: 1000, clock, fetch: async (url) => (urls.push(url), new Response(null, { status: 400 })) });
+    const api = seam({ baseUrl: "https://api.test", adapter: mockAdapter([{ respond: { body: 1 } }]), trace: sink, clock });
+    const call = api.stitch("/x");
+    expect(await call()).toBe(1);
+    await clock.advanceAsync(1000);
+    expect(urls).toEqual(["http://127.0.0.1:4318/v1/traces"]);
+    await clock.advanceAsync(9000);
+    expect(urls).toEqual(["http://127.0.0.1:4318/v1/traces", "http://127.0.0.1:4318/v1/metrics"]);
+    expect(sink.dropped).toBe(3);
+    expect(clock.pendingTimers).toBe(0);
+    expect(() => otlpSink({ endpoint: "nowhere" })).toThrow(/otlpSink\.endpoint.*nowhere/);
+    expect(() => otlpSink({ endpoint: "http://c", metricsIntervalMs: -1 })).toThrow(/metricsIntervalMs.*-1/);
+    expect(() => otlpSink({ endpoint: "http://c", interval: 1 } as never)).toThrow(/otlpSink\.interval/);
+    expect(() => otlpSink({ endpoint: "http://c", headers: { a: 1 } as never })).toThrow(/otlpSink\.headers\.a/);
   });
 
   test("console lines hold no control characters of an upstream", async () => {

@@ -6,7 +6,8 @@ import type { Call } from "../call.ts";
 import { StitchError, isStitchError } from "../errors.ts";
 import { newFields } from "../fields.ts";
 import type { Prepared } from "../prepare.ts";
-import { checkOutput, type OnItem } from "../run.ts";
+import { checkOutput } from "../checks.ts";
+import type { OnItem } from "../run.ts";
 import { fetchAnswer, type Equipment } from "../tries.ts";
 
 const MAX_RECONNECT_MS = 300_000;

@@ -2,7 +2,7 @@
 
 import { checkFunction, checkInteger } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
-import { createCombiner } from "../../state/combiner.ts";
+import { DirectCombiner } from "../../state/combiner/direct.ts";
 import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
@@ -10,7 +10,8 @@ import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { Run } from "../../state/stores/runner.ts";
 import { checkCache, checkKvNamespace, checkNamespace } from "./bindings.ts";
 import { CacheApiCacheStore } from "./cache-api-cache-store.ts";
-import { type DurableObjectDriver, type DurableObjectOptions, durableObjectDriver } from "./driver.ts";
+import { type DurableObjectDriver, durableObjectDriver } from "./driver.ts";
+import type { DurableObjectOptions } from "./object-calls.ts";
 import { DurableObjectCircuitBreakerStore } from "./durable-object-circuit-breaker-store.ts";
 import { DurableObjectRateLimitStore } from "./durable-object-rate-limit-store.ts";
 import { KVRateLimitStore } from "./kv-rate-limit-store.ts";
@@ -107,7 +108,7 @@ export function cloudflareAdapter(options: CloudflareAdapterOptions = {}): Cloud
 }
 
 function stateStores(driver: DurableObjectDriver): { driver: DurableObjectDriver; run: Run; store: KeyValueStore; rateLimitStore: RateLimitStore } {
-  const combiner = createCombiner(driver);
+  const combiner = new DirectCombiner(driver);
   const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   return { driver, run, store: keyValueStoreOn(driver, { keyPrefix: "kv:", run }), rateLimitStore: rateLimitStoreOn(driver, { prefix: "rl", run }) };
 }

@@ -1,9 +1,10 @@
 /** `DurableObjectCircuitBreakerStore`: every circuit in an object of its own. */
 
 import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities } from "../../state/contracts.ts";
-import { createCombiner } from "../../state/combiner.ts";
+import { DirectCombiner } from "../../state/combiner/direct.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
-import { type DurableObjectOptions, objectPerKeyDriver } from "./driver.ts";
+import { objectPerKeyDriver } from "./driver.ts";
+import type { DurableObjectOptions } from "./object-calls.ts";
 import type { DurableObjectNamespaceLike } from "./types.ts";
 
 export interface DurableObjectCircuitBreakerStoreOptions extends DurableObjectOptions, Pick<CircuitBreakerStoreOptions, "policy" | "random"> {}
@@ -24,7 +25,7 @@ export class DurableObjectCircuitBreakerStore implements CircuitBreakerStore {
   constructor(namespace: DurableObjectNamespaceLike, options: DurableObjectCircuitBreakerStoreOptions = {}) {
     const { policy, random } = options;
     const driver = objectPerKeyDriver(namespace, "CircuitBreakerDO", options);
-    const combiner = createCombiner(driver);
+    const combiner = new DirectCombiner(driver);
     this.capabilities = driver.capabilities;
     this.#store = circuitBreakerStoreOn(driver, { prefix: "", policy, random, run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
   }

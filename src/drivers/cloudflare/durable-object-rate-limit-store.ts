@@ -7,7 +7,7 @@ import type { AllOfDecision } from "../../state/algorithms/all-of.ts";
 import type { Algorithm, DriverCapabilities, LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
 import { type CompiledLimit, checkCost, compileLimit, compileLimits, fixedWindowLimit } from "../../state/limit-policy.ts";
 import { countingWindow } from "../../state/stores/counting-window.ts";
-import { type DurableObjectOptions, type ObjectDriver, type OverFetch, objectPerKeyDriver } from "./driver.ts";
+import { type DurableObjectOptions, ObjectCalls, type OverFetch } from "./object-calls.ts";
 import { RUN_PATH } from "./object/paths.ts";
 import type { DurableObjectNamespaceLike } from "./types.ts";
 
@@ -26,11 +26,11 @@ import type { DurableObjectNamespaceLike } from "./types.ts";
  */
 export class DurableObjectRateLimitStore implements RateLimitStore {
   readonly capabilities: DriverCapabilities;
-  readonly #driver: ObjectDriver;
+  readonly #driver: ObjectCalls;
   #destroyed = false;
 
   constructor(namespace: DurableObjectNamespaceLike, options: DurableObjectOptions = {}) {
-    this.#driver = objectPerKeyDriver(namespace, "RateLimiterDO", options, overFetch);
+    this.#driver = new ObjectCalls(namespace, "RateLimiterDO", options, overFetch);
     this.capabilities = this.#driver.capabilities;
   }
 

@@ -2,7 +2,7 @@
 
 import { checkInteger, checkString } from "../../core/check.ts";
 import type { TokenBucketPolicy } from "../../state/contracts.ts";
-import { createCombiner } from "../../state/combiner.ts";
+import { DirectCombiner } from "../../state/combiner/direct.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { driverLimiter } from "../../state/stores/driver-limiter.ts";
 import { type StoreLeaseOptions, leasedLimit } from "../../state/stores/leased-limits.ts";
@@ -26,7 +26,7 @@ export interface DurableObjectStoreOptions extends DurableObjectDriverOptions {
  */
 export function durableObjectStore(namespace: DurableObjectNamespaceLike, options: DurableObjectStoreOptions = {}): KeyValueStore {
   const driver = durableObjectDriver(namespace, options);
-  const combiner = createCombiner(driver);
+  const combiner = new DirectCombiner(driver);
   return keyValueStoreOn(driver, {
     keyPrefix: options.keyPrefix,
     run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
@@ -60,7 +60,7 @@ export interface DurableObjectRateLimiterOptions extends TokenBucketPolicy, Omit
 export function durableObjectRateLimiter(namespace: DurableObjectNamespaceLike, options: DurableObjectRateLimiterOptions): DriverRateLimiter {
   const { capacity, tokensPerSecond, prefix, lease, shards, ...rest } = options;
   const driver = durableObjectDriver(namespace, { ...rest, shards: checkInteger("shards", shards ?? 128, 1), name: rest.name ?? "limiter" });
-  const combiner = createCombiner(driver);
+  const combiner = new DirectCombiner(driver);
   const policy = { capacity, tokensPerSecond, ...(prefix === undefined ? {} : { prefix: checkString("prefix", prefix) }) };
   const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   const onDispose = (): void => void combiner.close().then(() => driver.close());

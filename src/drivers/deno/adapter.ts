@@ -60,11 +60,11 @@ export function denoKvAdapter(kv: DenoKvLike, options: DenoKvAdapterOptions = {}
   if (prefix === "") throw new OptionError("prefix", prefix, "a non-empty string");
   const driver = denoKvDriver(kv, { prefix, timeoutMs, clock, random });
   const combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command) => combiner.run(algorithm, key, command);
+  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : circuitBreakerStoreOn(driver, { prefix: "circuit:", run, random });
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, { prefix: "cache:", run, clock, random, maxEntryBytes, inlineBytes: INLINE_BYTES });
-  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run });
+  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run, deadlineMs: options.combiner?.timeoutMs });
   let closed: Promise<void> | undefined;
 
   async function close(): Promise<void> {

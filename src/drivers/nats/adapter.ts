@@ -70,11 +70,11 @@ export function natsAdapter(options: NatsAdapterOptions): NatsAdapter {
   if (stores.pubsub === true && connection === undefined) throw new OptionError("connection", connection, "a connection to NATS, for stores.pubsub");
   const pubsub = stores.pubsub === false || connection === undefined ? undefined : natsPubSub(connection, { prefix: `${prefix}pubsub:`, clock });
   const combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command) => combiner.run(algorithm, key, command);
+  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
   const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : circuitBreakerStoreOn(driver, { prefix: "circuit:", run, random });
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, { prefix: "cache:", run, clock, random, maxEntryBytes: options.maxEntryBytes });
-  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run });
+  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run, deadlineMs: options.combiner?.timeoutMs });
   let closed: Promise<void> | undefined;
 
   async function close(): Promise<void> {

@@ -11,7 +11,7 @@ import { boundKey, escapeKeyPart, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, type Row, type Statement, recogniseClient } from "./client.ts";
-import { failedReplies } from "../../state/replay.ts";
+import { failedReplies, settleParts } from "../../state/replay.ts";
 import { type Phase, postgresError } from "./failure.ts";
 import { Exchange, throwIfAborted } from "./exchange.ts";
 import { nativeLimits } from "./native/limits.ts";
@@ -20,6 +20,11 @@ import { parsePlain, plainText } from "./records.ts";
 import { DEFAULT_TABLE_PREFIX, RECORD_TABLES, type RecordTable, checkTablePrefix } from "./schema.ts";
 import { type TableStatements, statementsFor } from "./statements.ts";
 import type { Entry } from "./swap.ts";
+import { type CacheEntryCommand, cacheEntry } from "../../state/algorithms/cache-entry.ts";
+import { keySet } from "../../state/algorithms/key-set.ts";
+import { Merger } from "./merger.ts";
+import { type FillWrite, nameParts } from "./name-parts.ts";
+import { NameSets } from "./name-sets.ts";
 
 export interface PostgresDriverOptions extends PostgresClientOptions {
   /** In front of the tables' names. @default "sluice_" */
@@ -55,7 +60,7 @@ const SWEEP_ROWS = 1000;
 const TABLES: ReadonlyMap<string, RecordTable> = /* @__PURE__ */ new Map<string, RecordTable>([
   ...["fixed-window", "calendar-window", "sliding-window", "sliding-log", "token-bucket", "all-of"].map((name) => [name, "rate_limits"] as const),
   ["circuit", "circuit_breakers"],
-  ...["cache-entry", "key-set", "purge-marks"].map((name) => [name, "cache"] as const),
+  ...["cache-entry", "key-set", "purge-marks", "purge-number"].map((name) => [name, "cache"] as const),
 ]);
 
 /**
@@ -79,6 +84,7 @@ class Driver implements PostgresDriver {
   private readonly entriesTable: RecordTable;
   private readonly statements: Readonly<Record<RecordTable, TableStatements>>;
   private readonly exchange: Exchange;
+  private readonly names: NameSets;
   private closed = false;
 
   constructor(connection: PostgresConnection, options: PostgresDriverOptions) {
@@ -90,7 +96,11 @@ class Driver implements PostgresDriver {
     this.tablePrefix = prefix;
     this.entriesTable = options.table ?? "entries";
     this.statements = Object.fromEntries(RECORD_TABLES.map((table) => [table, statementsFor(prefix, table)])) as Record<RecordTable, TableStatements>;
-    this.exchange = new Exchange(patient, prefix, options.clock ?? systemClock, options.random ?? systemRandom);
+    const clock = options.clock ?? systemClock;
+    const merger = new Merger(patient, clock);
+    const names = nameParts(`${prefix}cache`);
+    this.exchange = new Exchange(connection, merger, prefix, names, clock, options.random ?? systemRandom);
+    this.names = new NameSets(merger, names);
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -99,7 +109,8 @@ class Driver implements PostgresDriver {
       shared: true,
       // Limits and circuits are in unlogged tables unless the schema was made otherwise.
       durability: "memory",
-      native: [...nativeLimits.keys()],
+      native: [...nativeLimits.keys(), keySet.name],
+      cacheFills: true,
       lanes,
     });
   }
@@ -107,10 +118,11 @@ class Driver implements PostgresDriver {
   async run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
     this.open();
     throwIfAborted(options);
+    if (batch.some(isFillAmongOthers)) return this.oneByOne(batch, options);
     const replies: Reply[][] = new Array(batch.length);
-    const entries = batch.map((operation, at): Entry => ({ at, operation, table: this.tableOf(operation.algorithm.name), key: physicalKey(operation.key) }));
+    const entries = batch.map((operation, at): Entry => ({ at, operation, table: this.tableOf(operation.algorithm.name), key: physicalKey(operation.key), ...fillOf(operation) }));
     if (entries.length === 1) {
-      await this.exchange.run(entries, replies, options);
+      await this.exchanged(entries, replies, options);
       return replies;
     }
     for (let left = entries; left.length > 0; ) {
@@ -124,7 +136,7 @@ class Driver implements PostgresDriver {
         return false;
       });
       try {
-        await this.exchange.run(round, replies, options);
+        await this.exchanged(round, replies, options);
       } catch (error) {
         if (left === entries) throw error;
         for (const { at, operation } of round) replies[at] = failedReplies(operation, error);
@@ -132,6 +144,24 @@ class Driver implements PostgresDriver {
       left = later;
     }
     return replies;
+  }
+
+  /** Sets of names have a way of their own. */
+  private exchanged(entries: readonly Entry[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
+    const named = entries.filter(({ operation: { algorithm } }) => algorithm.name === keySet.name && algorithm.version === keySet.version);
+    if (named.length === 0) return this.exchange.run(entries, replies, options);
+    const names = this.names.run(named, replies, options);
+    if (named.length === entries.length) return names;
+    const others = entries.filter((entry) => !named.includes(entry));
+    return settleParts([{ entries: named, done: names }, { entries: others, done: this.exchange.run(others, replies, options) }], replies);
+  }
+
+  /** The end of a fill is a write of its own: what else was asked of its key goes before or after it. */
+  private async oneByOne(batch: readonly Operation[], options: RunOptions | undefined): Promise<Reply[][]> {
+    const single = batch.flatMap(({ algorithm, key, commands }) => commands.map((command) => ({ algorithm, key, commands: [command] })));
+    const replies = await this.run(single, options);
+    let next = 0;
+    return batch.map(({ commands }) => commands.map(() => (replies[next++] as Reply[])[0]));
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
@@ -207,6 +237,17 @@ class Driver implements PostgresDriver {
       throw postgresError(error, phase);
     }
   }
+}
+
+function fillOf({ algorithm, commands }: Operation): { fill?: FillWrite } {
+  const [command] = commands as readonly CacheEntryCommand[];
+  if (algorithm.name !== cacheEntry.name || command?.type !== "put" || command.fill === undefined) return {};
+  const { name, sets, purges, purge } = command.fill;
+  return { fill: { name, sets: sets.map(physicalKey), purges: physicalKey(purges), purge: purge ?? null, ttlMs: command.ttlMs } };
+}
+
+function isFillAmongOthers({ algorithm, commands }: Operation): boolean {
+  return commands.length > 1 && algorithm.name === cacheEntry.name && (commands as readonly CacheEntryCommand[]).some((command) => command.type === "put" && command.fill !== undefined);
 }
 
 /** Postgres keeps no NUL in text, and in UTF-8 all lone surrogates would be one character. */

@@ -7,12 +7,14 @@
 import { type Clock, sleep } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
+import type { CacheEntryReply } from "../../state/algorithms/cache-entry.ts";
 import type { Reply, RunOptions } from "../../state/contracts.ts";
 import { failedReplies, settleParts } from "../../state/replay.ts";
 import type { PostgresConnection, Row } from "./client.ts";
 import { isLostRace, isRefused, postgresError } from "./failure.ts";
 import { KnownRows, ServerClock } from "./known-rows.ts";
-import { Merger, type Piece as Sent } from "./merger.ts";
+import type { Merger, Piece as Sent } from "./merger.ts";
+import { type FillWrite, type NameParts, fillParams } from "./name-parts.ts";
 import { type Charge, NativeCharges, chargeOf, chargeParams } from "./native/charges.ts";
 import type { NativeLimit } from "./native/native-limit.ts";
 import { type Found, NOT_THERE, type RecordParts, foundIn, recordParts, writeParams } from "./record-parts.ts";
@@ -34,6 +36,9 @@ type Piece = Sent & (
   | { readonly charges?: undefined; readonly reads?: undefined; readonly swaps: readonly Swap[] }
 );
 
+/** A fill that came after a purge. */
+const PURGED: CacheEntryReply = /* @__PURE__ */ Object.freeze({ ok: false, token: 0, waitMs: 0, status: 0, write: 0, chunks: 0, purged: true });
+
 /** Text of one statement that writes, roughly: past it the next keys go in another one. */
 const MAX_CHARACTERS = 262_144;
 
@@ -41,7 +46,7 @@ const MAX_CHARACTERS = 262_144;
 const MAX_TRIES = 100;
 
 export class Exchange {
-  readonly #connection: Pick<PostgresConnection, "client" | "execute">;
+  readonly #connection: Pick<PostgresConnection, "client">;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #merger: Merger;
@@ -50,11 +55,14 @@ export class Exchange {
   readonly #known: Readonly<Record<RecordTable, KnownRows>>;
   readonly #time: ServerClock;
 
-  constructor(connection: Pick<PostgresConnection, "client" | "execute">, tablePrefix: string, clock: Clock, random: Random) {
+  readonly #fill: NameParts["fill"];
+
+  constructor(connection: Pick<PostgresConnection, "client">, merger: Merger, tablePrefix: string, names: NameParts, clock: Clock, random: Random) {
     this.#connection = connection;
     this.#clock = clock;
     this.#random = random;
-    this.#merger = new Merger(connection, clock);
+    this.#merger = merger;
+    this.#fill = names.fill;
     this.#charges = new NativeCharges(`${tablePrefix}rate_limits`);
     this.#parts = byTable((table) => recordParts(tablePrefix + table, table));
     this.#known = byTable(() => new KnownRows());
@@ -91,9 +99,13 @@ export class Exchange {
     }
     const kinds = [...charged.values()];
     const charges = kinds.shift() ?? [];
+    // Rows of one table are written by one part of a statement.
+    const fills = swaps.filter(({ entry }) => entry.fill !== undefined);
     const onLimits = charges.length > 0 ? swaps.filter(({ entry }) => entry.table === "rate_limits") : [];
-    const rest = onLimits.length === 0 ? swaps : swaps.filter((swap) => !onLimits.includes(swap));
-    return [{ charges, reads, swaps: rest }, ...(onLimits.length === 0 ? [] : [{ charges: [], reads: [], swaps: onLimits }]), ...kinds.map((more) => ({ charges: more, reads: [], swaps: [] }))];
+    const apart = [fills, onLimits].filter((own) => own.length > 0);
+    const rest = apart.length === 0 ? swaps : swaps.filter((swap) => !fills.includes(swap) && !onLimits.includes(swap));
+    const together = charges.length + reads.length + rest.length === 0 ? [] : [{ charges, reads, swaps: rest }];
+    return [...together, ...apart.map((own) => ({ charges: [], reads: [], swaps: own })), ...kinds.map((more) => ({ charges: more, reads: [], swaps: [] }))];
   }
 
   #together(jobs: readonly Job[], replies: Reply[][], options: RunOptions | undefined): Promise<void> {
@@ -141,8 +153,11 @@ export class Exchange {
       const looks = reads.filter((entry) => entry.table === table);
       if (looks.length === 1) pieces.push({ part: parts.readOne, params: [(looks[0] as Entry).key], reads: looks });
       else if (looks.length > 1) pieces.push({ part: parts.readMany, params: [arrayLiteral(looks.map(({ key }) => key))], reads: looks });
-      const writes = sent.filter(({ entry }) => entry.table === table);
+      const here = sent.filter(({ entry }) => entry.table === table);
+      const writes = here.filter(({ entry }) => entry.fill === undefined);
       if (writes.length > 0) pieces.push({ part: parts.write, params: writeParams(table, writes), swaps: writes });
+      // After other writes: one part of a statement writes to a table.
+      else if (here.length > 0) pieces.push({ part: this.#fill, params: [...writeParams(table, here), ...fillParams(here.map(({ key, entry }) => ({ key, fill: entry.fill as FillWrite })))], swaps: here });
     }
     return pieces;
   }
@@ -175,11 +190,16 @@ export class Exchange {
           this.#step(entry, (row === undefined ? undefined : foundIn(row)) ?? NOT_THERE, nowUs, swaps, replies);
         }
       } else {
-        const told = new Map(own.map((row) => [row["key"], foundIn(row)]));
+        const told = new Map(own.map((row) => [row["key"], row]));
         for (const swap of piece.swaps) {
           const { entry } = swap;
-          const found = told.get(entry.key);
-          if (told.has(entry.key) && found === undefined) {
+          const row = told.get(entry.key);
+          const found = row === undefined ? undefined : foundIn(row);
+          if (entry.fill !== undefined && row?.["n1"] !== null && Number(row?.["n1"]) === 0) {
+            replies[entry.at] = [PURGED];
+            continue;
+          }
+          if (row !== undefined && found === undefined) {
             replies[entry.at] = swap.replies;
             this.#known[entry.table].set(entry.key, writtenRow(swap), swap.nowUs);
             continue;

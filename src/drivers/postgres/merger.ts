@@ -7,7 +7,8 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import { Deadline, type Deadlines, deadlinesOf } from "../../state/deadlines.ts";
+import { Deadline, type Deadlines } from "../../state/deadline.ts";
+import { deadlinesOf } from "../../state/deadlines.ts";
 import type { PostgresConnection, Row } from "./client.ts";
 import { isRefused } from "./failure.ts";
 import { Composer, type Part, partOf } from "./parts.ts";
@@ -19,7 +20,7 @@ export interface Piece {
 }
 
 /** Turns of the microtask queue between the first and the last that leave together: policies ask through a few layers. */
-const TURNS = 4;
+const TURNS = 8;
 
 /** Parts of one statement. */
 const MOST_PARTS = 12;

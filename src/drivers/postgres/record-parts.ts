@@ -39,20 +39,41 @@ const ABSENT = -1;
 const LIMIT_COLUMNS = ["seen_us", "n1", "n2", "n3"] as const;
 const TRAIL_COLUMNS = ["trail_at", "trail_units"] as const;
 
+/** What a row shows of itself as `t`, and one lookup per key of `i`, whatever the planner thinks of their number. */
+export function lookedUp(table: string, limits = false): { readonly shown: Branch["columns"]; readonly found: Branch["columns"]; readonly lookUp: string } {
+  const more = limits ? [...LIMIT_COLUMNS, ...TRAIL_COLUMNS] : [];
+  const shown: Branch["columns"] = Object.fromEntries<string>([...["state", "version", ...(limits ? LIMIT_COLUMNS : [])].map((name) => [name, `t.${name}`] as const), ...(limits ? TRAIL_COLUMNS : []).map((name) => [name, `t.${name}::text`] as const)]) as Partial<Record<Column, string>>;
+  return { shown, found: { ...shown, version: `coalesce(t.version, ${ABSENT})` }, lookUp: `(SELECT ${["state", "version", ...more].join(", ")} FROM ${table} WHERE key = i.key OFFSET 0) AS t` };
+}
+
+/**
+ * Writes the rows `i` of `from` whose version is still the expected one. They are locked one after the other in the order of their
+ * keys. The snapshot is asked first: who has lost by then takes no lock and no transaction id, and what was known of a row that is
+ * gone does not bring it back.
+ */
+export function writeInto(table: string, written: readonly string[], from: string, where = "true"): string {
+  return `INSERT INTO ${table} AS t (${written.join(", ")})
+SELECT ${written.map((name) => (name.startsWith("trail") ? `i.${name}::bigint[]` : `i.${name}`)).join(", ")} FROM ${from} AS i CROSS JOIN clock
+WHERE ${where} AND coalesce(clock.now_us BETWEEN i.guess_us AND i.guess_us + ${WAIT_US}, true) AND i.prior IS NOT DISTINCT FROM (SELECT s.version FROM ${table} AS s WHERE s.key = i.key OFFSET 0)
+ORDER BY i.key COLLATE "C"
+ON CONFLICT (key) DO UPDATE SET ${written.filter((name) => name !== "key" && name !== "prior").map((name) => `${name} = excluded.${name}`).join(", ")}
+WHERE t.version = excluded.prior RETURNING t.key`;
+}
+
+/** Of every write of records. */
+export const WRITE_COLUMNS: readonly (readonly [name: string, type: string])[] = [["key", "text"], ["state", "text"], ["version", "bigint"], ["prior", "bigint"], ["expires_at", "bigint"], ["guess_us", "bigint"]];
+
 /** `limits`: records may be rows of numbers. */
 export function recordParts(table: string, kind: RecordTable): RecordParts {
   const limits = kind === "rate_limits";
   const more = limits ? [...LIMIT_COLUMNS, ...TRAIL_COLUMNS] : [];
-  const shown: Branch["columns"] = Object.fromEntries<string>([...["state", "version", ...(limits ? LIMIT_COLUMNS : [])].map((name) => [name, `t.${name}`] as const), ...(limits ? TRAIL_COLUMNS : []).map((name) => [name, `t.${name}::text`] as const)]) as Partial<Record<Column, string>>;
-  // One lookup per key, whatever the planner thinks of their number.
-  const lookUp = `(SELECT ${["state", "version", ...more].join(", ")} FROM ${table} WHERE key = i.key OFFSET 0) AS t`;
+  const { shown, found, lookUp } = lookedUp(table, limits);
   // The time is read after the snapshot (read committed), so no record that is seen was written at a later time.
   const read = { table: kind, expressions: [], writes: false, params: 1, clock: "answer", looksUp: true } as const;
   const given: readonly (readonly [name: string, type: string])[] = [
-    ["key", "text"], ["state", "text"], ["version", "bigint"], ["prior", "bigint"], ["expires_at", "bigint"], ["guess_us", "bigint"],
+    ...WRITE_COLUMNS,
     ...(limits ? LIMIT_COLUMNS.map((name) => [name, "bigint"] as const) : []), ...(limits ? TRAIL_COLUMNS.map((name) => [name, "text"] as const) : []),
   ];
-  const written = ["key", "state", "version", "prior", "expires_at", ...more];
   return {
     readOne: { ...read, id: `read ${kind}`, branches: [{ columns: { key: "t.key", ...shown }, from: `FROM ${table} AS t WHERE t.key = $1::text` }] },
     readMany: { ...read, id: `reads ${kind}`, branches: [{ columns: { key: "i.key", ...shown }, from: `FROM unnest((SELECT $1::text::text[])) AS i (key) CROSS JOIN LATERAL ${lookUp}` }] },
@@ -65,18 +86,11 @@ export function recordParts(table: string, kind: RecordTable): RecordParts {
       looksUp: true,
       expressions: [
         `@i AS MATERIALIZED (SELECT * FROM unnest(${given.map(([, type], i) => `(SELECT $${i + 1}::text::${type}[])`).join(", ")}) AS i (${given.map(([name]) => name).join(", ")}))`,
-        // Rows are locked one after the other in the order of their keys. The snapshot is asked first: who has lost by then takes no
-        // lock and no transaction id, and what was known of a row that is gone does not bring it back.
-        `@w AS (INSERT INTO ${table} AS t (${written.join(", ")})
-SELECT ${written.map((name) => (name.startsWith("trail") ? `i.${name}::bigint[]` : `i.${name}`)).join(", ")} FROM @i AS i CROSS JOIN clock
-WHERE coalesce(clock.now_us BETWEEN i.guess_us AND i.guess_us + ${WAIT_US}, true) AND i.prior IS NOT DISTINCT FROM (SELECT s.version FROM ${table} AS s WHERE s.key = i.key OFFSET 0)
-ORDER BY i.key COLLATE "C"
-ON CONFLICT (key) DO UPDATE SET ${["state", "version", "expires_at", ...more].map((name) => `${name} = excluded.${name}`).join(", ")}
-WHERE t.version = excluded.prior RETURNING t.key)`,
+        `@w AS (${writeInto(table, ["key", "state", "version", "prior", "expires_at", ...more], "@i")})`,
       ],
       branches: [
         { columns: { key: "key" }, from: "FROM @w" },
-        { columns: { key: "i.key", ...shown, version: `coalesce(t.version, ${ABSENT})` }, from: `FROM @i AS i LEFT JOIN LATERAL ${lookUp} ON true WHERE NOT EXISTS (SELECT FROM @w AS w WHERE w.key = i.key)` },
+        { columns: { key: "i.key", ...found }, from: `FROM @i AS i LEFT JOIN LATERAL ${lookUp} ON true WHERE NOT EXISTS (SELECT FROM @w AS w WHERE w.key = i.key)` },
         { columns: { now_us: "now_us" }, from: "FROM clock" },
       ],
     },

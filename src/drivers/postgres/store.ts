@@ -30,7 +30,7 @@ export interface PostgresStore extends KeyValueStore {
 export function postgresStore(client: PostgresClient, options: PostgresStoreOptions = {}): PostgresStore {
   const { keyPrefix, ...rest } = options;
   const line = new Line(client, rest);
-  const store = keyValueStoreOn(line.driver, { keyPrefix, run: line.run, onClose: () => line.close() });
+  const store = keyValueStoreOn(line.driver, { keyPrefix, run: line.run, deadlineMs: rest.combiner?.timeoutMs, onClose: () => line.close() });
   return Object.assign(store, { cleanup: () => line.driver.cleanup("entries") });
 }
 

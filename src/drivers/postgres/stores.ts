@@ -3,10 +3,11 @@
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type {
   CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-  LimitDecision, LimitPolicy, RateLimitStore,
+  LimitDecision, LimitPolicy, LimitTicket, RateLimitStore,
 } from "../../state/contracts.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
+import type { LeaseStats } from "../../state/lease/leased-decision.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import type { PostgresClient } from "./client.ts";
 import { Line, type LineOptions } from "./line.ts";
@@ -49,6 +50,19 @@ export class PostgresRateLimitStore implements RateLimitStore {
 
   checkAll(key: string, policies: readonly LimitPolicy[], cost: number): Promise<LimitDecision[]> {
     return promised(() => this.#store.checkAll(key, policies, cost));
+  }
+
+  reserve(key: string, policy: LimitPolicy, cost: number): Promise<LimitDecision> {
+    return promised(() => this.#store.reserve(key, policy, cost));
+  }
+
+  settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): Promise<LimitDecision> {
+    return promised(() => this.#store.settle(key, policy, ticket, actual));
+  }
+
+  /** What became of the units that were leased; `undefined` without leases. */
+  leaseStats(): LeaseStats | undefined {
+    return this.#store.leaseStats?.();
   }
 
   /** Deletes rows of windows that have ended and buckets that are full again, 1,000 per statement; gives how many. */

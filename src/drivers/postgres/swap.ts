@@ -4,6 +4,7 @@ import type { SluiceError } from "../../core/errors.ts";
 import type { Operation, Reply } from "../../state/contracts.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import type { Known } from "./known-rows.ts";
+import type { FillWrite } from "./name-parts.ts";
 import { WAIT_US } from "./native/native-limit.ts";
 import { type Found, NOT_THERE, type RecordWrite } from "./record-parts.ts";
 import { parseState, storedState } from "./records.ts";
@@ -16,6 +17,8 @@ export interface Entry {
   readonly operation: Operation;
   readonly table: RecordTable;
   readonly key: string;
+  /** What else is written with it, when it is the end of a fill of the cache. */
+  readonly fill?: FillWrite;
 }
 
 /** A write that is not done yet, and the replies for when it is. */

@@ -78,8 +78,6 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const driver = redisDriver(connection, { prefix: options.prefix, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
   const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
-  // Nobody watches over these calls: their deadline counts from when they were asked, also behind a batch that hangs.
-  const runValue: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, { deadlineMs: 1000, ...call });
   const setWithTTL = options.setWithTTL === undefined ? undefined : checkFunction("setWithTTL", options.setWithTTL);
   const normal = normalClient(connection);
   const blobs = setWithTTL === undefined ? driver : {
@@ -94,7 +92,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, {
     prefix: "cache:", run, blobs, clock, random, maxEntryBytes: options.maxEntryBytes, ...(setWithTTL === undefined ? {} : { inlineBytes: 0 }),
   });
-  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run: runValue });
+  const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run, deadlineMs: options.combiner?.timeoutMs });
   const pubsub = stores.pubsub === false || connection.subscriber === undefined || connection.publish === undefined
     ? undefined
     : redisPubSub(connection, { prefix: `${driver.prefix}pubsub:`, clock });

@@ -9,12 +9,13 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
 import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { type BatchPart, failedReplies, replay, settleParts, unwrittenReplies } from "../../state/replay.ts";
+import { type BatchPart, failedReplies, replay, settleParts, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import { acknowledged } from "./acknowledged.ts";
 import { decodeBlob, decodeBlobBytes, encodeBlob } from "./blob.ts";
 import { type RedisClient, type RedisConnection, type Script, recogniseClient } from "./client.ts";
 import { slotOf } from "./cluster-slot.ts";
 import type { Entry } from "./entry.ts";
+import { Holders } from "./holders.ts";
 import { cacheScripts } from "./native/cache.ts";
 import { groupsOf } from "./native/charges.ts";
 import { nativeCircuit } from "./native/circuit.ts";
@@ -25,7 +26,7 @@ import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
-import { type Sentinel, cellsOf, runRows, stepRow } from "./rows.ts";
+import { type Sentinel, cellsOf, runRows } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
 export interface RedisDriverOptions {
@@ -42,6 +43,8 @@ export interface RedisStateDriver extends StateDriver {
   readonly prefix: string;
   /** Names this life of the data: another one once the server has lost its records. Known from the first lease on; never on a cluster. */
   readonly runId: string | undefined;
+  /** Processes that have leased under this prefix within the last 15 s, as last seen. Known from the first lease on. */
+  readonly holders: number | undefined;
   /** The key in Redis of a key of the driver. */
   physical(key: string): string;
 }
@@ -91,6 +94,7 @@ class RedisDriver implements RedisStateDriver {
   /** Another one once the server has lost its records. Known from the first lease on; not on a cluster, whose keys have no common place. */
   runId: string | undefined = undefined;
   private readonly sentinel: Sentinel | undefined;
+  private readonly list: Holders;
   private closed = false;
 
   constructor(connection: RedisConnection, options: RedisDriverOptions) {
@@ -104,6 +108,7 @@ class RedisDriver implements RedisStateDriver {
         if (life !== undefined) this.runId = life;
       },
     };
+    this.list = new Holders(`${this.prefix}holders`, this.random.uuid(), this.clock, (script, keys, args) => this.evaluate(script, keys, args));
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -115,8 +120,14 @@ class RedisDriver implements RedisStateDriver {
       maxBatchKeys: SCRIPT_KEYS,
       lanes: 2,
       spreadKeys: 96,
+      // The keys of a fill have no common slot.
+      cacheFills: !connection.cluster,
       replicas: connection.replicas !== undefined,
     });
+  }
+
+  get holders(): number | undefined {
+    return this.list.count;
   }
 
   run(batch: readonly Operation[], options?: RunOptions): Promise<Reply[][]> {
@@ -139,7 +150,11 @@ class RedisDriver implements RedisStateDriver {
     if (found?.rows === undefined || found.algorithm.version !== algorithm?.version || this.connection.cluster || keys.length > SCRIPT_KEYS) return undefined;
     for (let at = 1; at < batch.length; at++) if ((batch[at] as Operation).algorithm !== algorithm) return undefined;
     const leased = leasing.get(found.algorithm.name);
-    return runRows(this.connection, found, batch, keys) ?? (leased === undefined ? undefined : acknowledged(this.connection, batch, runRows(this.connection, leased, batch, keys, this.sentinel)));
+    const plain = runRows(this.connection, found, batch, keys);
+    if (plain !== undefined || leased === undefined) return plain;
+    const sent = runRows(this.connection, leased, batch, keys, this.sentinel);
+    if (sent !== undefined) this.list.leased();
+    return acknowledged(this.connection, batch, sent);
   }
 
   private async mixed(batch: readonly Operation[], keys: readonly string[], options: RunOptions | undefined): Promise<Reply[][]> {
@@ -206,7 +221,11 @@ class RedisDriver implements RedisStateDriver {
     const found = native.get(name);
     if (found !== undefined && found.algorithm.version === version) {
       const leased = leasing.get(name);
-      return this.charges(found, list, replies) ?? (leased === undefined ? undefined : this.charges(leased, list, replies));
+      const plain = this.charges(found, list, replies);
+      if (plain !== undefined || leased === undefined) return plain;
+      const sent = this.charges(leased, list, replies);
+      if (sent !== undefined) this.list.leased();
+      return sent;
     }
     const own = scripted.get(name);
     return own !== undefined && own.algorithm.version === version ? this.runScripted(own, list, replies) : undefined;
@@ -309,15 +328,18 @@ class RedisDriver implements RedisStateDriver {
   private async runScripted(algorithm: ScriptedAlgorithm, list: readonly Entry[], replies: Reply[][]): Promise<void> {
     const keys: string[] = [];
     const args: string[] = [];
+    let commands = 0;
     for (const { key, operation } of list) {
       for (const command of operation.commands) {
         keys.push(key);
+        for (const more of algorithm.moreKeys?.(command as never) ?? []) keys.push(this.physical(more));
         args.push(...algorithm.toArgs(command as never));
+        commands++;
       }
     }
     const answer = await this.evaluate(algorithm.script, keys, args);
     if (!Array.isArray(answer)) throw unknownShape();
-    const failed = failedWrites(answer, keys.length);
+    const failed = failedWrites(answer, commands);
     let next = 0;
     for (const { at, operation } of list) {
       replies[at] = operation.commands.map((command) => {

@@ -3,7 +3,7 @@
 import { StoreError } from "../../core/errors.ts";
 import type { Algorithm, Operation, Reply, RowMachine } from "../../state/contracts.ts";
 import type { Row } from "../../state/define-algorithm.ts";
-import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
+import { failedReplies, replay, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import type { RedisConnection, Script } from "./client.ts";
 import { groupsOf } from "./native/charges.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
@@ -105,17 +105,6 @@ export function cellsOf({ width }: { readonly width: number }, state: Row | unde
   const cells = new Float64Array(width);
   if (state !== undefined) cells.set(state);
   return cells;
-}
-
-/** The commands on the row in place: the same arithmetic as `step`, without a state object per command. */
-export function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): Reply[] {
-  const replies: Reply[] = new Array(commands.length);
-  for (let i = 0; i < commands.length; i++) {
-    const reply = machine.reply();
-    machine.apply(cells, 0, commands[i], now, reply);
-    replies[i] = reply;
-  }
-  return replies;
 }
 
 /** Gives a number of a row. */

@@ -26,7 +26,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   const combiner = createCombiner(driver, { clock: rest.clock });
   return keyValueStoreOn(driver, {
     keyPrefix,
-    run: (algorithm, key, command) => combiner.run(algorithm, key, command),
+    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
     onClose: async () => {
       await combiner.close();
       await driver.close();

@@ -1,6 +1,8 @@
 /** Asks a policy's `skip`, which speaks of HTTP requests, also for a message that is none. */
 
-import { Hono, type Context } from "hono";
+import type { Context } from "hono";
+import { HonoBase } from "hono/hono-base";
+import { TrieRouter } from "hono/router/trie-router";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import { callback } from "../callback.ts";
 import type { PolicyOptions } from "../types.ts";
@@ -16,7 +18,7 @@ export function skipOf(policyName: string, skip: Skip, input: PolicyInput): Mayb
 /** A Hono context of a request that looks like the message: method, path, header fields, attributes. */
 export function contextOf(input: PolicyInput): Context {
   let context: Context | undefined;
-  const app = new Hono().all("*", (c) => {
+  const app = new HonoBase({ router: new TrieRouter() }).all("*", (c) => {
     context = c;
     return c.body(null);
   });

@@ -10,12 +10,14 @@ export type ForwardOptions = Omit<UrlUpstream, "type" | "target" | "allowOrigins
 
 export const FORWARD_OPTIONS: readonly (keyof ForwardOptions)[] = [
   "rewritePath", "headers", "connectTimeoutMs", "headersTimeoutMs", "idleBodyTimeoutMs", "forwarded", "via", "preserveHost", "rewriteLocation", "maxResponseBytes",
+  "interimResponses",
 ];
 
 export interface ForwardSettings {
   readonly fields: FieldOptions;
   readonly rewritePath: UrlUpstream["rewritePath"];
   readonly rewriteLocation: boolean;
+  readonly interimResponses: boolean;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly idleBodyTimeoutMs: number;
@@ -32,12 +34,13 @@ export function forwardSettings(config: ForwardOptions, where: string): ForwardS
   }
   must("rewritePath", (value) => typeof value === "function", "a function");
   must("forwarded", (value) => [false, "x-forwarded", "rfc7239", "both"].includes(value as string), `one of false, "x-forwarded", "rfc7239", "both"`);
-  for (const name of ["via", "preserveHost", "rewriteLocation"] as const) must(name, (value) => typeof value === "boolean", "a boolean");
+  for (const name of ["via", "preserveHost", "rewriteLocation", "interimResponses"] as const) must(name, (value) => typeof value === "boolean", "a boolean");
   must("maxResponseBytes", (value) => Number.isSafeInteger(value) && (value as number) >= 1, "an integer of at least 1");
   return {
     fields: { forwarded: config.forwarded ?? "x-forwarded", via: config.via ?? true, preserveHost: config.preserveHost ?? false, set: checkFields(config.headers, where) },
     rewritePath: config.rewritePath,
     rewriteLocation: config.rewriteLocation ?? false,
+    interimResponses: config.interimResponses ?? true,
     connectTimeoutMs: config.connectTimeoutMs ?? 5000,
     headersTimeoutMs: config.headersTimeoutMs ?? 30_000,
     idleBodyTimeoutMs: config.idleBodyTimeoutMs ?? 60_000,

@@ -1,8 +1,9 @@
 /** One call of a URL: the request goes out, and the answer comes back as the client may see it. */
 
 import type { Context } from "hono";
+import { interimSender } from "../../core/interim-port.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
-import { TransportError, type TransportTarget } from "../../core/transport.ts";
+import { TransportError, type TransportRequest, type TransportTarget } from "../../core/transport.ts";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError, isGatewayError } from "../errors.ts";
 import { queryOf } from "../path.ts";
@@ -69,6 +70,7 @@ function transmit(state: RequestState, settings: ForwardSettings, target: Target
       connectTimeoutMs: settings.connectTimeoutMs,
       headersTimeoutMs: settings.headersTimeoutMs,
       idleBodyTimeoutMs: settings.idleBodyTimeoutMs,
+      onInterim: settings.interimResponses ? interimOf(state) : undefined,
       ...(settings.maxResponseBytes === undefined ? undefined : { maxResponseBytes: settings.maxResponseBytes }),
       // The exchange is in flight until the transport forgets it: its body outlives this call.
       onCancel: (cancel) => {
@@ -86,6 +88,16 @@ function transmit(state: RequestState, settings: ForwardSettings, target: Target
       if (error instanceof TransportError && error.code === "REQUEST_INVALID") refusedHere(state, error);
       throw upstreamFailure(state, error);
     });
+}
+
+/** Hints of an attempt that somebody else has answered for meanwhile are nobody's. Cookies are for policies to see. */
+function interimOf(state: RequestState): TransportRequest["onInterim"] {
+  const sender = interimSender(state.c.env);
+  if (sender === undefined) return undefined;
+  return (status, fields) => {
+    if (state.answered) return;
+    sender(status, fields.filter((_, i) => fields[i - (i % 2)] !== "set-cookie"));
+  };
 }
 
 async function upgrade(state: RequestState, settings: ForwardSettings, target: Target, onEnd: (() => void) | undefined): Promise<Response> {

@@ -1,6 +1,6 @@
 /** WebSockets of a gateway on Bun: its server's own framing, one handler object for all sockets. */
 
-import { WEB_SOCKETS, type WebSocketPeer, type WebSocketRuntime } from "../../core/web-socket-port.ts";
+import { WEB_SOCKETS, WEB_SOCKET_LIMITS, type WebSocketPeer, type WebSocketRuntime } from "../../core/web-socket-port.ts";
 import { connectWebSocket } from "../client-web-socket.ts";
 
 /** What is used of a `ServerWebSocket`. */
@@ -16,10 +16,6 @@ interface BunSocket {
 interface BunServer {
   upgrade(request: Request, options: { readonly data: Link; readonly headers?: Record<string, string> }): boolean;
 }
-
-/** Bytes waiting for the other side above which a sender is asked to wait, and above which the slow side is closed. */
-const HIGH_WATER_BYTES = 1024 * 1024;
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** One socket, from before it is open. */
 class Link implements WebSocketPeer {
@@ -64,8 +60,8 @@ class Link implements WebSocketPeer {
     }
     if (socket.readyState !== 1 || socket.send(data) > 0) return;
     const bytes = socket.getBufferedAmount();
-    if (bytes > MAX_WAITING_BYTES) socket.close(1013, "Too slow");
-    else if (bytes > HIGH_WATER_BYTES) return new Promise((resolve) => void this.#drained.push(resolve));
+    if (bytes > WEB_SOCKET_LIMITS.waiting) socket.close(1013, "Too slow");
+    else if (bytes > WEB_SOCKET_LIMITS.highWater) return new Promise((resolve) => void this.#drained.push(resolve));
   }
 
   close(code?: number, reason?: string): void {
@@ -89,8 +85,8 @@ class Link implements WebSocketPeer {
 /** `websocket` of `Bun.serve`. Bun pings a silent peer by itself and closes one that does not answer. */
 export const socketHandler: object = {
   // The proxied peer's own limit counts; Bun's default is the same.
-  maxPayloadLength: MAX_WAITING_BYTES,
-  backpressureLimit: 2 * MAX_WAITING_BYTES,
+  maxPayloadLength: WEB_SOCKET_LIMITS.message,
+  backpressureLimit: 2 * WEB_SOCKET_LIMITS.waiting,
   open: (socket: BunSocket) => socket.data.opened(socket),
   message: (socket: BunSocket, data: string | Uint8Array) => socket.data.got(typeof data === "string" ? data : new Uint8Array(data)),
   drain: (socket: BunSocket) => socket.data.drained(),

@@ -4,7 +4,7 @@ import { util } from "undici";
 import { systemClock, type TimerHandle } from "../../core/clock.ts";
 import { createFieldHeaders, type FieldHeaders } from "../../core/field-headers.ts";
 import {
-  CONNECTION_FIELDS, ERROR_BODY_BYTES, TransportError, flatField, isBodylessStatus, nominatedFields, type RawResponse, type RawTransportRequest, type TransportErrorCode,
+  CONNECTION_FIELDS, ERROR_BODY_BYTES, MAX_INTERIM, TransportError, flatField, isBodylessStatus, nominatedFields, type RawResponse, type RawTransportRequest, type TransportErrorCode,
 } from "../../core/transport.ts";
 
 /** Response bytes held before the reader asks for more: about what a socket delivers at once. */
@@ -59,6 +59,7 @@ export class Exchange<H, T> {
   #delivering = false;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
+  #interims = 0;
   #complete = false;
   #failure: unknown;
   #settled = false;
@@ -125,7 +126,11 @@ export class Exchange<H, T> {
 
   onHeaders(status: number, raw: readonly Buffer[], resume: () => void, statusText: string): boolean {
     // Interim responses (1xx) come before the real one.
-    if (status < 200) return true;
+    if (status < 200) {
+      const { onInterim } = this.#request;
+      if (onInterim !== undefined && status > 101 && this.#interims++ < MAX_INTERIM) onInterim(status, interimFields(raw));
+      return true;
+    }
     this.#stopWatch();
     if (status > 599) throw new TransportError("RESPONSE_BROKEN", `the peer answered with status ${status}`);
     this.#status = status;
@@ -299,6 +304,19 @@ export class Exchange<H, T> {
     this.#forget?.();
     this.#forget = undefined;
   }
+}
+
+function interimFields(raw: readonly Buffer[]): string[] {
+  const fields: string[] = [];
+  let nominated = "";
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = util.headerNameToString(raw[i] as Buffer);
+    const value = (raw[i + 1] as Buffer).toString("latin1");
+    if (name === "connection") nominated += `,${value}`;
+    if (!CONNECTION_FIELDS.has(name) && name !== "content-length") fields.push(name, value);
+  }
+  for (const name of nominatedFields(nominated)) rawForm.remove(fields, name);
+  return fields;
 }
 
 const byteLength = (chunk: Uint8Array | undefined): number => chunk?.byteLength ?? 0;

@@ -9,6 +9,7 @@ import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { WEB_SOCKETS } from "../../core/web-socket-port.ts";
 import { failed, refuse } from "../framing.ts";
 import { checkListen, listening, type ListenOptions, type Listening, type Servable } from "../listening.ts";
+import { InterimServerResponse } from "./interim-response.ts";
 import { needsStreaming, sendStream } from "./send-stream.ts";
 import { acceptUpgrades, webSocketsOf } from "./web-sockets.ts";
 
@@ -74,6 +75,7 @@ export async function serve(app: Servable, options: ServeOptions = {}): Promise<
     maxHeaderSize: limits.maxHeaderBytes,
     // CL with TE, obs-fold, bare CR or LF: llhttp refuses them, and leniency must be asked for.
     insecureHTTPParser: false,
+    ServerResponse: InterimServerResponse,
   }, listener);
   // Fields beyond the maximum would be dropped silently; one more than allowed is enough to refuse.
   server.maxHeadersCount = limits.maxHeaderFields + 1;

@@ -6,12 +6,8 @@ import type { Socket } from "node:net";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import { systemClock, type TimerHandle } from "../../core/clock.ts";
-import { WebSocketRefused, type WebSocketPeer, type WebSocketRuntime } from "../../core/web-socket-port.ts";
+import { WEB_SOCKET_LIMITS, WebSocketRefused, type WebSocketPeer, type WebSocketRuntime } from "../../core/web-socket-port.ts";
 
-/** Longest message in either direction, in bytes; a longer one closes with 1009. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-/** Bytes waiting for the other side above which reading stops. */
-const HIGH_WATER_BYTES = 1024 * 1024;
 /** A peer that answered no ping for as long is gone: a lost network closes no connection. */
 const PING_MS = 30_000;
 
@@ -56,7 +52,7 @@ function accept(incoming: IncomingMessage, outgoing: ServerResponse, { socket, h
       reject(new Error("the client has left"));
       return;
     }
-    const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false, handleProtocols: () => (protocol === "" ? false : protocol) });
+    const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: WEB_SOCKET_LIMITS.message, perMessageDeflate: false, handleProtocols: () => (protocol === "" ? false : protocol) });
     server.once("wsClientError", (error) => {
       // The application's answer goes out in the place of the handshake.
       if (!socket.destroyed) outgoing.assignSocket(socket as Socket);
@@ -83,7 +79,7 @@ const connect: WebSocketRuntime["connect"] = (url, { protocols, headers, timeout
       ...(host === undefined ? undefined : { host }),
       followRedirects: false,
       perMessageDeflate: false,
-      maxPayload: MAX_MESSAGE_BYTES,
+      maxPayload: WEB_SOCKET_LIMITS.message,
       ...(timeoutMs === 0 ? undefined : { handshakeTimeout: timeoutMs }),
     });
     const onAbort = (): void => {
@@ -128,7 +124,7 @@ function peerOf(socket: WebSocket): WebSocketPeer {
     protocol: socket.protocol,
     send(data) {
       if (socket.readyState !== WebSocket.OPEN) return undefined;
-      if (socket.bufferedAmount < HIGH_WATER_BYTES) {
+      if (socket.bufferedAmount < WEB_SOCKET_LIMITS.highWater) {
         socket.send(data, ignore);
         return undefined;
       }

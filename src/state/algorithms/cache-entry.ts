@@ -36,11 +36,24 @@ export type CacheEntryCommand =
   | { readonly type: "check"; readonly token: number }
   | { readonly type: "close"; readonly token: number }
   /** With a token: only while it is live, which ends it. `ttlMs` of 0 or less leaves nothing. */
-  | { readonly type: "put"; readonly token?: number; readonly ttlMs: number; readonly write: number; readonly chunks: number; readonly status: number; readonly tags: string; readonly text: string }
+  | { readonly type: "put"; readonly token?: number; readonly ttlMs: number; readonly write: number; readonly chunks: number; readonly status: number; readonly tags: string; readonly text: string; readonly fill?: CacheFillParts }
   /** Drops the entry if it carries `tag` (absent: in any case), and voids the token. */
   | { readonly type: "drop"; readonly tag?: string }
   /** Drops the entry if it is still that of `write`. */
   | { readonly type: "undo"; readonly write: number };
+
+/**
+ * What else a `put` does in the same step where the driver has `cacheFills`: the name goes into its sets (`key-set`), and the entry is
+ * refused with `purged` when `purge` is not the current number (`purge-number`) any more. To `step`, which knows one key, it is nothing.
+ */
+export interface CacheFillParts {
+  readonly name: string;
+  readonly sets: readonly string[];
+  /** Key of the purge number. */
+  readonly purges: string;
+  /** Absent: nobody's purge is in the way of a response that was not fetched before. */
+  readonly purge?: number;
+}
 
 export interface CacheEntryReply {
   /** `view`, `drop`: a live entry was there (and dropped). Else: done. A lock that came with a `view` shows in `token`. */
@@ -52,6 +65,8 @@ export interface CacheEntryReply {
   readonly write: number;
   readonly chunks: number;
   readonly text?: string;
+  /** Of a `put`: nothing was done, as there was a purge since the fill began; whether it concerns this entry is not known. */
+  readonly purged?: true;
 }
 
 const FENCES_PER_MS = 1024;
@@ -86,7 +101,8 @@ function step(before: CacheEntryState | undefined, command: CacheEntryCommand, n
   const open = (lockMs: number, reply: Partial<CacheEntryReply>): Result => {
     if (locked) return same({ waitMs: Math.ceil(state.lockedUntil - now) });
     const fence = Math.max(state.fence + 1, Math.floor(now) * FENCES_PER_MS);
-    return next({ fence, lockedUntil: Math.floor(now) + lockMs }, { token: fence, ...reply });
+    // What has ended need not be carried along until it is replaced.
+    return next({ ...(live ? undefined : blank), fence, lockedUntil: Math.floor(now) + lockMs }, { token: fence, ...reply });
   };
   switch (command.type) {
     case "view":

@@ -1,9 +1,8 @@
 /**
- * Purges as numbers: each gets one (`next`), and leaves it on what it purges (`mark`). A fill that began before a purge
- * carries a smaller number than the mark and is dropped when it wants to be written.
+ * What purges leave on what they purge: their number (`purge-number`). A fill that began before a purge carries a smaller number
+ * than the mark and is dropped when it wants to be written.
  *
- * Numbers grow across the loss of a record, as they begin at `floor(now) * 1024`. Marks of more prefixes than are kept
- * become one mark on everything: then fills are dropped that need not be, which costs a miss.
+ * Marks of more prefixes than are kept become one mark on everything: then fills are dropped that need not be, which costs a miss.
  */
 
 import { decodeText, encodeText } from "../../core/codec.ts";
@@ -12,22 +11,19 @@ import type { Algorithm, Step } from "../contracts.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 
 export interface PurgeMarksState {
-  /** The last number, or the mark on everything here. */
+  /** The mark on everything here. */
   readonly last: number;
   readonly prefixes: readonly (readonly [prefix: string, purge: number])[];
   readonly seen: number;
 }
 
 export type PurgeMarksCommand =
-  | { readonly type: "next" }
-  /** The number as it is now; one below what `next` would give when there is no record, so that a purge in this very millisecond is a later one. */
-  | { readonly type: "current" }
   | { readonly type: "mark"; readonly purge: number; readonly prefix?: string }
   /** The newest mark that concerns `name`, 0 for none. */
   | { readonly type: "read"; readonly name: string };
 
 const MAX_PREFIXES = 64;
-/** Longer than any fill takes. The record of the numbers outlives those of the marks. */
+/** Longer than any fill takes. */
 const KEEP_MS = 86_400_000;
 
 export const purgeMarks: Algorithm<PurgeMarksState, PurgeMarksCommand, number> = /* @__PURE__ */ defineAlgorithm<PurgeMarksState, PurgeMarksCommand, number>({
@@ -45,12 +41,6 @@ function step(before: PurgeMarksState | undefined, command: PurgeMarksCommand, n
   const next = (state: PurgeMarksState, reply: number): Step<PurgeMarksState, number> => ({ state, reply, expiresAt: expiry(state) });
   const { last, prefixes } = before ?? { last: 0, prefixes: [] };
   switch (command.type) {
-    case "current":
-      return same(before === undefined ? seen * 1024 - 1 : last);
-    case "next": {
-      const purge = Math.max(last + 1, seen * 1024);
-      return next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) + KEEP_MS }, purge);
-    }
     case "mark": {
       const { purge, prefix } = command;
       if (prefix === undefined) return purge <= last ? same(last) : next({ last: purge, prefixes, seen: Math.max(seen, before?.seen ?? 0) }, purge);

@@ -16,7 +16,7 @@ export class DirectCombiner implements Combiner {
   #closing: Promise<void> | undefined;
   #closed: (() => void) | undefined;
 
-  constructor(driver: StateDriver, options: CombinerOptions) {
+  constructor(driver: StateDriver, options: Pick<CombinerOptions, "guard"> = {}) {
     this.#driver = driver;
     this.#guard = options.guard;
   }

@@ -2,7 +2,7 @@
 
 import { StoreError, stackless } from "../../core/errors.ts";
 import type { Algorithm, Reply } from "../contracts.ts";
-import { Deadline, type Deadlines } from "../deadlines.ts";
+import { Deadline, type Deadlines } from "../deadline.ts";
 import type { KeyQueue } from "./key-queue.ts";
 
 /** What a caller needs of its combiner. */

@@ -31,6 +31,15 @@ describe("demand", () => {
     expect(demand.want(slower)).toBeLessThan(40);
   });
 
+  it("asks only for what is used until the window ends, and for one unit at least", () => {
+    const demand = new Demand(20, 20, 1e9, 0);
+    const at = run(demand, 10, 0, 1000);
+    const whole = demand.want(at);
+    expect(demand.want(at, 5)).toBeLessThanOrEqual(Math.ceil(whole / 4));
+    expect(demand.want(at, 1000)).toBe(whole);
+    expect([demand.want(at, 0), demand.want(at, -3)]).toEqual([1, 1]);
+  });
+
   it("asks for less where leases die sooner, never for more than maxTokens, and halves when a lease was wasted", () => {
     const short = new Demand(20, 10, 1e9, 0);
     expect(short.want(run(short, 10, 0, 1000))).toBeLessThanOrEqual(110);

@@ -29,12 +29,23 @@ export class Demand {
     this.seen += cost;
   }
 
-  /** Units that will be used within `useMs`. */
-  expected(now: number): number {
+  /** `units` were wanted before {@link foldsAt}. */
+  add(units: number): void {
+    this.seen += units;
+  }
+
+  /** Until then the rate is what it is, whatever is wanted. */
+  get foldsAt(): number {
+    return this.since + this.targetMs;
+  }
+
+  /** Units that will be used within `useMs`, or `withinMs` when that is sooner. */
+  expected(now: number, withinMs: number = this.useMs): number {
     const elapsed = now - this.since;
     if (elapsed >= this.targetMs) this.fold(elapsed, now);
     // The stretch that has begun counts too, or the first lease after a rise would be as small as the one before.
-    return Math.max(this.rate * this.useMs, Math.min(this.seen, this.cap));
+    const forMs = Math.max(0, Math.min(this.useMs, withinMs));
+    return Math.max(this.rate * forMs, (Math.min(this.seen, this.cap) * forMs) / this.useMs);
   }
 
   /** More will be wanted within `useMs`, so a refill before it is wanted pays. */
@@ -45,8 +56,8 @@ export class Demand {
   }
 
   /** Whole units to ask for; at least 1. */
-  want(now: number): number {
-    return Math.max(1, Math.floor(Math.min(this.expected(now), this.cap, this.maxTokens)));
+  want(now: number, withinMs?: number): number {
+    return Math.max(1, Math.floor(Math.min(this.expected(now, withinMs), this.cap, this.maxTokens)));
   }
 
   /** A lease of `size` was spent to the end. */

@@ -12,8 +12,11 @@ import type { LimitLeaseGrant } from "./lease-command.ts";
 import type { LeaseTerms } from "./lease-limit.ts";
 import type { LeaseEvent } from "./leased-decision.ts";
 
-/** A driver that knows when its backend has lost its records says so by another `runId`, before the first reply of the new run. */
-export type LeaseDriver = StateDriver & { readonly runId?: string };
+/**
+ * A driver that knows when its backend has lost its records says so by another `runId`, before the first reply of the new run; one
+ * that knows how many processes lease from it, as last seen, says `holders`.
+ */
+export type LeaseDriver = StateDriver & { readonly runId?: string; readonly holders?: number };
 
 /** How a request ended. */
 export type AskEnd =
@@ -62,8 +65,11 @@ export class LeaseExchange {
     const sentAt = this.clock.monotonic();
     const sentWall = this.clock.now();
     // What callers wait for is spent on arrival, so slow start does not bound it.
-    const waiting = Math.ceil(key.waiters.wanted);
-    const want = Math.min(maxTokens, Math.max(key.demand.want(sentAt), waiting));
+    // A lease of a fixed window is dead with it, and what it had left is nobody's.
+    const withinMs = this.terms.untilReset && key.resetAt > sentAt ? key.resetAt - sentAt : undefined;
+    const expected = key.demand.want(sentAt, withinMs);
+    const waiting = Math.max(Math.ceil(key.waiters.wanted), this.terms.rolling && key.demand.steady(sentAt) ? expected : 0);
+    const want = Math.min(maxTokens, Math.max(expected, waiting));
     const command = { lease: Math.max(least, want), least, waiting, divisor, ttlMs, policy, ...(waitForReplicas > 0 ? { waitForReplicas } : {}) };
     key.asking = true;
     this.inFlight++;

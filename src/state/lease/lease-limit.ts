@@ -48,6 +48,13 @@ export interface LeaseTerms {
   readonly useMs: number;
   /** Units that died unspent are still worth a refund: they would count for a window or refill slowly. */
   readonly refundDead: boolean;
+  /**
+   * Of a rolling window that is used up only what one sub-window gives back is free, and the 16th part of that is next to nothing:
+   * what will surely be spent within a lease is asked for like what callers wait for.
+   */
+  readonly rolling: boolean;
+  /** Leases die when the limit is whole again. */
+  readonly untilReset: boolean;
   readonly guardMs: number;
   readonly drift: number;
   readonly divisor: number;
@@ -69,7 +76,7 @@ export function leaseTerms(
   const targetMs = checkPositive("lease.targetMs", options.targetMs ?? 20, 60_000);
   const ttlMs = Math.ceil(TTL_TARGETS * targetMs);
   const terms = {
-    limit, ttlMs, targetMs, useMs: targetMs, refundDead: false,
+    limit, ttlMs, targetMs, useMs: targetMs, refundDead: false, rolling: false, untilReset: false,
     guardMs: checkPositive("lease.guardMs", options.guardMs ?? 1, 60_000),
     drift: checkPositive("lease.drift", options.drift ?? 0.001, 0.5),
     divisor: checkInteger("lease.divisor", options.divisor ?? 16, 1),
@@ -87,14 +94,14 @@ export function leaseTerms(
     case "fixed-window": {
       const policy = limit.policy as FixedWindowPolicy;
       checkWindow(policy.windowMs);
-      return { ...terms, algorithm: leasedFixedWindow as LeasedAlgorithm, policy };
+      return { ...terms, algorithm: leasedFixedWindow as LeasedAlgorithm, policy, untilReset: true };
     }
     case "sliding-window": {
       const policy = limit.policy as SlidingWindowPolicy;
       checkWindow(policy.windowMs);
       const lifeMs = checkLifetime("the sub-window of the limit", Math.min(policy.bucketMs, ttlMs), terms);
       // A quarter of the life is for the way to the store and back.
-      return { ...terms, algorithm: leasedSlidingWindow as LeasedAlgorithm, policy, useMs: Math.min(targetMs, 0.75 * lifeMs), refundDead: terms.returnUnspent };
+      return { ...terms, algorithm: leasedSlidingWindow as LeasedAlgorithm, policy, useMs: Math.min(targetMs, 0.75 * lifeMs), refundDead: terms.returnUnspent, rolling: true };
     }
     case "token-bucket": {
       checkLifetime("4 * lease.targetMs", ttlMs, terms);

@@ -5,7 +5,8 @@ import { type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, sc
 import { createCombiner } from "../combiner.ts";
 import type { LimitPolicy } from "../contracts.ts";
 import type { LimitLeaseCommand } from "./lease-command.ts";
-import { type LeasedLimiter, type LeasedLimiterOptions, createLeasedLimiter } from "./leased-limiter.ts";
+import { createLeasedLimiter } from "./create-leased-limiter.ts";
+import type { LeasedLimiter, LeasedLimiterOptions } from "./leased-limiter.ts";
 import type { LeaseEvent, LeasedDecision } from "./leased-decision.ts";
 
 const WINDOW: LimitPolicy = { algorithm: "fixed-window", max: 1000, windowMs: 10_000 };
@@ -110,6 +111,40 @@ describe("leased limiter: asking and spending", () => {
     const small = bed.check(1).then(() => order.push("small"));
     await Promise.all([large, small]);
     expect(order).toEqual(["large", "small"]);
+  });
+
+  it("counts every unit once, wherever it was spent from, and says what is left", async () => {
+    const bed = bench();
+    await hold(bed);
+    let { spent, held } = bed.limiter.stats();
+    for (let call = 0; call < 300; call++) {
+      const cost = 1 + (call % 3);
+      const decision = await bed.check(cost);
+      expect(decision).toMatchObject({ allowed: true, limit: 1000, remaining: expect.any(Number) as number });
+      spent += cost;
+      if (call % 7 === 0) {
+        held = bed.limiter.stats().held;
+        expect(decision.remaining).toBeGreaterThanOrEqual(held);
+        expect(bed.limiter.stats().spent).toBe(spent);
+        identity(bed.limiter);
+      }
+      if (call % 5 === 0) await bed.clock.advanceAsync(3);
+    }
+    await bed.limiter.close();
+    const { granted, returned } = bed.limiter.stats();
+    expect([bed.limiter.stats().held, granted - returned]).toEqual([0, spent]);
+  });
+
+  it("calls a key in the store by the name it is given, which it asks for once while it remembers the key", async () => {
+    const asked: string[] = [];
+    const bed = bench({ name: (key) => (asked.push(key), `rl:${key}`) });
+    await hold(bed);
+    expect(asked).toEqual(["k"]);
+    expect(new Set(bed.driver.batches.flatMap(({ operations }) => operations.map(({ key }) => key)))).toEqual(new Set(["rl:k"]));
+    await bed.check(0);
+    expect(last(bed.driver.batches).operations[0]?.key).toBe("rl:k");
+    for (const key of ["a", "b", "a"]) await bed.check(1, key);
+    expect(asked).toEqual(["k", "a", "b"]);
   });
 
   it("has at most one request on its way, however low it runs", async () => {
@@ -224,6 +259,30 @@ describe("leased limiter: demand", () => {
 });
 
 describe("leased limiter: lifetimes and returns", () => {
+  it("leases of a fixed window only what its end leaves time for", async () => {
+    const bed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    const sizes = async (forMs: number): Promise<number[]> => {
+      const from = bed.sent().length;
+      await bed.warm(5, forMs);
+      return bed.sent().slice(from).flatMap(({ lease, waiting }) => (lease > (waiting as unknown as number) ? [lease] : []));
+    };
+    expect(Math.max(...await sizes(9990))).toBeGreaterThan(80);
+    expect(Math.max(0, ...await sizes(8))).toBeLessThanOrEqual(50);
+    await bed.limiter.close();
+    expect(bed.limiter.stats().expired).toBeLessThanOrEqual(50);
+  });
+
+  it("asks for what will surely be spent of a rolling window as callers would who wait", async () => {
+    const bed = bench({ limit: { algorithm: "sliding-window", max: 16_000, windowMs: 16_000 } });
+    await bed.warm(20, 300);
+    const { lease, waiting } = last(bed.sent().filter((command) => "lease" in command)) as { lease: number; waiting: number };
+    expect(lease).toBeGreaterThan(200);
+    expect(waiting).toBe(lease);
+    const fixed = bench({ limit: { ...WINDOW, max: 1_000_000 } });
+    await fixed.warm(20, 300);
+    expect((last(fixed.sent().filter((command) => "lease" in command)) as { waiting: number }).waiting).toBeLessThan(20);
+  });
+
   it("gives back what is idle for a target, forgets it first, and leaves no timer", async () => {
     const bed = bench({}, { answer: "async" });
     await hold(bed);
@@ -389,6 +448,27 @@ describe("leased limiter: a store that fails", () => {
     expect(await limiter.check("unknown")).toMatchObject({ source: "lease", allowed: true });
     driver.run = () => Promise.reject(boom);
     expect(await count(60, "unknown")).toBe(25);
+  });
+
+  it("takes a smaller part where its driver has seen more holders, and goes on with the part that a count began with", async () => {
+    const clock = manualClock();
+    const driver: ScriptedDriver & { holders?: number } = scriptedDriver({ clock, answer: "async" });
+    const limiter = createLeasedLimiter({ driver, limit: { ...WINDOW, max: 100 }, clock, failMode: "local", instances: 2 });
+    const count = async (calls: number, key: string): Promise<number> => {
+      let allowed = 0;
+      for (let i = 0; i < calls; i++) if ((await limiter.check(key)).allowed) allowed++;
+      return allowed;
+    };
+    driver.run = () => Promise.reject(boom);
+    expect(await count(10, "few")).toBe(10);
+    driver.holders = 8;
+    expect(await count(60, "many")).toBe(13);
+    expect(await count(60, "few")).toBe(40);
+    driver.holders = 1;
+    expect(await count(60, "at least as configured")).toBe(50);
+    await clock.advanceAsync(10_000);
+    driver.holders = 8;
+    expect(await count(60, "few")).toBe(13);
   });
 
   it("takes a malformed grant for a failure", async () => {

@@ -15,9 +15,10 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError, isSluiceError } from "../../core/errors.ts";
 import type { EventSource } from "../../core/events.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
-import { type Combiner, createCombiner } from "../combiner.ts";
+import type { Combiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy } from "../contracts.ts";
-import { type Deadlines, deadlinesOf } from "../deadlines.ts";
+import type { Deadlines } from "../deadline.ts";
+import { deadlinesOf } from "../deadlines.ts";
 import { type CompiledLimit, checkCost } from "../limit-policy.ts";
 import { Demand, IDLE_TARGETS } from "./demand.ts";
 import { type Denial, DenyCache } from "./deny-cache.ts";
@@ -38,7 +39,7 @@ export interface LeasedLimiterOptions {
   readonly combiner?: Pick<Combiner, "run">;
   /** What a caller gets when the store fails and no units are left: this instance's part of the limit, everything, or the error. @default "local" */
   readonly failMode?: "local" | "open" | "closed";
-  /** Instances that share the limit; each takes its part of it in fail mode `local`. @default 1 */
+  /** Instances that share the limit; each takes its part of it in fail mode `local`. More of them count where the driver has seen more. @default 1 */
   readonly instances?: number;
   /** Largest cost of a call on a bucket. @default 1 */
   readonly maxCost?: number;
@@ -47,6 +48,8 @@ export interface LeasedLimiterOptions {
   /** Callers that wait for a lease; one more meets the fail mode. @default 100000 */
   readonly maxWaiting?: number;
   readonly clock?: Clock;
+  /** The key in the store of what `check` calls a key; called once while the key is remembered. @default the same */
+  readonly name?: (key: string) => string;
 }
 
 export interface LeasedLimiter {
@@ -55,7 +58,7 @@ export interface LeasedLimiter {
   readonly events: EventSource<LeaseEvent>;
   /**
    * Charges `cost`, or refuses. A plain value while units are held or a refusal still holds; else a promise.
-   * `key` is the key in the store, as it is. Throws `OptionError` for a cost outside its domain.
+   * `key` is the key in the store, as it is, unless `name` gives it. Throws `OptionError` for a cost outside its domain.
    */
   check(key: string, cost?: number, signal?: AbortSignal): MaybePromise<LeasedDecision>;
   stats(): LeaseStats;
@@ -64,9 +67,9 @@ export interface LeasedLimiter {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Throws at construction for what cannot be leased; see {@link leaseTerms}. */
-export function createLeasedLimiter(options: LeasedLimiterOptions): LeasedLimiter {
-  return new Limiter(options);
+/** A leased limiter whose requests `combiner` carries. `onClose` runs when its last one has been sent. */
+export function leaseOver(combiner: Pick<Combiner, "run">, options: Omit<LeasedLimiterOptions, "combiner">, onClose?: () => Promise<void>): LeasedLimiter {
+  return new Limiter(combiner, options, onClose);
 }
 
 /** Requests in a row whose units came when their lifetime was over, before the callers are charged without a lease. */
@@ -78,13 +81,14 @@ class Limiter implements LeasedLimiter, KeyOwner {
   readonly limit: CompiledLimit;
   private readonly storeName: string;
   private readonly combiner: Pick<Combiner, "run">;
-  private readonly ownCombiner: Combiner | undefined;
+  private readonly onClose: (() => Promise<void>) | undefined;
   private readonly terms: LeaseTerms;
   private readonly failMode: "local" | "open" | "closed";
   private readonly maxKeys: number;
   private readonly maxWaiting: number;
   private readonly clock: Clock;
   private readonly deadlines: Deadlines;
+  private readonly name: (key: string) => string;
   private readonly keys = new LeaseKeys();
   private readonly exchange: LeaseExchange;
   private readonly denials: DenyCache;
@@ -96,7 +100,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   private deniedCached = 0;
   private degraded = 0;
 
-  constructor(options: LeasedLimiterOptions) {
+  constructor(combiner: Pick<Combiner, "run">, options: Omit<LeasedLimiterOptions, "combiner">, onClose: (() => Promise<void>) | undefined) {
     const { driver } = options;
     this.terms = leaseTerms(driver, options.limit, options.lease === true ? {} : options.lease, checkPositive("maxCost", options.maxCost ?? 1));
     this.limit = this.terms.limit;
@@ -105,11 +109,13 @@ class Limiter implements LeasedLimiter, KeyOwner {
     this.maxKeys = checkInteger("maxKeys", options.maxKeys ?? 65_536, 1);
     this.maxWaiting = checkInteger("maxWaiting", options.maxWaiting ?? 100_000, 1);
     this.clock = options.clock ?? systemClock;
+    this.name = options.name ?? asItIs;
     this.deadlines = deadlinesOf(this.clock);
     this.denials = new DenyCache(this.terms.denyCacheMs);
-    this.twin = new LocalTwin(this.limit, checkInteger("instances", options.instances ?? 1, 1));
-    this.ownCombiner = options.combiner === undefined ? createCombiner(driver, { clock: this.clock }) : undefined;
-    this.combiner = options.combiner ?? (this.ownCombiner as Combiner);
+    const instances = checkInteger("instances", options.instances ?? 1, 1);
+    this.twin = new LocalTwin(this.limit, () => Math.max(instances, driver.holders ?? 1));
+    this.onClose = onClose;
+    this.combiner = combiner;
     this.exchange = new LeaseExchange(driver, this.combiner, this.terms, this.clock, this.keys);
   }
 
@@ -122,12 +128,21 @@ class Limiter implements LeasedLimiter, KeyOwner {
     if (this.closing !== undefined) return Promise.reject(this.closedError());
     if (signal?.aborted) return Promise.reject(signal.reason);
     const now = this.clock.monotonic();
+    const wall = this.clock.now();
     let held = this.keys.get(key);
     let available = 0;
     if (held !== undefined) {
-      available = held.available(now, this.clock.now());
+      if (cost > 0 && held.quick(cost, now, wall)) {
+        this.spent += cost;
+        return this.granted(held, now);
+      }
+      available = held.available(now, wall);
       if (cost > 0) held.wanted(cost, now);
-      if (available >= cost && available > 0 && held.waiters.first === undefined) return this.spend(held, cost, now);
+      if (available >= cost && available > 0 && held.waiters.first === undefined) {
+        const decision = this.spend(held, cost, now);
+        held.load(now);
+        return decision;
+      }
     }
     if (cost === 0) return this.peek(key, held, signal);
     // The store deals in whole units: for a part of one, too, it has refused a whole one.
@@ -167,8 +182,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
   idle(held: KeyLease): void {
     const now = this.clock.monotonic();
     const { targetMs, useMs, returnUnspent } = this.terms;
-    const idleMs = now - held.usedAt;
     const available = held.available(now, this.clock.now());
+    const idleMs = now - held.usedAt;
     let againMs = Math.max(held.wantedAt + IDLE_TARGETS * targetMs - now, held.quarantinedUntil - now);
     if (held.asking || held.waiters.first !== undefined) againMs = targetMs;
     else if (idleMs < useMs) againMs = useMs - idleMs;
@@ -176,7 +191,18 @@ class Limiter implements LeasedLimiter, KeyOwner {
     else if (available > 0) this.exchange.giveBack(held);
     // At least 1 ms: a rest too small to move the clock would come round for ever.
     if (againMs > 0) this.deadlines.arm(held, Math.max(1, againMs), now);
-    else this.keys.delete(held.key);
+    else this.keys.drop(held);
+  }
+
+  /** The decision of a call that found its units set aside. */
+  private granted(held: KeyLease, now: number): LeasedDecision {
+    const { limit } = this.limit;
+    const remaining = Math.floor(held.quickRemaining);
+    const resetAfterMs = Math.ceil(held.quickResetAt - now);
+    return {
+      allowed: true, limit, remaining: remaining < limit ? remaining : limit, retryAfterMs: 0, resetAfterMs: resetAfterMs > 0 ? resetAfterMs : 0, debt: 0,
+      source: "lease", degraded: false,
+    };
   }
 
   private spend(held: KeyLease, cost: number, now: number): LeasedDecision {
@@ -188,7 +214,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
 
   /** What is left, asked of the store: nothing is held here, and what was heard of the key may be old. */
   private peek(key: string, held: KeyLease | undefined, signal: AbortSignal | undefined): MaybePromise<LeasedDecision> {
-    const found = this.combiner.run(this.terms.algorithm, key, { cost: 0, policy: this.terms.policy }, { signal }) as MaybePromise<LimitDecision>;
+    const found = this.combiner.run(this.terms.algorithm, held?.key ?? this.name(key), { cost: 0, policy: this.terms.policy }, { signal }) as MaybePromise<LimitDecision>;
     if (!isPromise(found)) return { ...found, source: "store", degraded: false };
     return found.then(
       (decision) => ({ ...decision, source: "store" as const, degraded: false }),
@@ -260,16 +286,16 @@ class Limiter implements LeasedLimiter, KeyOwner {
   }
 
   private readonly asked = (held: KeyLease, end: AskEnd): void => {
-    if (end.kind !== "failed") this.twin.forget(held.key);
+    if (end.kind !== "failed") this.twin.forget(held.name);
     const now = this.clock.monotonic();
     switch (end.kind) {
       case "granted":
-        this.denials.delete(held.key);
+        this.denials.delete(held.name);
         this.serve(held);
         return;
       case "refused": {
         const { least, sentAt, retryAfterMs } = end;
-        this.denials.add(held.key, least, sentAt, retryAfterMs, now);
+        this.denials.add(held.name, least, sentAt, retryAfterMs, now);
         held.restUntil = sentAt + Math.min(this.terms.denyCacheMs, retryAfterMs ?? Infinity);
         this.serve(held, { cost: least, untilAt: 0, retryAt: retryAfterMs === null ? undefined : sentAt + retryAfterMs });
         return;
@@ -309,8 +335,8 @@ class Limiter implements LeasedLimiter, KeyOwner {
     const sentAt = this.clock.monotonic();
     held.usedAt = sentAt;
     this.exchange.charge(held.key, cost, signal, (decision) => {
-      this.twin.forget(held.key);
-      if (!decision.allowed) this.denials.add(held.key, Math.ceil(cost), sentAt, decision.retryAfterMs, this.clock.monotonic());
+      this.twin.forget(held.name);
+      if (!decision.allowed) this.denials.add(held.name, Math.ceil(cost), sentAt, decision.retryAfterMs, this.clock.monotonic());
       waiter.resolve({ ...decision, limit: this.limit.limit, source: "store", degraded: false });
     }, (error) => {
       if (signal?.aborted === true) waiter.reject(signal.reason);
@@ -320,7 +346,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
 
   private fail(held: KeyLease, waiter: LeaseWaiter, error: unknown): void {
     try {
-      waiter.resolve(this.without(held.key, held, waiter.cost, error));
+      waiter.resolve(this.without(held.name, held, waiter.cost, error));
     } catch (thrown) {
       waiter.reject(thrown);
     }
@@ -339,7 +365,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
   private addKey(key: string, cost: number, now: number): KeyLease {
     if (this.keys.size >= this.maxKeys) this.makeRoom();
     else this.keys.rest();
-    const held = new KeyLease(this, key, new Demand(this.terms.targetMs, this.terms.useMs, this.terms.maxTokens, now), now);
+    const held = new KeyLease(this, this.keys.rows, key, this.name(key), new Demand(this.terms.targetMs, this.terms.useMs, this.terms.maxTokens, now), now);
     held.wanted(cost, now);
     this.keys.set(key, held);
     this.deadlines.arm(held, this.terms.useMs, now);
@@ -352,7 +378,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
     held.available(this.clock.monotonic(), this.clock.now());
     this.exchange.giveBack(held);
     this.deadlines.disarm(held);
-    this.keys.delete(held.key);
+    this.keys.drop(held);
   }
 
   private decision(
@@ -390,10 +416,14 @@ class Limiter implements LeasedLimiter, KeyOwner {
     // A request that was on its way gives back what it brings.
     await this.exchange.settled();
     this.keys.clear();
-    await this.ownCombiner?.close();
+    await this.onClose?.();
   }
 
   private closedError(): StoreError {
     return new StoreError("STORE_CLOSED", `${this.storeName}: the limiter is closed`, { outcome: "not-applied" });
   }
+}
+
+function asItIs(key: string): string {
+  return key;
 }

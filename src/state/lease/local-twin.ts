@@ -8,22 +8,30 @@ import type { CompiledLimit } from "../limit-policy.ts";
 const MAX_KEYS = 16_384;
 const OVERFLOW = "";
 
+/** The limit of one instance among so many. */
+interface Part {
+  readonly instances: number;
+  readonly share: number;
+  readonly policy: unknown;
+}
+
 interface Entry {
   readonly state: unknown;
   readonly expiresAt: number | undefined;
+  /** A record ends as it began, however many instances are seen meanwhile. */
+  readonly part: Part;
 }
 
 export class LocalTwin {
-  private readonly algorithm: Algorithm;
-  private readonly policy: unknown;
-  private readonly share: number;
+  private readonly limit: CompiledLimit;
+  private readonly instances: () => number;
   private readonly entries = new Map<string, Entry>();
+  private last: Part | undefined = undefined;
 
-  /** `instances`: how many limiters share the limit; each gets its part, rounded up. */
-  constructor(limit: CompiledLimit, instances: number) {
-    this.share = Math.ceil(limit.limit / instances);
-    this.algorithm = limit.algorithm as Algorithm;
-    this.policy = limit.algorithm === tokenBucket ? sharedBucket(limit.policy as BucketPolicy, instances) : { ...(limit.policy as object), max: this.share };
+  /** `instances`: how many limiters share the limit, as last known; each gets its part, rounded up. */
+  constructor(limit: CompiledLimit, instances: () => number) {
+    this.limit = limit;
+    this.instances = instances;
   }
 
   /** `known`: what was left when the store was last heard; a new record starts from there, not from full. */
@@ -34,8 +42,9 @@ export class LocalTwin {
       key = OVERFLOW;
       entry = this.entries.get(key);
     }
-    if (entry === undefined && known !== undefined && known < this.share) entry = this.apply(undefined, this.share - Math.max(0, Math.floor(known)), now)[0];
-    const [next, decision] = this.apply(entry, cost, now);
+    const part = entry?.part ?? this.part();
+    if (entry === undefined && known !== undefined && known < part.share) entry = this.apply(part, undefined, part.share - Math.max(0, Math.floor(known)), now)[0];
+    const [next, decision] = this.apply(part, entry, cost, now);
     if (next === undefined) this.entries.delete(key);
     else this.entries.set(key, next);
     return decision;
@@ -46,9 +55,17 @@ export class LocalTwin {
     if (this.entries.size > 0) this.entries.delete(key);
   }
 
-  private apply(entry: Entry | undefined, cost: number, now: number): [Entry | undefined, LimitDecision] {
-    const { state, reply, expiresAt } = this.algorithm.step(entry?.state, { cost, policy: this.policy }, now);
-    return [state === undefined ? undefined : { state, expiresAt }, reply as LimitDecision];
+  private part(): Part {
+    const instances = this.instances();
+    if (this.last?.instances === instances) return this.last;
+    const { limit, policy, algorithm } = this.limit;
+    const share = Math.ceil(limit / instances);
+    return (this.last = { instances, share, policy: algorithm === tokenBucket ? sharedBucket(policy as BucketPolicy, instances) : { ...(policy as object), max: share } });
+  }
+
+  private apply(part: Part, entry: Entry | undefined, cost: number, now: number): [Entry | undefined, LimitDecision] {
+    const { state, reply, expiresAt } = (this.limit.algorithm as Algorithm).step(entry?.state, { cost, policy: part.policy }, now);
+    return [state === undefined ? undefined : { state, expiresAt, part }, reply as LimitDecision];
   }
 
   /** Drops expired records among the oldest; false when there are none. */

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../testing/manual-clock.ts";
+import { scriptedDriver } from "../../testing/scripted-driver.ts";
 import { verifyAlgorithm } from "../../testing/verify-algorithm.ts";
 import { verifyCacheStoreContract } from "../../testing/verify-cache-store.ts";
 import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { type CacheEntryCommand, cacheEntry } from "../algorithms/cache-entry.ts";
 import { type KeySetCommand, keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
+import { type PurgeNumberCommand, purgeNumber } from "../algorithms/purge-number.ts";
 import { createCombiner } from "../combiner.ts";
 import type { CacheRecord, StateDriver } from "../contracts.ts";
 import { cacheStoreOn } from "./cache-store.ts";
@@ -121,6 +123,34 @@ describe("the cache on a driver", () => {
     expect(await cache.read("k"), "its own purges it knows").toBeDefined();
   });
 
+  test.each(["open", "lock"] as const)("a lock that comes after %s was given up on is freed", async (verb) => {
+    const clock = manualClock();
+    const driver = scriptedDriver({ clock });
+    const combiner = createCombiner(driver, { clock, timeoutMs: 1000 });
+    const cache = cacheStoreOn(driver, { clock, run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
+    /** Answers all that is asked, and what follows from that. */
+    const answerAll = async (): Promise<void> => {
+      for (let i = 0; i < 5; i++) {
+        for (const batch of driver.pending) batch.answer();
+        await clock.advanceAsync(0);
+      }
+    };
+    const gone = expect(Promise.resolve(cache[verb]("k", 60_000))).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
+    // `lock` asks for the purge number first.
+    await clock.advanceAsync(0);
+    if (verb === "lock") {
+      driver.pending[0]?.answer();
+      await clock.advanceAsync(0);
+    }
+    await clock.advanceAsync(1000);
+    await gone;
+    expect(driver.pending.length, "the batch that was given up on").toBe(1);
+    await answerAll();
+    const next = Promise.resolve(cache.open("k", 60_000));
+    await answerAll();
+    expect((await next).fill?.kind, "nobody holds the lock").toBe("fill");
+  });
+
   test("an entry that lost its tag is not dropped by it", async () => {
     const cache = cacheStoreOn(memoryDriver());
     const record = (tags: string[]): CacheRecord => ({ status: 200, headers: [], body: new TextEncoder().encode(tags.join()), storedAt: Date.now(), freshUntil: Date.now() + 60_000, keepUntil: Date.now() + 60_000, tags });
@@ -179,10 +209,28 @@ describe("algorithms of the cache", () => {
     });
     expect(sets.violations).toEqual([]);
     const marks = await verifyAlgorithm(purgeMarks, {
-      isRefusal: () => false, isPeek: ({ type }) => type === "read" || type === "current", invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
-      commands: ({ pick }) => [{ type: "next" } as const, { type: "current" } as const, { type: "mark", purge: pick(1, 99) } as const, { type: "mark", purge: pick(1, 99), prefix: `p${pick(0, 90)}` } as const, { type: "read", name: `p${pick(0, 9)}` } as const][pick(0, 4)] as never,
+      isRefusal: () => false, isPeek: ({ type }) => type === "read", invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }) => [{ type: "mark", purge: pick(1, 99) } as const, { type: "mark", purge: pick(1, 99), prefix: `p${pick(0, 90)}` } as const, { type: "read", name: `p${pick(0, 9)}` } as const][pick(0, 2)] as never,
     });
     expect(marks.violations).toEqual([]);
+    const numbers = await verifyAlgorithm(purgeNumber, {
+      isRefusal: () => false, isPeek: () => false, invalid: [], comparable: () => 0, skip: { "refusal is free": "nothing is refused" },
+      commands: ({ pick }): PurgeNumberCommand => (pick(0, 1) === 0 ? { type: "next" } : { type: "current" }),
+    });
+    expect(numbers.violations).toEqual([]);
+  });
+
+  test("a purge's number is above all that were current before it, also when the record is lost or the clock goes back", () => {
+    let state: Parameters<typeof purgeNumber.step>[0];
+    const ask = (type: "next" | "current", now: number): number => {
+      const step = purgeNumber.step(state, { type }, now);
+      state = step.state;
+      return step.reply.last;
+    };
+    const first = ask("current", 5000);
+    expect([ask("current", 9000), ask("next", 4000), ask("current", 4000)]).toEqual([first, first + 1, first + 1]);
+    state = undefined;
+    expect(ask("current", 5001)).toBeGreaterThan(first + 1);
   });
 
   test("more prefixes than are kept count as everything", () => {

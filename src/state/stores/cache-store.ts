@@ -4,7 +4,8 @@
  *
  * Sets of names, one per tag and some for all keys, say what a purge has to drop. A name is in its sets before the entry
  * can be seen, and a purge leaves its number before it looks there: a fill that began before the purge is dropped by the
- * number when it comes later, and by its voided token when it is already on the way.
+ * number when it comes later, and by its voided token when it is already on the way. A driver that can do more than one key in one
+ * step (`cacheFills`) puts name and entry there at once.
  */
 
 import { checkInteger } from "../../core/check.ts";
@@ -12,10 +13,12 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { escapeKeyPart } from "../../core/keys.ts";
+import { type MaybePromise, chain } from "../../core/maybe-promise.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../algorithms/cache-entry.ts";
 import { keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
+import { purgeNumber } from "../algorithms/purge-number.ts";
 import type { CombinerCallOptions } from "../combiner.ts";
 import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
 import { KnownPurges } from "./known-purges.ts";
@@ -88,6 +91,8 @@ interface StoredHead {
   readonly chunks: number;
 }
 
+type PutEntry = Omit<Extract<CacheEntryCommand, { type: "put" }>, "type" | "token" | "fill">;
+
 class DriverStore implements DriverCacheStore {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
@@ -118,7 +123,7 @@ class DriverStore implements DriverCacheStore {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#onDestroy = options.onDestroy;
-    this.#purges = new KnownPurges(() => this.#run(purgeMarks, `${this.#prefix}purges`, { type: "current" }), this.#clock);
+    this.#purges = new KnownPurges(() => this.#purgeNumber("current"), this.#clock);
   }
 
   async read(key: string): Promise<CacheRecord | undefined> {
@@ -188,9 +193,13 @@ class DriverStore implements DriverCacheStore {
       return;
     }
     const tags = [...new Set(record.tags ?? [])].map(escapeKeyPart);
-    if (!(await this.#announce(key, physical, tags, ttlMs, locked))) return;
     const write = this.#writeId();
     const inline = body.length <= this.#inlineBytes;
+    if (inline && (locked === undefined || locked.physical === physical)) {
+      const text = encodeValue({ ...head, length: body.length, body } satisfies Head);
+      if (await this.#fill(key, physical, { ttlMs, write, chunks: 0, status: record.status, tags: tagText(tags), text }, tags, locked)) return;
+    }
+    if (!(await this.#announce(key, physical, tags, ttlMs, locked))) return;
     let chunks = 0;
     if (!inline) {
       for (let at = 0; at < body.length; at += WINDOW * this.#chunkBytes) {
@@ -230,9 +239,11 @@ class DriverStore implements DriverCacheStore {
       throw error;
     }
     const now = this.#clock.now();
-    await this.#announce(key, physical, [], ttlMs, undefined);
     const text = encodeValue({ status, headers, storedAt: now, freshUntil: now + ttlMs, keepUntil: now + ttlMs, length: body.length, ...(body.inline === undefined ? {} : { body: body.inline }) } satisfies Head);
-    await this.#put(physical, { ttlMs, write, chunks: body.chunks, status, tags: "", text }, undefined, key);
+    const entry = { ttlMs, write, chunks: body.chunks, status, tags: "", text };
+    if (body.inline !== undefined && (await this.#fill(key, physical, entry, [], undefined))) return;
+    await this.#announce(key, physical, [], ttlMs, undefined);
+    await this.#put(physical, entry, undefined, key);
   }
 
   async delete(key: string): Promise<boolean> {
@@ -244,7 +255,7 @@ class DriverStore implements DriverCacheStore {
   async lock(key: string, lockMs: number): Promise<CacheFill> {
     const physical = this.#key(key);
     // Before the lock, not with it: a purge in between then voids a fill that began after it, and never the reverse.
-    const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "current" });
+    const purge = await this.#purgeNumber("current");
     const { ok, token, waitMs } = await this.#entry(physical, { type: "open", lockMs: Math.max(1, Math.ceil(lockMs)) }, this.#letGoOf(physical));
     return ok ? { kind: "fill", token: `${token}.${purge}` } : { kind: "wait", waitMs: Math.max(1, waitMs) };
   }
@@ -255,7 +266,7 @@ class DriverStore implements DriverCacheStore {
 
   async purge(target: CachePurge): Promise<number> {
     this.#open();
-    const purge = await this.#run(purgeMarks, `${this.#prefix}purges`, { type: "next" });
+    const purge = await this.#purgeNumber("next");
     this.#purges.saw(purge);
     if ("tags" in target) {
       let dropped = 0;
@@ -283,12 +294,30 @@ class DriverStore implements DriverCacheStore {
     this.destroy();
   }
 
+  #purgeNumber(type: "next" | "current"): MaybePromise<number> {
+    return chain(this.#run(purgeNumber, `${this.#prefix}purges`, { type }), ({ last }) => last);
+  }
+
+  #setsOf(name: string, tags: readonly string[]): string[] {
+    return [`${this.#prefix}keys:${shardOf(name)}`, ...tags.map((tag) => this.#tagSet(tag))];
+  }
+
+  /** Name and entry in one step, where the driver can. False when it has to be done step by step: a purge came since the fill began. */
+  async #fill(key: string, physical: string, entry: PutEntry, tags: readonly string[], locked: { fence: number; purge: number } | undefined): Promise<boolean> {
+    if (this.capabilities.cacheFills !== true) return false;
+    const name = escapeKeyPart(key);
+    const fill = { name, sets: this.#setsOf(name, tags), purges: `${this.#prefix}purges`, ...(locked === undefined ? {} : { purge: locked.purge }) };
+    const reply = await this.#entry(physical, { type: "put", ...entry, ...(locked === undefined ? {} : { token: locked.fence }), fill });
+    if (reply.purged === true) return false;
+    if (reply.ok) await this.#dropChunks(key, reply);
+    return true;
+  }
 
   /** Puts the name into its sets. False when the fill is not wanted any more: its lock has ended or a purge came. */
   async #announce(key: string, physical: string, tags: readonly string[], ttlMs: number, locked: { physical: string; fence: number; purge: number } | undefined): Promise<boolean> {
     const name = escapeKeyPart(key);
     const live = locked === undefined ? undefined : this.#entry(locked.physical, { type: "check", token: locked.fence });
-    const sets = [`${this.#prefix}keys:${shardOf(name)}`, ...tags.map((tag) => this.#tagSet(tag))];
+    const sets = this.#setsOf(name, tags);
     const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs }))]);
     if (locked === undefined) return true;
     if (check?.ok !== true) return false;
@@ -298,7 +327,7 @@ class DriverStore implements DriverCacheStore {
     return false;
   }
 
-  async #put(physical: string, entry: Omit<Extract<CacheEntryCommand, { type: "put" }>, "type" | "token">, token: number | undefined, key: string): Promise<boolean> {
+  async #put(physical: string, entry: PutEntry, token: number | undefined, key: string): Promise<boolean> {
     const reply = await this.#entry(physical, { type: "put", ...entry, ...(token === undefined ? {} : { token }) });
     await this.#dropChunks(key, reply.ok ? reply : entry);
     return reply.ok;

@@ -9,10 +9,13 @@ import type { DriverCapabilities, LimitCommand, LimitDecision, LimitPolicy, Limi
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { checkCost } from "../limit-policy.ts";
 import { countingWindow } from "./counting-window.ts";
-import type { LeasedLimits } from "./leased-limits.ts";
+import type { LeasedLimits, NameOf } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import type { DriverRateLimitStore, RateLimitStoreOptions } from "./rate-limit-store.ts";
 import { type Run, runnerOn } from "./runner.ts";
+
+/** What limits need of a driver. */
+export type LimitDriver = Pick<StateDriver, "name" | "capabilities" | "run" | "runSync" | "table">;
 
 type Leases = Pick<LeasedLimits, "of" | "close" | "stats">;
 
@@ -37,7 +40,7 @@ export class DriverLimits implements DriverRateLimitStore {
   #era = 0;
   #kept = 0;
 
-  constructor(driver: StateDriver, options: DriverLimitsOptions = {}) {
+  constructor(driver: LimitDriver, options: DriverLimitsOptions = {}) {
     if (!driver.capabilities.atomic) {
       throw new StoreError("STORE_CAPABILITY", `the driver "${driver.name}" cannot carry exact limits: its steps are not atomic; use one whose are, such as a Durable Object or memory`);
     }
@@ -57,10 +60,10 @@ export class DriverLimits implements DriverRateLimitStore {
 
   check(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
-    const leased = this.#leases?.of(policy, ready.limit);
+    const leased = this.#leases?.of(policy, ready.limit, this.#name);
     if (leased !== undefined) {
-      const { limit } = leased;
-      return leased.check(limit.keySuffix === ready.limit.keySuffix ? this.#known(key, ready) : this.#key(key, limit.keySuffix), checkCost(limit, cost));
+      if (this.#destroyed) this.#key(key, "");
+      return leased.check(key, checkCost(leased.limit, cost));
     }
     return this.#charge(key, ready, cost);
   }
@@ -135,6 +138,8 @@ export class DriverLimits implements DriverRateLimitStore {
     ready.keys.set(key, built);
     return built;
   }
+
+  readonly #name: NameOf = (key, suffix) => this.#key(key, suffix);
 
   /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
   #key(key: string, suffix: string): string {

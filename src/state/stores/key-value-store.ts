@@ -1,6 +1,6 @@
 /** The key-value store of the client surface on any driver: every verb is one step of one algorithm on one key. */
 
-import { checkNonNegative, checkString, checkTtlMs } from "../../core/check.ts";
+import { checkNonNegative, checkPositive, checkString, checkTtlMs } from "../../core/check.ts";
 import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { type CursorAlgorithmCommand, type CursorPolicy, cursor } from "../algorithms/cursor.ts";
@@ -15,6 +15,11 @@ export interface KeyValueStoreOptions {
   readonly keyPrefix?: string;
   /** How commands reach a driver behind a wire, such as `createCombiner(driver).run`. @default one batch per command */
   readonly run?: Run;
+  /**
+   * Time of a call from when it was asked, in ms, also where it waits behind a batch that hangs; the batch goes on without it. Nobody
+   * watches over these calls as a policy does over its own. Needs a `run` that passes its options on. @default 1000
+   */
+  readonly deadlineMs?: number;
   /** Called once by `close()`, for what was opened for this store alone. */
   readonly onClose?: () => Promise<void>;
 }
@@ -52,7 +57,10 @@ class DriverStore implements KeyValueStore {
     }
     this.capabilities = driver.capabilities;
     this.#prefix = checkString("keyPrefix", options.keyPrefix ?? "");
-    this.#run = runnerOn(driver, options.run);
+    const deadlineMs = checkPositive("deadlineMs", options.deadlineMs ?? 1000);
+    const run = runnerOn(driver, options.run);
+    const plain = { deadlineMs };
+    this.#run = driver.runSync !== undefined ? run : (algorithm, key, command, call) => run(algorithm, key, command, call === undefined ? plain : { deadlineMs, ...call });
     this.#onClose = options.onClose;
   }
 
@@ -85,7 +93,8 @@ class DriverStore implements KeyValueStore {
 
   async lease(key: string, command: { readonly token: string; readonly limit: number; readonly ttlMs: number }): Promise<LeaseReply> {
     const { token, limit, ttlMs } = command;
-    return this.#run(leaseSet, this.#key(key), checkLeaseCommand({ token, limit, ttlMs }));
+    // A place that is given after its caller has gone would be nobody's until it ends.
+    return this.#run(leaseSet, this.#key(key), checkLeaseCommand({ token, limit, ttlMs }), { onLateReply: ({ held }) => void (held && this.release(key, token).catch(() => undefined)) });
   }
 
   async release(key: string, token: string): Promise<boolean> {
@@ -98,7 +107,9 @@ class DriverStore implements KeyValueStore {
     // A state counts in units of which `p` make a millisecond. With whole spacings that is 1, so a pause or a backlog
     // outlives a change of the spacing; other units have a record of their own.
     const physical = this.#key(key);
-    return this.#run(cursor, policy.p === 1 ? physical : `=${policy.p}:${physical}`, cursorCommand(command, policy));
+    const record = policy.p === 1 ? physical : `=${policy.p}:${physical}`;
+    const giveBack = async (refund: CursorReply["ticket"]): Promise<unknown> => refund === undefined ? undefined : this.#run(cursor, record, { policy, refund });
+    return this.#run(cursor, record, cursorCommand(command, policy), { onLateReply: ({ ticket }) => void giveBack(ticket).catch(() => undefined) });
   }
 
   close(): Promise<void> {

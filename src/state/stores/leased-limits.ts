@@ -8,7 +8,7 @@ import { type Combiner, createCombiner } from "../combiner.ts";
 import type { LimitDecision, LimitPolicy, StateDriver } from "../contracts.ts";
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { type LeaseOptions, type LeaseTerms, leaseTerms } from "../lease/lease-limit.ts";
-import { type LeasedLimiter, createLeasedLimiter } from "../lease/leased-limiter.ts";
+import { type LeasedLimiter, leaseOver } from "../lease/leased-limiter.ts";
 import type { CompiledLimit } from "../limit-policy.ts";
 import type { Run } from "./runner.ts";
 
@@ -19,11 +19,14 @@ export interface StoreLeaseOptions extends LeaseOptions {
   readonly clock?: Clock;
 }
 
-/** A limit of the store, with the part of the key that its record asks for. */
+/** A limit of the store; its keys are as callers name them. */
 export interface LimitCheck {
   readonly limit: CompiledLimit;
   check(key: string, cost: number): MaybePromise<LimitDecision>;
 }
+
+/** The key in the store, for a record of that suffix. */
+export type NameOf = (key: string, keySuffix: string) => string;
 
 /** Limits that differ in their numbers are leased apart. One beyond this many costs a round trip per call, and is as exact. */
 const MAX_LIMITS = 256;
@@ -48,12 +51,12 @@ export class LeasedLimits {
     this.#combiner = run === undefined ? (this.#own as Combiner) : { run };
   }
 
-  /** How `policy`, which was compiled to `limit`, is checked; `undefined` when it cannot be leased. */
-  of(policy: LimitPolicy, limit: CompiledLimit): LimitCheck | undefined {
+  /** How `policy`, which was compiled to `limit`, is checked; `undefined` when it cannot be leased. `name` is the same for every call. */
+  of(policy: LimitPolicy, limit: CompiledLimit, name: NameOf): LimitCheck | undefined {
     // Most calls repeat the limit of the one before.
     if (limit === this.#lastLimit) return this.#lastCheck;
     let leased = this.#byObject.get(limit);
-    if (leased === undefined) this.#byObject.set(limit, (leased = this.#make(policy)));
+    if (leased === undefined) this.#byObject.set(limit, (leased = this.#make(policy, name)));
     this.#lastLimit = limit;
     return (this.#lastCheck = leased === false ? undefined : leased);
   }
@@ -68,14 +71,16 @@ export class LeasedLimits {
     return (this.#closing ??= this.#close());
   }
 
-  #make(policy: LimitPolicy): LimitCheck | false {
+  #make(policy: LimitPolicy, name: NameOf): LimitCheck | false {
     const { algorithm, max, windowMs, capacity, buckets } = policy as { algorithm: string; max: number; windowMs: number; capacity?: number; buckets?: number };
     const text = `${algorithm} ${max} ${windowMs} ${capacity} ${buckets}`;
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     try {
-      if (this.#byText.size >= MAX_LIMITS) return unleased(leaseTerms(this.#driver, policy, this.#options, this.#options.maxCost), this.#combiner);
-      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options);
+      const terms = leaseTerms(this.#driver, policy, this.#options, this.#options.maxCost);
+      const named = (key: string): string => name(key, terms.limit.keySuffix);
+      if (this.#byText.size >= MAX_LIMITS) return unleased(terms, this.#combiner, named);
+      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options, { name: named });
       this.#byText.set(text, leased);
       return leased;
     } catch (error) {
@@ -102,12 +107,13 @@ const SAMPLE: LimitPolicy = { algorithm: "fixed-window", max: 1, windowMs: 60_00
 
 /** What a failing store means is said by whoever uses the limiter, so it fails. */
 export function leasedLimit(
-  driver: StateDriver, limit: LimitPolicy | CompiledLimit, combiner: Pick<Combiner, "run"> | undefined, { maxCost, clock, ...lease }: StoreLeaseOptions,
+  driver: StateDriver, limit: LimitPolicy | CompiledLimit, combiner: Pick<Combiner, "run">, { maxCost, clock, ...lease }: StoreLeaseOptions,
+  { name, onClose }: { readonly name?: (key: string) => string; readonly onClose?: () => Promise<void> } = {},
 ): LeasedLimiter {
-  return createLeasedLimiter({ driver, limit, lease, combiner, maxCost, clock, failMode: "closed" });
+  return leaseOver(combiner, { driver, limit, lease, maxCost, clock, failMode: "closed", name }, onClose);
 }
 
 /** The record of the leased limit, as others may lease it. */
-function unleased({ limit, algorithm, policy }: LeaseTerms, combiner: Pick<Combiner, "run">): LimitCheck {
-  return { limit, check: (key, cost) => combiner.run(algorithm, key, { cost, policy }) as MaybePromise<LimitDecision> };
+function unleased({ limit, algorithm, policy }: LeaseTerms, combiner: Pick<Combiner, "run">, name: (key: string) => string): LimitCheck {
+  return { limit, check: (key, cost) => combiner.run(algorithm, name(key), { cost, policy }) as MaybePromise<LimitDecision> };
 }

@@ -25,7 +25,7 @@ export interface ReadyLimits {
 }
 
 export class PolicyMemo {
-  readonly #driver: StateDriver;
+  readonly #driver: Pick<StateDriver, "table">;
   readonly #prefix: string;
   readonly #ready = new WeakMap<CompiledLimit, ReadyLimit>();
   readonly #several = new WeakMap<CompiledLimits, ReadyLimits>();
@@ -34,7 +34,7 @@ export class PolicyMemo {
   #source: LimitPolicy | undefined;
   #said: Fields | undefined;
 
-  constructor(driver: StateDriver, prefix: string) {
+  constructor(driver: Pick<StateDriver, "table">, prefix: string) {
     this.#driver = driver;
     this.#prefix = prefix;
   }

@@ -1,5 +1,6 @@
 /** Token bucket limiters on any driver. */
 
+import { createCombiner } from "../combiner.ts";
 import type { RateLimitDecision, RateLimiter, StateDriver, TokenBucketPolicy } from "../contracts.ts";
 import { driverLimiter } from "./driver-limiter.ts";
 import { type StoreLeaseOptions, leasedLimit } from "./leased-limits.ts";
@@ -46,6 +47,14 @@ export interface SyncRateLimiter extends DriverRateLimiter {
 export function rateLimiterOn(driver: StateDriver, policy: TokenBucketPolicy, options: RateLimiterOptions = {}): DriverRateLimiter {
   const { lease, ...rest } = options;
   if (lease === undefined) return driverLimiter(driver, policy, rest);
-  const combiner = options.run === undefined ? undefined : { run: options.run };
-  return driverLimiter(driver, policy, { ...rest, leased: (limit) => leasedLimit(driver, limit, combiner, lease === true ? {} : lease) });
+  const terms = lease === true ? {} : lease;
+  const { run } = options;
+  return driverLimiter(driver, policy, {
+    ...rest,
+    leased: (limit) => {
+      if (run !== undefined) return leasedLimit(driver, limit, { run }, terms);
+      const own = createCombiner(driver, { clock: terms.clock });
+      return leasedLimit(driver, limit, own, terms, { onClose: () => own.close() });
+    },
+  });
 }

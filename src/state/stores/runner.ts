@@ -11,7 +11,7 @@ import type { Algorithm, StateDriver } from "../contracts.ts";
 export type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
 
 /** `runSync` where there is one; else `run`; else a batch per command. A reply that is an error is thrown. */
-export function runnerOn(driver: StateDriver, run?: Run): Run {
+export function runnerOn(driver: Pick<StateDriver, "run" | "runSync">, run?: Run): Run {
   if (driver.runSync !== undefined) return (algorithm, key, command) => driver.runSync!(algorithm as Algorithm, key, command) as never;
   if (run !== undefined) return run;
   return <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command) =>

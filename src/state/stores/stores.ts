@@ -50,7 +50,7 @@ export function createStores(driver: StateDriver, options: StoresOptions = {}): 
   const rateLimitStore = rateLimitStoreOn(driver, { prefix: `${prefix}rl`, run, lease });
   /** Limiters that hold leases. */
   const leased = new Set<DriverRateLimiter>();
-  const store = keyValueStoreOn(driver, { keyPrefix: `${prefix}kv:`, run });
+  const store = keyValueStoreOn(driver, { keyPrefix: `${prefix}kv:`, run, deadlineMs: options.combiner?.timeoutMs });
   let closed: Promise<void> | undefined;
   return {
     rateLimitStore,

@@ -8,14 +8,29 @@ import { type LimitPolicy, circuitPolicy, createStores } from "sluice/state";
 
 type Env = Record<string, any>;
 
+/** What `ask` gives once it `holds`; the suite's own limit ends it. */
+const eventually = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> => {
+  for (;;) {
+    const answer = await ask();
+    if (holds(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+const until = (holds: () => Promise<boolean>): Promise<boolean> => eventually(holds, (held) => held);
+
 /** Resets, writes that fail, alarms out of turn. */
 function withHands(Base: typeof RateLimiterDO): any {
   return class extends (Base as any) {
-    delayMs = 0;
     resetNext = false;
+    held: Promise<void> | undefined;
+    release: () => void = () => undefined;
+    waiting = 0;
 
     async run(batch: unknown): Promise<unknown> {
-      if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
+      if (this.held !== undefined) {
+        this.waiting++;
+        await this.held;
+      }
       const replies = await super.run(batch);
       if (this.resetNext) this.ctx.abort(new Error("reset in the middle of a call"));
       return replies;
@@ -30,8 +45,32 @@ function withHands(Base: typeof RateLimiterDO): any {
       this.ctx.abort(new Error("reset by hand"));
     }
 
-    set(name: "delayMs" | "resetNext", value: never): void {
-      this[name] = value;
+    resetDuringNext(): void {
+      this.resetNext = true;
+    }
+
+    /** Calls wait from now on, until {@link letGo}. */
+    hold(): void {
+      this.held = new Promise((resolve) => (this.release = resolve));
+    }
+
+    letGo(): void {
+      this.held = undefined;
+      this.release();
+    }
+
+    callsWaiting(): number {
+      return this.waiting;
+    }
+
+    /** What is stored, as a text that differs whenever that does. */
+    async stored(): Promise<string> {
+      const shown = (value: unknown): string => JSON.stringify(value, (_, part: unknown) => (part instanceof Uint8Array || part instanceof ArrayBuffer ? [...new Uint8Array(part as ArrayBuffer)] : part));
+      try {
+        return shown(this.ctx.storage.sql.exec("SELECT * FROM sluice_records").toArray());
+      } catch {
+        return shown([...(await this.ctx.storage.list())]);
+      }
     }
 
     failWrites(): void {
@@ -76,7 +115,7 @@ const failure = async (call: () => unknown): Promise<unknown> => {
     return { name, code, outcome, message };
   }
 };
-const isolate: { limits?: DurableObjectRateLimitStore; store?: ReturnType<typeof durableObjectStore> } = {};
+const isolate: { readonly slow: Map<string, number>; limits?: DurableObjectRateLimitStore; store?: ReturnType<typeof durableObjectStore> } = { slow: new Map() };
 
 const experiments: Record<string, (env: Env, query: URLSearchParams, request: Request) => unknown> = {
   /** One call of many: made by many requests, in many isolates. */
@@ -111,14 +150,17 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
     const store = new DurableObjectRateLimitStore(env[binding]);
     const key = `counts ${binding} ${query.get("quiet")}`;
     for (let n = 0; n < 200; n++) await store.increment(key, 600);
-    if (query.get("quiet") === "yes") await new Promise((resolve) => setTimeout(resolve, 1300));
+    if (query.get("quiet") === "yes") {
+      const ahead = await stub(env, binding, key).stored();
+      await until(async () => (await stub(env, binding, key).stored()) !== ahead);
+    }
     await failure(() => stub(env, binding, key).reset());
     return { count: (await store.increment(key, 600)).count };
   },
   async "reset mid-call"(env) {
     const store = new DurableObjectRateLimitStore(env["LIMITER"]);
     await store.increment("mid", 600);
-    await stub(env, "LIMITER", "mid").set("resetNext", true);
+    await stub(env, "LIMITER", "mid").resetDuringNext();
     const during = await failure(() => store.increment("mid", 600));
     return { during, after: (await store.increment("mid", 600)).count };
   },
@@ -141,8 +183,7 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
     await object.ring();
     counts.push((await store.increment("alarm", 2)).count);
     const before = await object.tables();
-    const end = Date.now() + 15_000;
-    while ((await object.tables()) > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(async () => (await object.tables()) === 0);
     const after = await object.tables();
     await object.ring();
     counts.push((await store.increment("alarm", 2)).count);
@@ -160,10 +201,22 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
   /** Another request waits for the answer that a request which is gone has asked for. */
   async slow(env, query) {
     isolate.limits ??= new DurableObjectRateLimitStore(env["LIMITER"], { timeoutMs: 10_000 });
-    return isolate.limits.increment(query.get("key") as string, 600);
+    const key = query.get("key") as string;
+    isolate.slow.set(key, (isolate.slow.get(key) ?? 0) + 1);
+    return isolate.limits.increment(key, 600);
   },
-  async delay(env, query) {
-    await stub(env, "LIMITER", query.get("key") as string).set("delayMs", Number(query.get("ms")));
+  async hold(env, query) {
+    await stub(env, "LIMITER", query.get("key") as string).hold();
+    return {};
+  },
+  async "let go"(env, query) {
+    await stub(env, "LIMITER", query.get("key") as string).letGo();
+    return {};
+  },
+  /** Waits until so many requests have asked, and one call is at the object. */
+  async "all wait"(env, query) {
+    const key = query.get("key") as string;
+    await until(async () => isolate.slow.get(key) === Number(query.get("requests")) && (await stub(env, "LIMITER", key).callsWaiting()) > 0);
     return {};
   },
 
@@ -173,14 +226,15 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
     const kv = { get: (key: string) => (stale === "off" ? real.get(key) : Promise.resolve(stale)), put: real.put.bind(real), delete: real.delete.bind(real) };
     let now = Date.now();
     const clock = { now: () => now, monotonic: () => now, setTimeout: (f: () => void, ms: number) => setTimeout(f, ms), clearTimeout: (h: number) => clearTimeout(h) } as never;
-    const store = new KVRateLimitStore(kv, { clock, waitUntil: () => undefined });
+    let stored: Promise<unknown> = Promise.resolve();
+    const store = new KVRateLimitStore(kv, { clock, waitUntil: (promise) => void (stored = promise) });
     const counts: number[] = [];
     const resets = new Set<number>();
     for (let n = 0; n < 6; n++) {
       const { count, resetAt } = await store.increment("k", 60);
       counts.push(count);
       resets.add(resetAt);
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await stored;
       // An older value of this very window, and then none at all.
       stale = n < 3 ? JSON.stringify({ count: 1, resetAt }) : null;
       now += 1500;
@@ -189,9 +243,10 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
   },
   async "KV over isolates"(env) {
     const other = { get: env["KV"].get.bind(env["KV"]), put: env["KV"].put.bind(env["KV"]), delete: env["KV"].delete.bind(env["KV"]) };
-    const [a, b] = [new KVRateLimitStore(env["KV"], { prefix: "iso:" }), new KVRateLimitStore(other, { prefix: "iso:" })];
+    let stored: Promise<unknown> = Promise.resolve();
+    const [a, b] = [new KVRateLimitStore(env["KV"], { prefix: "iso:", waitUntil: (promise) => void (stored = promise) }), new KVRateLimitStore(other, { prefix: "iso:" })];
     const first = await a.increment("k", 5);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await stored;
     const second = await b.increment("k", 5);
     return { counts: [first.count, second.count], sameWindow: first.resetAt === second.resetAt, approximate: a.capabilities.approximate };
   },
@@ -200,10 +255,10 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
     await store.set("bytes", { bytes: Uint8Array.of(1, 2), list: [null, "x"] }, 1e15);
     await store.set("short", "here", 50);
     const atOnce = await store.get("short");
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await until(async () => (await store.get("short")) === undefined);
     for (const key of [".", "..", "~."]) await store.set(key, key);
     return {
-      bytes: await store.get("bytes"), atOnce, later: (await store.get("short")) === undefined, physical: (await env["KV"].get("values:short")) !== null,
+      bytes: await store.get("bytes"), atOnce, physical: (await env["KV"].get("values:short")) !== null,
       dots: [await store.get("."), await store.get(".."), await store.get("~.")], incr: await failure(() => store.incr("n")), bad: await failure(() => store.set("x", { f: () => 1 })),
     };
   },
@@ -257,9 +312,9 @@ const experiments: Record<string, (env: Env, query: URLSearchParams, request: Re
       if (permit.allowed) await store.report("upstream", policy, permit, "failure");
     }
     const open = await b.acquire("upstream", policy);
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    const probes = await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 === 0 ? a : b).acquire("upstream", policy)));
-    return { open: open.allowed, probes: probes.filter(({ allowed }) => allowed).length };
+    const first = await eventually(() => a.acquire("upstream", policy), ({ allowed }) => allowed);
+    const others = await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 === 0 ? a : b).acquire("upstream", policy)));
+    return { open: open.allowed, probes: [first, ...others].filter(({ allowed }) => allowed).length };
   },
   async leased(env) {
     const limiter = durableObjectRateLimiter(env["STATE"], { capacity: 1000, tokensPerSecond: 1000, lease: true, shards: 1 });

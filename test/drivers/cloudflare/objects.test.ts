@@ -88,14 +88,16 @@ it("fetch counts by the query, and refuses a bad window by name", async () => {
 });
 
 it("a request whose client leaves takes nobody with it", async () => {
-  await run("delay", { key: "slow", ms: "400" });
+  const key = `slow ${crypto.randomUUID()}`;
+  await run("hold", { key });
   const leaving = new AbortController();
-  const first = run("slow", { key: "slow" }, 0, { signal: leaving.signal }).catch(() => "gone");
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const others = Array.from({ length: 5 }, () => run<{ count: number }>("slow", { key: "slow" }));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const first = run("slow", { key }, 0, { signal: leaving.signal }).catch(() => "gone");
+  await run("all wait", { key, requests: "1" });
+  const others = Array.from({ length: 5 }, () => run<{ count: number }>("slow", { key }));
+  await run("all wait", { key, requests: "6" });
   leaving.abort();
   expect(await first).toBe("gone");
+  await run("let go", { key });
   expect((await Promise.all(others)).map(({ count }) => count).sort()).toEqual([2, 3, 4, 5, 6]);
 });
 
@@ -109,7 +111,7 @@ it("a window of 5 s in KV is one window for two isolates", async () => {
 
 it("KV keeps values and deadlines, and says what it cannot", async () => {
   expect(await run("KV values")).toMatchObject({
-    bytes: { bytes: { 0: 1, 1: 2 }, list: [null, "x"] }, atOnce: "here", later: true, physical: true, dots: [".", "..", "~."],
+    bytes: { bytes: { 0: 1, 1: 2 }, list: [null, "x"] }, atOnce: "here", physical: true, dots: [".", "..", "~."],
     incr: { code: "STORE_CAPABILITY", message: expect.stringContaining("durableObjectStore") }, bad: { code: "STORE_UNSERIALIZABLE" },
   });
 });

@@ -46,6 +46,7 @@ export class Room extends Base {
 
   async #restore(): Promise<void> {
     this.#count("constructed");
+    if (this.ctx.storage.kv.get("slow") === true) return;
     // Sockets take a while to be restored.
     await new Promise((resolve) => setTimeout(resolve, 50));
     for (const topic of this.ctx.storage.kv.get("topics") ?? []) await this.#listen(topic);
@@ -91,6 +92,15 @@ export class Room extends Base {
 
   setDeaf(deaf: boolean): void {
     this.deaf = deaf;
+  }
+
+  /** From the next time it wakes it restores nothing before {@link restore}. */
+  setSlow(): void {
+    this.ctx.storage.kv.put("slow", true);
+  }
+
+  async restore(): Promise<void> {
+    await Promise.all((this.ctx.storage.kv.get("topics") as string[]).map((topic) => this.#listen(topic)));
   }
 
   /** Forgets what it listens to, without telling anybody. */
@@ -147,6 +157,32 @@ const experiments: Record<string, (env: Env) => Promise<unknown>> = {
     await gone(room.reset());
     await cloudflarePubSub(env["BROKER"], { shards: 4 }).publish("wake", "up");
     return object(env, "ROOM", "sleeper").heard();
+  },
+
+  async "an object that wakes too slowly"(env) {
+    const room = object(env, "ROOM", "slow");
+    await room.listen(["late", "quiet"]);
+    await room.setSlow();
+    await gone(room.reset());
+    // Resolves when the object has given up waiting for itself.
+    await cloudflarePubSub(env["BROKER"], { shards: 4 }).publish("late", "too early");
+    await object(env, "ROOM", "slow").restore();
+    await cloudflarePubSub(env["BROKER"], { shards: 4 }).publish("late", "in time");
+    await cloudflarePubSub(env["BROKER"], { shards: 4 }).publish("quiet", "as ever");
+    return object(env, "ROOM", "slow").heard();
+  },
+
+  async "an object told of losses while it wakes"(env) {
+    const room = object(env, "ROOM", "drowsy");
+    await room.listen(["drowsy"]);
+    await room.setDeaf(true);
+    await cloudflarePubSub(env["BROKER"], { shards: 4 }).publish("drowsy", "lost");
+    await room.setSlow();
+    await gone(room.reset());
+    // The broker's alarm finds an object that has nobody yet.
+    await (await brokerOf(env, "drowsy")).ring();
+    await object(env, "ROOM", "drowsy").restore();
+    return object(env, "ROOM", "drowsy").heard();
   },
 
   async "an evicted broker"(env) {

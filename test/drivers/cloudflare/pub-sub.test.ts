@@ -34,6 +34,14 @@ it("wakes an object that was evicted, and waits until it listens again", async (
   expect(await run("an evicted object")).toEqual({ heard: ["up"], constructed: 2 });
 });
 
+it("tells an object that subscribed too late what it missed, once, and nobody else", async () => {
+  expect(await run("an object that wakes too slowly")).toEqual({ heard: ["gap:late", "in time", "as ever"], constructed: 2 });
+});
+
+it("keeps the news of a loss for an object that has not subscribed again", async () => {
+  expect(await run("an object told of losses while it wakes")).toEqual({ heard: ["gap:drowsy"], constructed: 2 });
+});
+
 it("outlives the broker: objects stay listed, sessions come back with a gap", async () => {
   expect(await run("an evicted broker")).toEqual({ room: ["after"], seen: ["after"], gaps: ["kept"] });
 });

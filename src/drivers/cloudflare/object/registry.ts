@@ -11,11 +11,13 @@ import { fillLock } from "../../../state/algorithms/fill-lock.ts";
 import { keySet } from "../../../state/algorithms/key-set.ts";
 import { leaseSet } from "../../../state/algorithms/lease-set.ts";
 import { purgeMarks } from "../../../state/algorithms/purge-marks.ts";
+import { purgeNumber } from "../../../state/algorithms/purge-number.ts";
 import { rawBytesOf } from "../../../state/algorithms/raw-bytes.ts";
 import { slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { value } from "../../../state/algorithms/value.ts";
 import { leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "../../../state/lease/lease-command.ts";
 import type { Algorithm } from "../../../state/contracts.ts";
+import { MAX_BYTES } from "./max-bytes.ts";
 import type { WireAlgorithm } from "./wire.ts";
 
 /** Limits: what an object of one limited subject needs. Those with leases take every command of those without. */
@@ -23,12 +25,9 @@ export const limitAlgorithms: readonly Algorithm[] = [leasedFixedWindow, leasedS
 
 export const circuitAlgorithms: readonly Algorithm[] = [circuit] as readonly Algorithm[];
 
-/** Largest value of `get` and `set`, in bytes. */
-export const MAX_BYTES = 1_048_576;
-
 /** A function, so that a Worker without such an object carries none of them. */
 export function allAlgorithms(): readonly Algorithm[] {
-  return [...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks] as readonly Algorithm[];
+  return [...limitAlgorithms, ...circuitAlgorithms, counter, cursor, value, rawBytesOf(MAX_BYTES), leaseSet, fillLock, cacheEntry, keySet, purgeMarks, purgeNumber] as readonly Algorithm[];
 }
 
 export class Registry {

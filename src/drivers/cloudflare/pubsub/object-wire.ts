@@ -80,6 +80,8 @@ export class ObjectWire implements PubSubWire, Resident {
     try {
       if (!this.#isObject) await this.#follow(physical);
       await this.#ask(physical, ["listen", physical]);
+      const since = this.#home.missedBefore(this, this.#idOf(this.#brokerOf(physical)), physical);
+      if (since !== undefined) this.#back(physical, since);
     } catch (error) {
       this.#receivers.delete(physical);
       this.#leave(physical);

@@ -4,6 +4,7 @@ import { StoreError } from "../../../core/errors.ts";
 import { sha1Hex } from "../../../core/digest.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../../../state/algorithms/cache-entry.ts";
 import { type KeySetCommand, type KeySetReply, keySet } from "../../../state/algorithms/key-set.ts";
+import { PURGE_NUMBER_KEEP_MS, PURGE_NUMBER_NAME, type PurgeNumberCommand, purgeNumber } from "../../../state/algorithms/purge-number.ts";
 import type { Algorithm } from "../../../state/contracts.ts";
 import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { ScriptedAlgorithm } from "./scripted.ts";
@@ -11,18 +12,56 @@ import type { ScriptedAlgorithm } from "./scripted.ts";
 /** The head of a record: what `parseNative` and its kin look for, too. */
 export const CACHE_ENTRY_HEAD: string = `${cacheEntry.name}/${cacheEntry.version} `;
 
-/** Mirrors `step` of cache-entry. A reply is `status write chunks`, with the text after it for a view; or a token; or a wait. */
+const NUMBER_HEAD = `${PURGE_NUMBER_NAME} `;
+
+/** Puts a name into a set; gives what the write did. Names that have ended leave, and the set ends with its last. */
+const ADD_NAME = `local function addname(key, name, ttl)
+  local ends, done = math.ceil(now) + ttl, nil
+  local old = redis.pcall('ZSCORE', key, name)
+  if type(old) == 'table' and old.err then return old end
+  if ends > (tonumber(old or '0') or 0) then done = redis.pcall('ZADD', key, string.format('%.0f', ends), name) end
+  redis.pcall('ZREMRANGEBYSCORE', key, '-inf', string.format('%.3f', now))
+  local last = redis.pcall('ZRANGE', key, -1, -1, 'WITHSCORES')
+  if last[2] then redis.pcall('PEXPIRE', key, string.format('%.0f', math.max(1, math.ceil(tonumber(last[2]) - now)) + 1000)) end
+  return done
+end`;
+
+/** Arguments of a command on an entry. */
+const ENTRY_ARGS = 11;
+
+/**
+ * Mirrors `step` of cache-entry. A reply is `status write chunks`, with the text after it for a view; or a token; or a wait. Behind
+ * the key of a `put` that is a whole fill stand those of the purge number and of the sets.
+ */
 const entrySource = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local floor, ceil, max = math.floor, math.ceil, math.max
 local head = '${CACHE_ENTRY_HEAD}'
 ${FAILED_WRITES}
+${ADD_NAME}
 local reply = {}
 local function whole(n) return string.format('%.0f', n) end
-for k = 1, #KEYS do
-  local at = (k - 1) * 8
-  local op, token = ARGV[at + 1], tonumber(ARGV[at + 2])
-  local stored = redis.call('GET', KEYS[k])
+-- Whether the rest of a fill is done: the number is still that of the fill, and the name is in all sets.
+local function filled(place, from, count, number, name, ttl)
+  if number ~= '' and string.match(redis.call('GET', KEYS[from]) or '', '^${NUMBER_HEAD.replaceAll("-", "%-")}(%d+) ') ~= number then
+    reply[place] = 'p'
+    return false
+  end
+  for i = from + 1, from + count - 1 do
+    local done = addname(KEYS[i], name, ttl)
+    if type(done) == 'table' and done.err then
+      note(place, done)
+      return false
+    end
+  end
+  return true
+end
+local next = 1
+for k = 1, #ARGV / ${ENTRY_ARGS} do
+  local at, own = (k - 1) * ${ENTRY_ARGS}, next
+  local op, token, more = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 9])
+  next = own + 1 + more
+  local stored = redis.call('GET', KEYS[own])
   local fence, lock, seen, ends, write, chunks, status, tags, from = 0, 0, 0, 0, 0, 0, 0, '', nil
   if stored then
     local a, b, c, d, e, f, g, h, stop = string.match(stored, '^${CACHE_ENTRY_HEAD.replaceAll("-", "%-").trimEnd()} (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ([^\\n]*)\\n()')
@@ -49,6 +88,7 @@ for k = 1, #KEYS do
       if locked then
         reply[k] = 'w' .. whole(ceil(lock - now))
       else
+        if not live then ends, write, chunks, status, tags, text = 0, 0, 0, 0, '', '' end
         fence = max(fence + 1, floor(now) * 1024)
         lock, changed = floor(now) + token, true
         reply[k] = 't' .. whole(fence)
@@ -58,8 +98,8 @@ for k = 1, #KEYS do
     elseif op == 'c' then
       if locked and token == fence then lock, changed, reply[k] = 0, true, 1 end
     elseif op == 'p' then
-      if token < 0 or (locked and token == fence) then
-        local ttl = tonumber(ARGV[at + 3])
+      local ttl = tonumber(ARGV[at + 3])
+      if (token < 0 or (locked and token == fence)) and (more == 0 or filled(k, own + 1, more, ARGV[at + 10], ARGV[at + 11], ttl)) then
         if token >= 0 then lock = 0 end
         changed, reply[k] = true, old
         if ttl <= 0 then
@@ -81,7 +121,7 @@ for k = 1, #KEYS do
       if not ((op == 'v' and token == 0) or op == 'k') then seen = floor(now) end
       local record = head .. whole(fence) .. ' ' .. whole(lock) .. ' ' .. whole(seen) .. ' ' .. whole(ends) .. ' ' .. whole(write) .. ' ' .. whole(chunks) .. ' ' .. whole(status) .. ' ' .. tags .. '\\n'
       if text then record = record .. text elseif from then record = record .. string.sub(stored, from) end
-      note(k, redis.pcall('SET', KEYS[k], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000)))
+      note(k, redis.pcall('SET', KEYS[own], record, 'PX', whole(max(1, ceil(max(ends, lock, seen) + 1000 - now)) + 1000)))
     end
   end
 end
@@ -89,6 +129,18 @@ ${TELL_FAILED}
 return reply`;
 
 function entryArgs(command: CacheEntryCommand): readonly string[] {
+  const fill = command.type === "put" ? command.fill : undefined;
+  const more = fill === undefined ? ["0", "", ""] : [String(1 + fill.sets.length), String(fill.purge ?? ""), fill.name];
+  return [...ownArgs(command), ...more];
+}
+
+/** What stands behind the entry's own key. */
+function fillKeys(command: CacheEntryCommand): readonly string[] {
+  const fill = command.type === "put" ? command.fill : undefined;
+  return fill === undefined ? [] : [fill.purges, ...fill.sets];
+}
+
+function ownArgs(command: CacheEntryCommand): readonly string[] {
   switch (command.type) {
     case "view":
       return ["v", String(command.lockMs ?? 0), "", "", "", "", "", ""];
@@ -110,6 +162,7 @@ function entryArgs(command: CacheEntryCommand): readonly string[] {
 function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply | StoreError {
   const none = { ok: false, token: 0, waitMs: 0, status: 0, write: 0, chunks: 0 };
   if (reply === 0) return none;
+  if (reply === "p") return { ...none, purged: true };
   if (command.type === "check" || command.type === "close") return { ...none, ok: Number(reply) === 1 };
   const text = String(reply);
   if (text === "wrong type") return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${cacheEntry.name}`, { outcome: "not-applied" });
@@ -127,6 +180,7 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
 const setSource = `local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 ${FAILED_WRITES}
+${ADD_NAME}
 local reply = {}
 for k = 1, #KEYS do
   local at = (k - 1) * 3
@@ -135,12 +189,7 @@ for k = 1, #KEYS do
   if kind ~= 'none' and kind ~= 'zset' then
     reply[k] = 'wrong type'
   elseif op == 'a' then
-    local ends = math.ceil(now) + tonumber(b)
-    local old = tonumber(redis.call('ZSCORE', KEYS[k], a) or '0')
-    if ends > old then note(k, redis.pcall('ZADD', KEYS[k], string.format('%.0f', ends), a)) end
-    redis.pcall('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.3f', now))
-    local last = redis.call('ZRANGE', KEYS[k], -1, -1, 'WITHSCORES')
-    if last[2] then redis.pcall('PEXPIRE', KEYS[k], string.format('%.0f', math.max(1, math.ceil(tonumber(last[2]) - now)) + 1000)) end
+    note(k, addname(KEYS[k], a, tonumber(b)))
     reply[k] = 1
   else
     reply[k] = redis.call('ZREVRANGEBYSCORE', KEYS[k], '+inf', '(' .. string.format('%.3f', now), 'LIMIT', a, b)
@@ -159,7 +208,42 @@ function setReply(_command: KeySetCommand, reply: unknown): KeySetReply | StoreE
   return { names: Array.isArray(reply) ? reply.map((name) => String(name).slice(1)) : [] };
 }
 
+/** Mirrors `step` of purge-number, on a record that a fill can read. */
+const numberSource = `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+${FAILED_WRITES}
+local reply = {}
+for k = 1, #KEYS do
+  local stored = redis.call('GET', KEYS[k])
+  local last, seen = string.match(stored or '${NUMBER_HEAD}0 0', '^${NUMBER_HEAD.replaceAll("-", "%-")}(%d+) (%d+)$')
+  if not last then
+    reply[k] = 'wrong type'
+  else
+    last, seen = tonumber(last), tonumber(seen)
+    if last == 0 or ARGV[k] == 'n' then
+      local first = math.floor(now) * 1024
+      last = ARGV[k] == 'n' and math.max(last + 1, first) or first - 1
+      seen = math.max(seen, math.floor(now))
+      local record = '${NUMBER_HEAD}' .. string.format('%.0f', last) .. ' ' .. string.format('%.0f', seen)
+      note(k, redis.pcall('SET', KEYS[k], record, 'PX', string.format('%.0f', math.ceil(seen + ${PURGE_NUMBER_KEEP_MS} - now) + 1000)))
+    end
+    reply[k] = 't' .. string.format('%.0f', last)
+  end
+end
+${TELL_FAILED}
+return reply`;
+
+function numberArgs({ type }: PurgeNumberCommand): readonly string[] {
+  return [type === "next" ? "n" : "c"];
+}
+
+function numberReply(_command: PurgeNumberCommand, reply: unknown): { last: number } | StoreError {
+  if (reply === "wrong type") return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${purgeNumber.name}`, { outcome: "not-applied" });
+  return { last: Number(String(reply).slice(1)) };
+}
+
 export const cacheScripts: readonly ScriptedAlgorithm[] = [
-  { algorithm: cacheEntry as Algorithm, script: { source: entrySource, sha: /* @__PURE__ */ sha1Hex(entrySource) }, toArgs: entryArgs, toReply: entryReply },
+  { algorithm: cacheEntry as Algorithm, script: { source: entrySource, sha: /* @__PURE__ */ sha1Hex(entrySource) }, toArgs: entryArgs, toReply: entryReply, moreKeys: fillKeys },
   { algorithm: keySet as Algorithm, script: { source: setSource, sha: /* @__PURE__ */ sha1Hex(setSource) }, toArgs: setArgs, toReply: setReply },
+  { algorithm: purgeNumber as Algorithm, script: { source: numberSource, sha: /* @__PURE__ */ sha1Hex(numberSource) }, toArgs: numberArgs, toReply: numberReply },
 ];

@@ -12,4 +12,6 @@ export interface ScriptedAlgorithm {
   /** The arguments of one command; the same number for every command. */
   toArgs(command: never): readonly string[];
   toReply(command: never, reply: unknown): Reply;
+  /** Keys that stand behind a command's own in the call. */
+  moreKeys?(command: never): readonly string[];
 }

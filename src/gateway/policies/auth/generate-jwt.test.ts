@@ -8,7 +8,7 @@ import { jwtAuth } from "./jwt-auth.ts";
 const SECRET = "a-secret-of-at-least-32-characters!";
 
 async function sent(options: GenerateJwtConfig, headers: Record<string, string> = {}): Promise<Record<string, string>> {
-  const { request } = createPolicyTestHarness(generateJwt(options), { clock: manualClock(), upstream: (c) => c.json(Object.fromEntries(c.req.raw.headers)) });
+  const { request } = createPolicyTestHarness(generateJwt(options), { clock: manualClock(1_700_000_000_000), upstream: (c) => c.json(Object.fromEntries(c.req.raw.headers)) });
   return (await (await request("/", { headers })).json()) as Record<string, string>;
 }
 
@@ -26,7 +26,7 @@ describe("generateJwt", () => {
   it.each(["RS256", "PS384", "ES256", "EdDSA"])("signs with %s what jwtAuth takes", async (algorithm) => {
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
     const fields = await sent({ algorithm, privateKey: await exportPKCS8(privateKey), headerName: "x-jwt", tokenPrefix: "" });
-    const { request } = createPolicyTestHarness(jwtAuth({ publicKey: await exportSPKI(publicKey), headerName: "x-jwt", tokenPrefix: "" }), { clock: manualClock() });
+    const { request } = createPolicyTestHarness(jwtAuth({ publicKey: await exportSPKI(publicKey), headerName: "x-jwt", tokenPrefix: "" }), { clock: manualClock(1_700_000_000_000) });
     expect((await request("/", { headers: { "x-jwt": fields["x-jwt"] as string } })).status).toBe(200);
   });
 

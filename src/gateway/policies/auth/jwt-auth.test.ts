@@ -11,7 +11,7 @@ const SECRET = "a-secret-of-at-least-32-characters!";
 const NOW = 1_700_000_000;
 const bytes = new TextEncoder().encode(SECRET);
 
-function harness(options: JwtAuthConfig, clock = manualClock()) {
+function harness(options: JwtAuthConfig, clock = manualClock(1_700_000_000_000)) {
   const seen: { identity?: Identity | undefined; headers: Headers }[] = [];
   const { request } = createPolicyTestHarness(jwtAuth(options), {
     clock,

@@ -19,7 +19,7 @@ function server(answer: (form: URLSearchParams) => unknown, status = 200) {
 }
 
 function harness(options: OAuth2Config) {
-  const clock = manualClock();
+  const clock = manualClock(1_700_000_000_000);
   const { request } = createPolicyTestHarness(oauth2(options), { clock, upstream: (c) => c.json({ identity: getGatewayContext(c)?.identity, headers: Object.fromEntries(c.req.raw.headers), url: c.req.url }) });
   return { clock, request, send: (token?: string, headers = {}) => request("/", { headers: token === undefined ? headers : { authorization: `Bearer ${token}`, ...headers } }) };
 }

@@ -13,7 +13,7 @@ function setup(config: RequestLogConfig = {}, options: PolicyTestHarnessOptions 
 
 describe("requestLog", () => {
   it("writes one entry when the body has ended, with its size and time", async () => {
-    const clock = manualClock();
+    const clock = manualClock(1_700_000_000_000);
     let more: ReadableStreamDefaultController<Uint8Array> | undefined;
     const { request, entries } = setup({}, { clock, path: "/things/:id", upstream: () => new Response(new ReadableStream({ start: (controller) => void (more = controller) }), { status: 201 }) });
     const response = await request("/things/7?token=hidden", { headers: { "user-agent": "test/1", authorization: "Bearer hidden", cookie: "a=hidden" } });

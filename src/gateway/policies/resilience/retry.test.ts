@@ -10,7 +10,7 @@ import { timeout } from "./timeout.ts";
 type Handler = Extract<UpstreamConfig, { type: "handler" }>["handler"];
 
 function setup(config: RetryConfig, answers: (() => Response)[] | Handler, extra: Parameters<typeof createPolicyTestHarness>[0] = []) {
-  const clock = manualClock();
+  const clock = manualClock(1_700_000_000_000);
   const seen: { at: number; body: string; count: string | null }[] = [];
   const upstream: Handler = async (c) => {
     seen.push({ at: clock.monotonic(), body: await c.req.raw.text(), count: c.req.raw.headers.get("x-retry-count") });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Context } from "hono";
 import { createMemoryCacheStore } from "../../../drivers/memory/cache-store.ts";
-import type { CacheRecord, CacheStore, GatewayAdapter } from "../../../state/contracts.ts";
+import type { CacheFill, CacheRecord, CacheStore, GatewayAdapter } from "../../../state/contracts.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { definePolicy } from "../../define-policy.ts";
 import { getGatewayContext } from "../../context.ts";
@@ -777,6 +777,34 @@ describe("stores", () => {
     await t.clock.advanceAsync(300);
     const { status, cache, cacheStatus } = await answer;
     expect([status, cache, cacheStatus]).toEqual([200, null, null]);
+  });
+
+  it.each(["open", "lock"] as const)("give the lock of %s back when it comes after its deadline", async (verb) => {
+    const inner = createMemoryCacheStore();
+    const asked: ((fill: CacheFill) => void)[] = [];
+    const freed: unknown[] = [];
+    const fill = (): Promise<CacheFill> => new Promise((resolve) => asked.push(resolve));
+    const store: CacheStore = {
+      name: "slow", get: (key) => inner.get(key), put: (key, response, ttl) => inner.put(key, response, ttl), delete: (key) => inner.delete(key),
+      read: async () => undefined, write: async () => undefined,
+      lock: fill, unlock: async (...args) => void freed.push(args),
+      ...(verb === "open" ? { open: async () => ({ fill: await fill() }) } : {}),
+    } as CacheStore;
+    const t = setup({ store }, respond());
+    const answer = t.get();
+    await t.clock.advanceAsync(300);
+    expect((await answer).status).toBe(200);
+    expect([asked.length, freed]).toEqual([1, []]);
+    asked[0]?.({ kind: "fill", token: "late" });
+    await t.settle();
+    expect(freed).toEqual([[expect.stringContaining("/a"), "late"]]);
+    // One that has only to wait has nothing to give back.
+    const next = t.get();
+    await t.clock.advanceAsync(300);
+    await next;
+    asked[1]?.({ kind: "wait", waitMs: 50 });
+    await t.settle();
+    expect(freed.length).toBe(1);
   });
 
   it("that are away: closed refuses, local caches in this process", async () => {

@@ -52,8 +52,8 @@ export const cache: PolicyFactory<CacheConfig> = (options?: CacheConfig & Policy
   return define(early ? { ...options, priority: Priority.CACHE } : options);
 };
 
-/** Methods that change nothing (RFC 9110 9.2.1). */
-const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"]);
+/** Methods that change nothing (RFC 9110 9.2.1, 18.2). */
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"]);
 
 interface Begun {
   readonly exchange: Exchange;

@@ -323,19 +323,18 @@ export class Exchange {
       const bytes = typeof memory === "string" ? utf8.encode(memory) : memory;
       // A body of another length than declared is broken; whoever sends it will notice, too.
       if (bytes.byteLength > this.config.maxEntryBytes || (length !== undefined && length !== bytes.byteLength)) fill.end("unshared");
-      else await fill.store(plan, status, fields, bytes, tags);
+      else this.#inBackground(fill.store(plan, status, fields, bytes, tags));
       return undefined;
     }
     const body = memory === null ? null : res.body;
     if (body === null) {
-      if (length === undefined || length === 0 || bodyless(status)) await fill.store(plan, status, fields, new Uint8Array(0), tags);
+      if (length === undefined || length === 0 || bodyless(status)) this.#inBackground(fill.store(plan, status, fields, new Uint8Array(0), tags));
       else fill.end("failed");
       return undefined;
     }
     const done = (captured: Captured): void => {
       if (captured instanceof Uint8Array) {
-        const stored = fill.store(plan, status, fields, captured, tags);
-        if (isPromise(stored)) this.gateway.waitUntil(stored);
+        this.#inBackground(fill.store(plan, status, fields, captured, tags));
       } else {
         fill.end(captured === "too-large" ? "unshared" : "failed");
       }
@@ -347,6 +346,11 @@ export class Exchange {
     c.res = undefined;
     c.res = response;
     return undefined;
+  }
+
+  /** The client does not wait for a store; who asks for the same meanwhile joins the fill. */
+  #inBackground(stored: MaybePromise<void>): void {
+    if (isPromise(stored)) this.gateway.waitUntil(stored);
   }
 
   /** The upstream says that what is stored is still right. */

@@ -1,0 +1,180 @@
+/** The way to an OpenTelemetry collector: OTLP over HTTP with JSON, in batches, with the retries the protocol asks for. */
+
+import { checkInteger, checkPositive } from "./check.ts";
+import { sleep, systemClock, type Clock, type TimerHandle } from "./clock.ts";
+import { OptionError } from "./errors.ts";
+
+export interface OtlpOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Deadline of one request. @default 10000 */
+  readonly timeoutMs?: number;
+  /** Items of one request. @default 512 */
+  readonly maxBatch?: number;
+  /** Longest wait of an item for others. @default 5000 */
+  readonly delayMs?: number;
+  /** Items that wait; further ones are dropped and counted. @default 2048 */
+  readonly maxQueue?: number;
+  readonly clock?: Clock;
+  /** Sends a request. @default the platform's `fetch` */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+/** Answers after which the same batch may pass (OTLP 1.x, "Retryable Response Codes"). */
+const RETRYABLE: ReadonlySet<number> = /* @__PURE__ */ new Set([429, 502, 503, 504]);
+const ATTEMPTS = 4;
+const BASE_DELAY_MS = 500;
+
+/** What waits for a collector. Nothing here rejects: telemetry that is lost is counted. */
+export class OtlpQueue<T> {
+  private readonly url: string;
+  private readonly payload: (items: readonly T[]) => unknown;
+  private readonly options: Required<OtlpOptions>;
+  private queue: T[] = [];
+  private timer: TimerHandle;
+  private sending: Promise<void> = Promise.resolve();
+  private waiting: Promise<void> | undefined;
+  private wake: (() => void) | undefined;
+  private lost = 0;
+
+  /** `payload` makes the document of one request. @throws OptionError */
+  constructor(url: string, payload: (items: readonly T[]) => unknown, options: OtlpOptions) {
+    this.url = url;
+    this.payload = payload;
+    this.options = {
+      headers: options.headers ?? {},
+      timeoutMs: checkPositive("timeoutMs", options.timeoutMs ?? 10_000),
+      maxBatch: checkInteger("maxBatch", options.maxBatch ?? 512, 1),
+      delayMs: checkPositive("delayMs", options.delayMs ?? 5000),
+      maxQueue: checkInteger("maxQueue", options.maxQueue ?? 2048, 1),
+      clock: options.clock ?? systemClock,
+      fetch: options.fetch ?? ((to, init) => fetch(to, init)),
+    };
+  }
+
+  /** Items that reached nobody: the queue was full, or the collector refused them. */
+  get dropped(): number {
+    return this.lost;
+  }
+
+  /** Queues items. Resolves once they have been sent or dropped. */
+  add(items: readonly T[]): Promise<void> {
+    const { maxQueue, maxBatch, delayMs, clock } = this.options;
+    const room = Math.max(0, maxQueue - this.queue.length);
+    this.queue.push(...items.slice(0, room));
+    this.lost += Math.max(0, items.length - room);
+    if (this.queue.length === 0) return Promise.resolve();
+    this.waiting ??= new Promise((resolve) => (this.wake = resolve));
+    const done = this.waiting;
+    if (this.queue.length >= maxBatch) void this.flush();
+    else this.timer ??= clock.setTimeout(() => void this.flush(), delayMs);
+    return done;
+  }
+
+  /** Sends what waits, now. */
+  flush(): Promise<void> {
+    this.options.clock.clearTimeout(this.timer);
+    this.timer = undefined;
+    const items = this.queue;
+    const wake = this.wake;
+    this.queue = [];
+    this.waiting = undefined;
+    this.wake = undefined;
+    if (items.length === 0) return this.sending;
+    this.sending = this.sending.then(async () => {
+      for (let at = 0; at < items.length; at += this.options.maxBatch) await this.send(items.slice(at, at + this.options.maxBatch));
+      wake?.();
+    });
+    return this.sending;
+  }
+
+  private async send(items: readonly T[]): Promise<void> {
+    const { headers, timeoutMs, clock } = this.options;
+    const body = JSON.stringify(this.payload(items));
+    for (let attempt = 1; ; attempt++) {
+      let waitMs: number | undefined = BASE_DELAY_MS * 2 ** (attempt - 1);
+      const deadline = new AbortController();
+      const late = clock.setTimeout(() => deadline.abort(), timeoutMs);
+      try {
+        const response = await this.options.fetch(this.url, { method: "POST", headers: { ...headers, "content-type": "application/json" }, body, signal: deadline.signal });
+        response.body?.cancel().catch(() => {});
+        if (response.ok) return;
+        const after = Number(response.headers.get("retry-after") ?? Number.NaN);
+        if (!RETRYABLE.has(response.status)) waitMs = undefined;
+        else if (after >= 0) waitMs = Math.min(after * 1000, timeoutMs);
+      } catch {
+        // Not reached: the same as an answer that asks to try again.
+      } finally {
+        clock.clearTimeout(late);
+      }
+      if (waitMs === undefined || attempt === ATTEMPTS) {
+        this.lost += items.length;
+        return;
+      }
+      await sleep(waitMs, clock);
+    }
+  }
+}
+
+/** A URL of a collector, or an error that names the option. @throws OptionError */
+export function checkCollectorUrl(option: string, value: unknown, expected: string): string {
+  if (typeof value !== "string" || !URL.canParse(value) || !/^https?:/i.test(value)) throw new OptionError(option, value, expected);
+  return value;
+}
+
+export type OtlpAttribute = string | number | boolean;
+
+/** Attributes as OTLP's list of typed values. */
+export function otlpAttributes(attributes: Readonly<Record<string, OtlpAttribute>>): unknown[] {
+  return Object.entries(attributes).map(([key, value]) => ({
+    key,
+    value: typeof value === "string" ? { stringValue: value } : typeof value === "boolean" ? { boolValue: value } : Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value },
+  }));
+}
+
+/** Nanoseconds since the epoch leave the safe integers: they are text. */
+export function otlpNanos(ms: number): string {
+  return String(BigInt(Math.round(ms * 1000)) * 1000n);
+}
+
+/** Who sends. */
+export function otlpResource(serviceName: string, serviceVersion: string | undefined): unknown {
+  return { attributes: otlpAttributes({ "service.name": serviceName, ...(serviceVersion === undefined ? undefined : { "service.version": serviceVersion }) }) };
+}
+
+/** A span, finished. */
+export interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string | undefined;
+  readonly name: string;
+  readonly kind: "INTERNAL" | "SERVER" | "CLIENT";
+  /** Epoch ms. */
+  readonly startTimeMs: number;
+  readonly endTimeMs: number;
+  readonly attributes: Readonly<Record<string, OtlpAttribute>>;
+  readonly events?: readonly { readonly name: string; readonly timeMs: number; readonly attributes?: Readonly<Record<string, OtlpAttribute>> | undefined }[];
+  readonly status: { readonly code: "UNSET" | "OK" | "ERROR"; readonly message?: string | undefined };
+}
+
+const KINDS = { INTERNAL: 1, SERVER: 2, CLIENT: 3 } as const;
+const STATUS = { UNSET: 0, OK: 1, ERROR: 2 } as const;
+
+/** The document of one request of spans. */
+export function otlpTraces(resource: unknown, spans: readonly OtlpSpan[]): unknown {
+  return { resourceSpans: [{ resource, scopeSpans: [{ scope: { name: "sluice" }, spans: spans.map(otlpSpan) }] }] };
+}
+
+function otlpSpan(span: OtlpSpan): unknown {
+  return {
+    traceId: span.traceId,
+    spanId: span.spanId,
+    ...(span.parentSpanId === undefined ? undefined : { parentSpanId: span.parentSpanId }),
+    name: span.name,
+    kind: KINDS[span.kind],
+    startTimeUnixNano: otlpNanos(span.startTimeMs),
+    endTimeUnixNano: otlpNanos(span.endTimeMs),
+    attributes: otlpAttributes(span.attributes),
+    events: (span.events ?? []).map((event) => ({ name: event.name, timeUnixNano: otlpNanos(event.timeMs), attributes: otlpAttributes(event.attributes ?? {}) })),
+    status: { code: STATUS[span.status.code], ...(span.status.message === undefined ? undefined : { message: span.status.message }) },
+  };
+}

@@ -1,0 +1,9 @@
+/** Limits kept in this process. */
+
+import type { Clock } from "../../core/clock.ts";
+import { InMemoryRateLimitStore } from "../../drivers/memory/in-memory-rate-limit-store.ts";
+import type { RateLimitStore } from "../../state/contracts.ts";
+
+export function localLimits(clock: Clock | undefined): RateLimitStore {
+  return new InMemoryRateLimitStore({ clock });
+}
