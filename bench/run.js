@@ -71,12 +71,12 @@ if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ suite: 
 const bad = [...ratios, ...extra].filter((r) => (flags.quick ? r.far : r.ok === false));
 process.exit(bad.length > 0 ? 1 : 0);
 
-/** A figure: `of` over `to` by rate or CPU, or their difference in CPU microseconds, or `of` alone. */
+/** A figure: `of` over `to` by rate, CPU or p99, or their difference in CPU microseconds, or `of` alone. */
 function judge({ name, of, to, metric = "rate", atLeast, atMost, atMostMoreUs }) {
   // "per-cpu" and "per-server-cpu": operations per CPU second, which is the rate without what else the machine does.
   const value = (cell) => {
-    const { cpuUs, serverUs, rate } = by.get(cell);
-    return metric === "per-cpu" ? 1e6 / cpuUs : metric === "per-server-cpu" ? 1e6 / serverUs : metric === "cpu" ? cpuUs : rate;
+    const { cpuUs, serverUs, p99Us, rate } = by.get(cell);
+    return metric === "per-cpu" ? 1e6 / cpuUs : metric === "per-server-cpu" ? 1e6 / serverUs : metric === "cpu" ? cpuUs : metric === "p99" ? p99Us : rate;
   };
   if (atMostMoreUs !== undefined) {
     const more = value(of) - value(to);
@@ -94,6 +94,9 @@ function measure(cell) {
     const child = fork(fileURLToPath(new URL("cell.js", import.meta.url)), [wanted, cell, String(budgetMs)], { execArgv: ["--expose-gc"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     let sample;
     child.once("message", (message) => (sample = message));
+    // A cell that does not get on is named and ends the run, instead of keeping it forever.
+    const late = setTimeout(() => child.kill("SIGKILL"), suite.cellLimitMs ?? 300_000);
+    child.once("exit", () => clearTimeout(late));
     child.once("exit", (code) => (sample !== undefined ? resolve(sample) : reject(new Error(`cell "${cell}" ended with code ${code} and no figure`))));
   });
 }

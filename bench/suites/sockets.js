@@ -110,6 +110,7 @@ export default {
   name: "sockets",
   description: `echo of a validated 100-byte message over ${CONNECTIONS} connections; fan-out to ${SUBSCRIBERS} subscribers`,
   budgetMs: 800,
+  cellLimitMs: 120_000,
   cells: [
     echoCell("echo: ws with JSON and the same schema", async () => (await rawServer((socket, data) => {
       const { payload } = JSON.parse(data.toString());
@@ -129,16 +130,20 @@ export default {
     { name: "fan-out, CPU per delivery against socket.io (10 x the deliveries per CPU-second)", metric: "cpu", of: "fan-out, 16 in flight: sluice", to: "fan-out, 16 in flight: socket.io", atMost: 0.1 },
     { name: "fan-out, CPU per delivery against a ws send loop (10 x the deliveries per CPU-second)", metric: "cpu", of: "fan-out, 16 in flight: sluice", to: "fan-out, 16 in flight: ws send loop", atMost: 0.1 },
     { name: "one publish at a time, CPU per delivery against a ws send loop", metric: "cpu", of: "fan-out, one at a time: sluice", to: "fan-out, one at a time: ws send loop", atMost: 1 },
+    { name: "one publish at a time, p99 against a ws send loop", metric: "p99", of: "fan-out, one at a time: sluice", to: "fan-out, one at a time: ws send loop", atMost: 1 },
   ],
   /** Whole situations, each in a process of its own that prints one line. */
   async extra() {
-    const figures = (what) => JSON.parse(execFileSync(process.execPath, ["--expose-gc", fileURLToPath(new URL("../sockets-situations.js", import.meta.url)), what], { encoding: "utf8" }));
+    const run = (script, what) => JSON.parse(execFileSync(process.execPath, ["--expose-gc", fileURLToPath(new URL(script, import.meta.url)), what], { encoding: "utf8", timeout: 180_000, killSignal: "SIGKILL" }));
+    const figures = (what) => run("../sockets-situations.js", what);
     const row = (name, text, required, ok, far = false) => ({ name, text, required, ok, far });
     const [own, raw] = [figures("idle-sluice"), figures("idle-ws")];
     const stalled = figures("stalled");
+    const [broker, bare] = [run("../sockets-broker.js", "sluice"), run("../sockets-broker.js", "bare")];
     const back = figures("restart");
     return [
       row("memory per idle connection at 5,000, heap and RSS, against ws", `${(own.bytes / raw.bytes).toFixed(2)} x (${own.bytes} B to ${raw.bytes} B)`, "at most 1.3 x", own.bytes / raw.bytes <= 1.3),
+      row("Redis between two processes, to 100 sockets: p99 against bare pub/sub handed on by ws", `${(broker.p99 / bare.p99).toFixed(2)} x (${broker.p99.toFixed(1)} to ${bare.p99.toFixed(1)} ms)`, "at most 1.5 x", broker.p99 / bare.p99 <= 1.5),
       row("one stalled subscriber among 1,000: rate of the others", `${stalled.ratio.toFixed(2)} x`, "at least 0.95 x", stalled.ratio >= 0.95),
       row("the same: bytes held for it", `${stalled.buffered} B`, `at most ${stalled.mark} B`, stalled.buffered <= stalled.mark),
       row(`${back.clients} clients back and resumed after a restart: messages lost, doubled`, `${back.lost}, ${back.doubled} in ${back.ms} ms`, "0, 0", back.lost + back.doubled === 0),
