@@ -21,11 +21,9 @@ import { purgeMarks } from "../algorithms/purge-marks.ts";
 import { purgeNumber } from "../algorithms/purge-number.ts";
 import type { CombinerCallOptions } from "../combiner.ts";
 import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities, StateDriver } from "../contracts.ts";
+import { CacheBodies, type CacheBlobs } from "./cache-bodies.ts";
 import { KnownPurges } from "./known-purges.ts";
 import { type Run, runnerOn } from "./runner.ts";
-
-/** Where the chunks of large bodies go. A driver is one. */
-export type CacheBlobs = Pick<StateDriver, "get" | "set" | "delete">;
 
 export interface CacheStoreOptions {
   /** Prefixed to every key. @default "cache:" */
@@ -73,8 +71,6 @@ export function cacheStoreOn(driver: StateDriver, options: CacheStoreOptions = {
 }
 
 const CHUNK_BYTES = 256 * 1024;
-/** Chunks on the way at once. */
-const WINDOW = 4;
 /** Sets over which all keys are spread: one set would be one hot record. */
 const SHARDS = 16;
 const PAGE = 128;
@@ -97,11 +93,9 @@ class DriverStore implements DriverCacheStore {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
   readonly #run: Run;
-  readonly #blobs: CacheBlobs;
+  readonly #bodies: CacheBodies;
   readonly #prefix: string;
-  readonly #maxEntryBytes: number;
   readonly #inlineBytes: number;
-  readonly #chunkBytes: number;
   readonly #clock: Clock;
   readonly #random: Random;
   #onDestroy: (() => void) | undefined;
@@ -115,11 +109,10 @@ class DriverStore implements DriverCacheStore {
     this.name = `${driver.name}-cache`;
     this.capabilities = driver.capabilities;
     this.#run = runnerOn(driver, options.run);
-    this.#blobs = options.blobs ?? driver;
     this.#prefix = options.prefix ?? "cache:";
-    this.#maxEntryBytes = checkInteger("maxEntryBytes", options.maxEntryBytes ?? 16 * 2 ** 20, 1);
+    const maxEntryBytes = checkInteger("maxEntryBytes", options.maxEntryBytes ?? 16 * 2 ** 20, 1);
     this.#inlineBytes = checkInteger("inlineBytes", options.inlineBytes ?? 65_536, 0, CHUNK_BYTES);
-    this.#chunkBytes = Math.min(CHUNK_BYTES, driver.capabilities.maxValueBytes);
+    this.#bodies = new CacheBodies(options.blobs ?? driver, this.#prefix, { maxEntryBytes, inlineBytes: this.#inlineBytes, chunkBytes: Math.min(CHUNK_BYTES, driver.capabilities.maxValueBytes) });
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#onDestroy = options.onDestroy;
@@ -145,17 +138,8 @@ class DriverStore implements DriverCacheStore {
   async #whole(key: string, found: StoredHead): Promise<CacheRecord | undefined> {
     const { length, body, ...head } = found.head;
     if (body !== undefined) return { ...head, body };
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (let from = 0; from < found.chunks; from += WINDOW) {
-      const indexes = Array.from({ length: Math.min(WINDOW, found.chunks - from) }, (_, i) => from + i);
-      for (const chunk of await Promise.all(indexes.map((index) => this.#blobs.get(this.#chunkKey(key, found.write, index))))) {
-        if (chunk === undefined || at + chunk.length > length) return undefined;
-        whole.set(chunk, at);
-        at += chunk.length;
-      }
-    }
-    return at === length ? { ...head, body: whole } : undefined;
+    const whole = await this.#bodies.whole(escapeKeyPart(key), found, length);
+    return whole === undefined ? undefined : { ...head, body: whole };
   }
 
   async get(key: string): Promise<Response | undefined> {
@@ -165,27 +149,15 @@ class DriverStore implements DriverCacheStore {
     const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
     if (BODYLESS.has(status)) return new Response(null, init);
     if (body !== undefined) return new Response(body as Uint8Array<ArrayBuffer>, init);
-    // The first chunk before anything is promised: an entry whose body was lost is a miss.
-    const first = await this.#blobs.get(this.#chunkKey(key, found.write, 0));
-    if (first === undefined) return undefined;
-    let next = 0;
-    const stream = new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        const index = next++;
-        const chunk = index === 0 ? first : await this.#blobs.get(this.#chunkKey(key, found.write, index));
-        if (chunk === undefined) throw new StoreError("STORE_CORRUPT", "a part of a stored body was lost while it was read");
-        controller.enqueue(chunk);
-        if (next === found.chunks) controller.close();
-      },
-    }, { highWaterMark: 0 });
-    return new Response(stream, init);
+    const stream = await this.#bodies.stream(escapeKeyPart(key), found);
+    return stream === undefined ? undefined : new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>, init);
   }
 
   async write(key: string, record: CacheRecord, fillToken?: string, lockedKey: string = key): Promise<void> {
     const physical = this.#key(key);
     const locked = fillToken === undefined ? undefined : { physical: this.#key(lockedKey), ...parseToken(fillToken) };
     const { body, ...head } = record;
-    this.#checkSize(body.length);
+    this.#bodies.checkSize(body.length);
     const now = this.#clock.now();
     const ttlMs = Math.ceil(Math.abs(now - record.storedAt) <= OTHER_CLOCK_MS ? record.keepUntil - now : record.keepUntil - record.storedAt);
     if (ttlMs <= 0) {
@@ -200,14 +172,7 @@ class DriverStore implements DriverCacheStore {
       if (await this.#fill(key, physical, { ttlMs, write, chunks: 0, status: record.status, tags: tagText(tags), text }, tags, locked)) return;
     }
     if (!(await this.#announce(key, physical, tags, ttlMs, locked))) return;
-    let chunks = 0;
-    if (!inline) {
-      for (let at = 0; at < body.length; at += WINDOW * this.#chunkBytes) {
-        const parts: Promise<void>[] = [];
-        for (let i = at; i < Math.min(body.length, at + WINDOW * this.#chunkBytes); i += this.#chunkBytes) parts.push(this.#setChunk(key, write, chunks++, body.subarray(i, i + this.#chunkBytes), ttlMs));
-        await Promise.all(parts);
-      }
-    }
+    const chunks = inline ? 0 : await this.#bodies.store(escapeKeyPart(key), write, body, ttlMs);
     const text = encodeValue({ ...head, length: body.length, ...(inline ? { body } : {}) } satisfies Head);
     const stored = await this.#put(physical, { ttlMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
     // The lock of another key cannot end in the same step: what was voided meanwhile is taken back.
@@ -227,17 +192,7 @@ class DriverStore implements DriverCacheStore {
     const { status } = response;
     const headers = [...response.headers] as [string, string][];
     const write = this.#writeId();
-    let body: { chunks: number; length: number; inline: Uint8Array | undefined };
-    const written: number[] = [];
-    try {
-      body = await this.#readBody(response, (index, chunk) => {
-        written.push(index);
-        return this.#setChunk(key, write, index, chunk, ttlMs);
-      });
-    } catch (error) {
-      await this.#dropChunks(key, { write, chunks: written.length }).catch(() => undefined);
-      throw error;
-    }
+    const body = await this.#bodies.storeStream(escapeKeyPart(key), write, response, ttlMs);
     const now = this.#clock.now();
     const text = encodeValue({ status, headers, storedAt: now, freshUntil: now + ttlMs, keepUntil: now + ttlMs, length: body.length, ...(body.inline === undefined ? {} : { body: body.inline }) } satisfies Head);
     const entry = { ttlMs, write, chunks: body.chunks, status, tags: "", text };
@@ -349,7 +304,7 @@ class DriverStore implements DriverCacheStore {
       const { names } = await this.#run(keySet, set, { type: "page", from, limit: PAGE });
       const replies = await Promise.all(names.filter((name) => name.startsWith(prefix)).map(async (name) => {
         const reply = await this.#entry(this.#entryKey(name), tag === undefined ? { type: "drop" } : { type: "drop", tag });
-        await this.#dropChunksOf(name, reply);
+        await this.#bodies.drop(name, reply);
         return reply;
       }));
       dropped += replies.filter(({ ok, status }) => ok && status !== 0).length;
@@ -357,49 +312,8 @@ class DriverStore implements DriverCacheStore {
     }
   }
 
-  async #readBody(response: Response, store: (index: number, chunk: Uint8Array) => Promise<void>): Promise<{ chunks: number; length: number; inline: Uint8Array | undefined }> {
-    let [chunks, length, held] = [0, 0, 0];
-    let parts: Uint8Array[] = [];
-    const reader = response.body?.getReader();
-    try {
-      for (;;) {
-        const { value, done } = reader === undefined ? { value: undefined, done: true } : await reader.read();
-        if (value !== undefined) {
-          length += value.length;
-          this.#checkSize(length);
-          // The stream may use its memory again.
-          parts.push(new Uint8Array(value));
-          held += value.length;
-        }
-        const over = chunks > 0 || length > this.#inlineBytes;
-        while (over && (held >= this.#chunkBytes || (done && held > 0))) {
-          const joined = join(parts, held);
-          await store(chunks++, joined.subarray(0, this.#chunkBytes));
-          parts = held > this.#chunkBytes ? [joined.subarray(this.#chunkBytes)] : [];
-          held = Math.max(0, held - this.#chunkBytes);
-        }
-        if (done) return { chunks, length, inline: over ? undefined : join(parts, held) };
-      }
-    } catch (error) {
-      await reader?.cancel(error).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  async #setChunk(key: string, write: number, index: number, chunk: Uint8Array, ttlMs: number): Promise<void> {
-    await this.#blobs.set(this.#chunkKey(key, write, index), chunk, ttlMs);
-  }
-
   #dropChunks(key: string, old: { readonly write: number; readonly chunks: number }): Promise<void> {
-    return old.chunks === 0 ? Promise.resolve() : this.#dropChunksOf(escapeKeyPart(key), old);
-  }
-
-  async #dropChunksOf(name: string, { write, chunks }: { readonly write: number; readonly chunks: number }): Promise<void> {
-    for (let index = 0; index < chunks; index++) await this.#blobs.delete(`${this.#prefix}body:${name}:${write}:${index}`);
-  }
-
-  #checkSize(bytes: number): void {
-    if (bytes > this.#maxEntryBytes) throw new StoreError("STORE_VALUE_TOO_LARGE", `the body takes more than the maxEntryBytes of ${this.#maxEntryBytes}`, { outcome: "not-applied" });
+    return old.chunks === 0 ? Promise.resolve() : this.#bodies.drop(escapeKeyPart(key), old);
   }
 
   #writeId(): number {
@@ -418,10 +332,6 @@ class DriverStore implements DriverCacheStore {
 
   #entryKey(name: string): string {
     return `${this.#prefix}entry:${name}`;
-  }
-
-  #chunkKey(key: string, write: number, index: number): string {
-    return `${this.#prefix}body:${escapeKeyPart(key)}:${write}:${index}`;
   }
 
   #tagSet(tag: string): string {
@@ -457,15 +367,4 @@ function shardOf(name: string): number {
   let hash = 0;
   for (const byte of encodeText(name)) hash = (Math.imul(hash, 31) + byte) | 0;
   return (hash >>> 0) % SHARDS;
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
