@@ -96,6 +96,7 @@ export type {
   BoundPolicy, DebugLogger, FailMode, GatewayConfig, GatewayEvent, GatewayInstance, GatewayRegistry, HandlerUpstream, HttpMethod, Identity, LocalStores, StoreKind, StoreKinds, Next,
   PipelineConfig, Policy, PolicyContext, PolicyHandler, PolicyOptions, PolicySite, PurgeTarget, RouteConfig, StoreOptions, TrustProxy, UpstreamConfig, UrlUpstream,
 } from "./gateway/types.ts";
-export type {
-  CacheStore, CircuitBreakerSnapshot, CircuitBreakerStore, CircuitState, GatewayAdapter, RateLimitStore,
-} from "./state/contracts.ts";
+export type { RateLimitStore } from "./state/contracts/limits.ts";
+export type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitState } from "./state/contracts/circuits.ts";
+export type { CacheStore } from "./state/contracts/cache.ts";
+export type { GatewayAdapter } from "./state/contracts/adapter.ts";

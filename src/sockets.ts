@@ -3,7 +3,8 @@
 export type { MaybePromise } from "./core/maybe-promise.ts";
 export type { StandardIssue, StandardResult, StandardSchema } from "./core/standard-schema.ts";
 export { OptionError, SluiceError, isSluiceError } from "./core/errors.ts";
-export type { PubSub, PubSubAdapter, PublishReport, RateLimitDecision, RateLimitPolicy, RateLimiter, SerializedMessage } from "./state/contracts.ts";
+export type { RateLimitDecision, RateLimitPolicy, RateLimiter } from "./state/contracts/limits.ts";
+export type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "./state/contracts/pub-sub.ts";
 export type { LogEntry, LogOptions, LogSlice, TopicHistory } from "./state/pubsub/topic-log.ts";
 export type { AsyncApiDocument, AsyncApiInfo } from "./sockets/async-api.ts";
 export { jsonCodec, msgpackCodec } from "./sockets/codec.ts";

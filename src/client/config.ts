@@ -3,7 +3,7 @@
 import type { Adapter } from "../core/adapter.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import type { AuthStrategy } from "./auth/strategy.ts";
 import type { StitchError } from "./errors.ts";
 import type { TraceSink } from "./events.ts";

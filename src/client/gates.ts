@@ -2,7 +2,7 @@
 
 import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
-import type { CircuitOutcome, CircuitPermit } from "../state/contracts.ts";
+import type { CircuitOutcome, CircuitPermit } from "../state/contracts/circuits.ts";
 import type { Call } from "./call.ts";
 import type { CallInput } from "./config.ts";
 import { StitchError, toStitchError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../drivers/memory/memory-store.ts";
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import { failingStore } from "../testing/failing-store.ts";
 import { manualClock, type ManualClock } from "../testing/manual-clock.ts";
 import { mockAdapter, type MockRoute } from "../testing/mock-adapter.ts";

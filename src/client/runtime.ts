@@ -5,7 +5,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { systemRandom, type Random } from "../core/random.ts";
 import { createRetryBudget, type RetryBudget } from "../resilience/retry-budget.ts";
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import type { Deadlines } from "../state/deadline.ts";
 import { deadlinesOf } from "#deadlines";
 import type { GuardEvent } from "../state/guard.ts";

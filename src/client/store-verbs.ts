@@ -1,6 +1,6 @@
 /** Which verbs a store has, and whether a feature can be had on it: known when the stitch is made. */
 
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import { StitchError, configError } from "./errors.ts";
 
 export interface StoreVerbs {

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { GatewayAdapter } from "../state/contracts.ts";
+import type { GatewayAdapter } from "../state/contracts/adapter.ts";
 import type { BodyEnd } from "./body-end.ts";
 import { awaitsClient, createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
 import { peerAddress, resolveClientIp } from "./client-ip.ts";

@@ -6,7 +6,7 @@ import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { Random } from "../core/random.ts";
 import type { Transport } from "../core/transport.ts";
-import type { GatewayAdapter } from "../state/contracts.ts";
+import type { GatewayAdapter } from "../state/contracts/adapter.ts";
 import type { DebugFactory } from "./debug.ts";
 import type { MetricsCollector } from "./operation/metrics.ts";
 import type { AdminSettings } from "./operation/admin-options.ts";

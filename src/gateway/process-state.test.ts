@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { GatewayAdapter } from "../state/contracts.ts";
+import type { GatewayAdapter } from "../state/contracts/adapter.ts";
 import { failingStore } from "../testing/failing-store.ts";
 import { InMemoryRateLimitStore } from "../drivers/memory/in-memory-rate-limit-store.ts";
 import { createGateway } from "./create-gateway.ts";

@@ -4,7 +4,7 @@ import { OptionError, StoreError } from "../core/errors.ts";
 import { createEvents } from "../core/events.ts";
 import { isPromise } from "../core/maybe-promise.ts";
 import { systemRandom } from "../core/random.ts";
-import type { RateLimitStore } from "../state/contracts.ts";
+import type { RateLimitStore } from "../state/contracts/limits.ts";
 import { manualClock } from "../testing/manual-clock.ts";
 import { StoreFailure, storeCaller, storeSource } from "./store-call.ts";
 import { rateLimits } from "./local-kinds.ts";

@@ -2,7 +2,7 @@
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { isSluiceError, stackless } from "../core/errors.ts";
-import type { GatewayAdapter } from "../state/contracts.ts";
+import type { GatewayAdapter } from "../state/contracts/adapter.ts";
 import { type Guard, type GuardEvent, guard } from "../state/guard.ts";
 import { GatewayError } from "./errors.ts";
 import type { FailMode, GatewayEvent, PolicySite, StoreKind, StoreKinds } from "./types.ts";

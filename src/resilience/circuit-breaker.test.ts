@@ -5,7 +5,7 @@ import { isSluiceError } from "../core/errors.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 import { manualClock, type ManualClock } from "../testing/manual-clock.ts";
 import { circuit, type CircuitReply } from "../state/algorithms/circuit.ts";
-import type { CircuitBreakerStore, CircuitPermit, CircuitState } from "../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitPermit, CircuitState } from "../state/contracts/circuits.ts";
 import { createCircuitBreaker, type CircuitBreakerOptions, type LocalCircuitBreaker } from "./circuit-breaker.ts";
 import { CircuitOpenError } from "./circuit-open-error.ts";
 

@@ -1,7 +1,7 @@
 /** A circuit breaker around calls: in this process alone, or shared through a store. */
 
 import { StoreError } from "../core/errors.ts";
-import type { CircuitBreakerStore } from "../state/contracts.ts";
+import type { CircuitBreakerStore } from "../state/contracts/circuits.ts";
 import { circuitSettings, type CircuitBreaker, type CircuitBreakerOptions, type LocalCircuitBreaker } from "./circuit-settings.ts";
 import { LocalCircuit } from "./local-circuit.ts";
 import { SharedCircuit } from "./shared-circuit.ts";

@@ -1,7 +1,7 @@
 /** The refusal of an open circuit, as an error. */
 
 import { SluiceError } from "../core/errors.ts";
-import type { CircuitState } from "../state/contracts.ts";
+import type { CircuitState } from "../state/contracts/circuits.ts";
 
 /** The call was not made: the circuit is open, or all probes of a half-open one are out. Code `CIRCUIT_OPEN`, no stack. */
 export class CircuitOpenError extends SluiceError<"CIRCUIT_OPEN"> {

@@ -5,7 +5,7 @@ import { steadyNow, systemClock, type Clock } from "../core/clock.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { systemRandom, type Random } from "../core/random.ts";
 import { circuitPolicy } from "../state/algorithms/circuit-policy.ts";
-import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts/circuits.ts";
 
 /** All of them have defaults: those of the policy are in `circuitPolicy`. */
 export interface CircuitBreakerOptions extends Partial<CircuitPolicy> {

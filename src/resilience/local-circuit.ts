@@ -9,7 +9,7 @@
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { circuit, type CircuitCommand, type CircuitReply } from "../state/algorithms/circuit.ts";
 import { HALF_OPEN, ISOLATED, OPEN, PHASE, WIDTH } from "../state/algorithms/circuit-row.ts";
-import type { CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts.ts";
+import type { CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts/circuits.ts";
 import type { CircuitSettings, LocalCircuitBreaker } from "./circuit-settings.ts";
 import { circuitOpen } from "./circuit-open-error.ts";
 

@@ -2,7 +2,7 @@
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { guard, type Guard } from "../state/guard.ts";
-import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitRefusal, CircuitState, CircuitTransition } from "../state/contracts/circuits.ts";
 import type { CircuitBreaker, CircuitSettings } from "./circuit-settings.ts";
 import { circuitOpen } from "./circuit-open-error.ts";
 import { judge, LocalCircuit, tell } from "./local-circuit.ts";

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { OptionError } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
 import { type Random, systemRandom } from "../core/random.ts";
-import type { PubSub, PubSubAdapter } from "../state/contracts.ts";
+import type { PubSub, PubSubAdapter } from "../state/contracts/pub-sub.ts";
 import { checkBoolean, checkCount, checkFunction, checkInteger, checkKeys, checkOneOf, checkOptionalFunction, checkPositive, checkString } from "./check.ts";
 import { checkCloseCode } from "./close-codes.ts";
 import { type Codec, checkCodecs, jsonCodec } from "./codec.ts";

@@ -3,7 +3,7 @@
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { joinKey } from "../core/keys.ts";
 import { guard } from "../state/guard.ts";
-import type { RateLimitDecision, RateLimiter } from "../state/contracts.ts";
+import type { RateLimitDecision, RateLimiter } from "../state/contracts/limits.ts";
 import { memoryRateLimiter } from "../drivers/memory/memory-rate-limiter.ts";
 import type { SyncRateLimiter } from "../state/stores/rate-limiter.ts";
 import { checkFunction, checkKeys, checkOneOf } from "./check.ts";

@@ -3,7 +3,7 @@
 import { type EventSink, type Events, createEvents } from "../core/events.ts";
 import type { Clock } from "../core/clock.ts";
 import { OptionError } from "../core/errors.ts";
-import type { PubSub, PubSubAdapter } from "../state/contracts.ts";
+import type { PubSub, PubSubAdapter } from "../state/contracts/pub-sub.ts";
 import { type AsyncApiDocument, type AsyncApiInfo, asyncApi } from "./async-api.ts";
 import { checkBoolean, checkFunction, checkInteger, checkKeys, checkNonNegative, checkOneOf } from "./check.ts";
 import { CLOSE } from "./close-codes.ts";

@@ -1,7 +1,7 @@
 /** Pub/sub as a plugin and as middleware: the adapter, and the policy of topics. */
 
 import { OptionError } from "../core/errors.ts";
-import type { PubSub, PubSubAdapter } from "../state/contracts.ts";
+import type { PubSub, PubSubAdapter } from "../state/contracts/pub-sub.ts";
 import { checkKeys } from "./check.ts";
 import type { Plugin } from "./plugin.ts";
 import { coreOf } from "./router-core.ts";

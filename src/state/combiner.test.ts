@@ -4,7 +4,7 @@ import { StoreError } from "../core/errors.ts";
 import { type ManualClock, manualClock } from "../testing/manual-clock.ts";
 import { type ScriptedDriver, type ScriptedDriverOptions, scriptedDriver } from "../testing/scripted-driver.ts";
 import { type Combiner, type CombinerCallOptions, type CombinerOptions, createCombiner } from "./combiner.ts";
-import type { Algorithm, StateDriver } from "./contracts.ts";
+import type { Algorithm, StateDriver } from "./contracts/driver.ts";
 import { guard } from "./guard.ts";
 
 /** Replies with everything that was done to the key, so any change of order or loss shows. */

@@ -11,7 +11,7 @@ import { Batch, type BatchEnd } from "./combiner/batch.ts";
 import { DirectCombiner } from "./combiner/direct.ts";
 import { KeyQueue, ReadyQueues } from "./combiner/key-queue.ts";
 import { type CallEnd, Watch, type Waiter, newWaiter } from "./combiner/waiter.ts";
-import type { Algorithm, Reply, StateDriver } from "./contracts.ts";
+import type { Algorithm, Reply, StateDriver } from "./contracts/driver.ts";
 import type { Deadlines } from "./deadline.ts";
 import { deadlinesOf } from "./deadlines.ts";
 import type { Guard } from "./guard.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { StoreError } from "../core/errors.ts";
 import { manualClock } from "../testing/manual-clock.ts";
 import { type ClockStep, CompareAndSet, type RevisionStore, type Stored } from "./compare-and-set.ts";
-import type { Algorithm, Operation, Reply } from "./contracts.ts";
+import type { Algorithm, Operation, Reply } from "./contracts/driver.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
 type Command = { readonly at: true } | { readonly fail: true } | { readonly clear: true } | { readonly peek: true };

@@ -7,7 +7,7 @@ import { type Clock, sleep, systemClock } from "../core/clock.ts";
 import { StoreError, isSluiceError } from "../core/errors.ts";
 import { type EventSource, type Events, createEvents } from "../core/events.ts";
 import { type Random, systemRandom } from "../core/random.ts";
-import type { Operation, Reply } from "./contracts.ts";
+import type { Operation, Reply } from "./contracts/driver.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { failedReplies, replay } from "./replay.ts";
 

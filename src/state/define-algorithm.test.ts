@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defineAlgorithm, defineRowAlgorithm } from "./define-algorithm.ts";
-import type { RowMachine } from "./contracts.ts";
+import type { RowMachine } from "./contracts/driver.ts";
 
 const sound = {
   name: "highest", version: 1, maxStateBytes: 8,

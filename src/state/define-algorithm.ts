@@ -2,7 +2,7 @@
 
 import { checkFunction, checkInteger } from "../core/check.ts";
 import { OptionError, StoreError } from "../core/errors.ts";
-import type { Algorithm, RowMachine, Step } from "./contracts.ts";
+import type { Algorithm, RowMachine, Step } from "./contracts/driver.ts";
 import { MAX_VARINT_BYTES, VarintReader, pushVarint } from "./varint.ts";
 
 /** Widest row: what an in-process driver keeps beside a key, whatever the algorithm. */

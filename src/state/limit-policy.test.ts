@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { LimitPolicy } from "./contracts.ts";
+import type { LimitPolicy } from "./contracts/limits.ts";
 import { MAX_UNITS, checkCost, compileLimit, compileLimits, slidingLogLimit, slidingWindowLimit, tokenBucketLimit, tokenRateLimit } from "./limit-policy.ts";
 
 const HOUR = 3_600_000;

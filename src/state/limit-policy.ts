@@ -8,7 +8,8 @@ import { MAX_COST, isCost } from "./algorithms/limit-command.ts";
 import { MAX_LOG, type SlidingLogPolicy, slidingLog } from "./algorithms/sliding-log.ts";
 import { MAX_BUCKETS, MIN_BUCKETS, type SlidingWindowPolicy, slidingWindow } from "./algorithms/sliding-window.ts";
 import { type BucketPolicy, tokenBucket } from "./algorithms/token-bucket.ts";
-import type { Algorithm, LimitCommand, LimitDecision, LimitPolicy } from "./contracts.ts";
+import type { Algorithm } from "./contracts/driver.ts";
+import type { LimitCommand, LimitDecision, LimitPolicy } from "./contracts/limits.ts";
 import { rateFraction } from "./rate-fraction.ts";
 
 /** A limit as the state layer runs it: give `algorithm` commands that carry `policy`, on `key` and `keySuffix`. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { fixedWindow } from "./algorithms/fixed-window.ts";
-import type { Algorithm } from "./contracts.ts";
+import type { Algorithm } from "./contracts/driver.ts";
 import { decodePlain, encodePlain, expiryOf } from "./plain-record.ts";
 import { encodeRecord } from "./record.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { StoreError, isSluiceError, quote } from "../core/errors.ts";
-import type { Algorithm } from "./contracts.ts";
+import type { Algorithm } from "./contracts/driver.ts";
 import { VarintReader, corrupt, pushVarint } from "./varint.ts";
 
 const VERSION = 2;

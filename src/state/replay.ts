@@ -1,7 +1,7 @@
 /** The commands of one key on a state that a backend gave: what drivers do that ship state to this process. */
 
 import { StoreError, isSluiceError } from "../core/errors.ts";
-import type { Operation, Reply, RowMachine } from "./contracts.ts";
+import type { Operation, Reply, RowMachine } from "./contracts/driver.ts";
 import type { Row } from "./define-algorithm.ts";
 
 export interface Replay {

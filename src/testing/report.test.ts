@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlainStore, type StoreBackend } from "./broken/store.ts";
 import { systemClock } from "../core/clock.ts";
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import { ConformanceError, assertConformance } from "./conformance.ts";
 import { manualClock } from "./manual-clock.ts";
 import { runContract, violated, type ContractReport } from "./report.ts";

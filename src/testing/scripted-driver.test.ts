@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Algorithm } from "../state/contracts.ts";
+import type { Algorithm } from "../state/contracts/driver.ts";
 import { manualClock } from "./manual-clock.ts";
 import { scriptedDriver } from "./scripted-driver.ts";
 

@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { StoreError } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../state/contracts.ts";
+import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../state/contracts/driver.ts";
 
 export interface ScriptedDriverOptions {
   /** The time the algorithms see. @default the system's clock */

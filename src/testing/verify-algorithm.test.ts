@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { StoreError } from "../core/errors.ts";
-import type { Algorithm } from "../state/contracts.ts";
+import type { Algorithm } from "../state/contracts/driver.ts";
 import { allOf } from "../state/algorithms/all-of.ts";
 import { counter } from "../state/algorithms/counter.ts";
 import { cursor } from "../state/algorithms/cursor.ts";

@@ -2,7 +2,7 @@
 
 import { checkFunction, checkInteger } from "../core/check.ts";
 import { OptionError, isSluiceError } from "../core/errors.ts";
-import type { Algorithm, Step } from "../state/contracts.ts";
+import type { Algorithm, Step } from "../state/contracts/driver.ts";
 import { decodeRecord, encodeRecord } from "../state/record.ts";
 import { type ContractReport, type Rule, type RuleBase, expect, runContract, sameValue, show, skipRule, violated } from "./report.ts";
 

@@ -1,7 +1,7 @@
 /** The contract of a response cache, as a suite that any store can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { CacheStore } from "../state/contracts.ts";
+import type { CacheStore } from "../state/contracts/cache.ts";
 import { runContract, type ContractReport, type Rule } from "./report.ts";
 import type { CacheContext, CacheStoreContractOptions } from "./rules/cache-context.ts";
 import { cacheFillRules } from "./rules/cache-fills.ts";

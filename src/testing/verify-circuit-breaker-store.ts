@@ -1,7 +1,7 @@
 /** The contract of a circuit breaker store, as a suite that any store can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { CircuitBreakerStore } from "../state/contracts.ts";
+import type { CircuitBreakerStore } from "../state/contracts/circuits.ts";
 import { runContract, type ContractReport, type Rule } from "./report.ts";
 import type { CircuitBreakerStoreContractOptions, CircuitContext } from "./rules/circuit-context.ts";
 import { circuitPhaseRules } from "./rules/circuit-phases.ts";

@@ -1,7 +1,7 @@
 /** The contract of a driver, as a suite that any backend can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { StateDriver } from "../state/contracts.ts";
+import type { StateDriver } from "../state/contracts/driver.ts";
 import { runContract, type ContractReport } from "./report.ts";
 import { driverRules, type DriverContractOptions } from "./rules/driver.ts";
 import { subjects } from "./subjects.ts";

@@ -1,7 +1,7 @@
 /** The contract of pub/sub, as a suite that any implementation can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { PubSub } from "../state/contracts.ts";
+import type { PubSub } from "../state/contracts/pub-sub.ts";
 import { runContract, type ContractReport, type Rule } from "./report.ts";
 import { pubSubAdapterRules } from "./rules/pubsub-adapter.ts";
 import { pubSubChannelRules } from "./rules/pubsub-channels.ts";

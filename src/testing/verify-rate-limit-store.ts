@@ -1,7 +1,7 @@
 /** The contract of a rate limit store, as a suite that any store can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { RateLimitStore } from "../state/contracts.ts";
+import type { RateLimitStore } from "../state/contracts/limits.ts";
 import { runContract, type ContractReport, type Rule } from "./report.ts";
 import { checkRules } from "./rules/limit-check.ts";
 import { compositeRules } from "./rules/limit-composite.ts";

@@ -1,7 +1,7 @@
 /** The contract of a token bucket limiter (`RateLimiter`), as a suite that any limiter can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { RateLimiter, TokenBucketPolicy } from "../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../state/contracts/limits.ts";
 import { runContract, type ContractReport } from "./report.ts";
 import { limiterRules, type RateLimiterContractOptions } from "./rules/limiter.ts";
 import { subjects } from "./subjects.ts";

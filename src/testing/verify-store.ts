@@ -1,7 +1,7 @@
 /** The contract of a key-value store (`StitchStore`), as a suite that any store can be put through. */
 
 import type { MaybePromise } from "../core/maybe-promise.ts";
-import type { StitchStore } from "../state/contracts.ts";
+import type { StitchStore } from "../state/contracts/key-value.ts";
 import { runContract, type ContractReport, type Rule } from "./report.ts";
 import { compareAndSetRules } from "./rules/store-compare-and-set.ts";
 import type { StoreContext, StoreContractOptions } from "./rules/store-context.ts";

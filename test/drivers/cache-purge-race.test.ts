@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postgresAdapter } from "../../src/drivers/postgres/adapter.ts";
 import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
 import { redisAdapter } from "../../src/drivers/redis/adapter.ts";
-import type { CachePurge, CacheRecord, CacheStore } from "../../src/state/contracts.ts";
+import type { CachePurge, CacheRecord, CacheStore } from "../../src/state/contracts/cache.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { startRedis } from "../servers/redis.ts";
 

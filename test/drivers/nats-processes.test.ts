@@ -7,7 +7,8 @@ import { Kvm } from "@nats-io/kv";
 import { type NatsConnection, connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { natsAdapter } from "../../src/drivers/nats/adapter.ts";
-import type { CircuitPolicy, LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
+import type { CircuitPolicy } from "../../src/state/contracts/circuits.ts";
 import { until } from "../servers/process.ts";
 import { type NatsServer, startNats } from "../servers/nats.ts";
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
 

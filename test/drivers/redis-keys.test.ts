@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { redisAdapter } from "../../src/redis.ts";
 import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
-import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 
 let server: RedisServer;

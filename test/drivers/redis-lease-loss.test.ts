@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/drivers/redis/client.ts";
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
-import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
 import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";
 import type { LeasedLimiter } from "../../src/state/lease/leased-limiter.ts";

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LeaseStats } from "../../src/state/lease/leased-decision.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 

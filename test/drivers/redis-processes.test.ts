@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { CircuitPolicy, LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
+import type { CircuitPolicy } from "../../src/state/contracts/circuits.ts";
 import { until } from "../servers/process.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 

@@ -9,7 +9,8 @@ import { type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from ".
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import { redisRateLimiter, redisStore } from "../../src/drivers/redis/store.ts";
 import type { StoreError } from "../../src/core/errors.ts";
-import type { Algorithm, LimitDecision, LimitPolicy, Operation } from "../../src/state/contracts.ts";
+import type { Algorithm, Operation } from "../../src/state/contracts/driver.ts";
+import type { LimitDecision, LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LimitLeaseGrant } from "../../src/state/lease/lease-command.ts";
 import { leaseTerms } from "../../src/state/lease/lease-limit.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";

@@ -17,7 +17,7 @@ import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
 import { circuit } from "../../src/state/algorithms/circuit.ts";
 import { keySet } from "../../src/state/algorithms/key-set.ts";
 import { value } from "../../src/state/algorithms/value.ts";
-import type { Operation } from "../../src/state/contracts.ts";
+import type { Operation } from "../../src/state/contracts/driver.ts";
 import { defineAlgorithm } from "../../src/state/define-algorithm.ts";
 import { type CompiledLimit, fixedWindowLimit, slidingLogLimit, slidingWindowLimit, tokenBucketLimit } from "../../src/state/limit-policy.ts";
 import { until } from "../servers/process.ts";

@@ -6,7 +6,7 @@ import { cache } from "../../src/gateway/policies/traffic/cache.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import type { FailMode, GatewayEvent } from "../../src/gateway/types.ts";
 import { until } from "../servers/process.ts";
-import type { GatewayAdapter } from "../../src/state/contracts.ts";
+import type { GatewayAdapter } from "../../src/state/contracts/adapter.ts";
 
 /** The deadline of a store in a gateway, and what a busy machine adds to it. */
 export const ANSWER_MS: number = 250 + 400;

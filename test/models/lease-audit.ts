@@ -9,7 +9,8 @@ import { type ManualClock, manualClock } from "../../src/testing/manual-clock.ts
 import { type ScriptedDriver, scriptedDriver } from "../../src/testing/scripted-driver.ts";
 import { type SeededRandom, seededRandom } from "../../src/testing/seeded-random.ts";
 import { createCombiner } from "../../src/state/combiner.ts";
-import type { LimitPolicy, Operation, StateDriver } from "../../src/state/contracts.ts";
+import type { Operation, StateDriver } from "../../src/state/contracts/driver.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LeaseOptions } from "../../src/state/lease/lease-limit.ts";
 import type { LeasedDecision } from "../../src/state/lease/leased-decision.ts";
 import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";

@@ -1,7 +1,7 @@
 /** One key under one limit, and the sweep over everything it admitted. For the tests of the limiter algorithms. */
 
 import fc from "fast-check";
-import type { LimitDecision, LimitTicket } from "../../src/state/contracts.ts";
+import type { LimitDecision, LimitTicket } from "../../src/state/contracts/limits.ts";
 import type { CompiledLimit } from "../../src/state/limit-policy.ts";
 
 export const START = 1_700_000_000_000;

@@ -9,7 +9,7 @@ import { nativeCircuit } from "../../src/drivers/redis/native/circuit.ts";
 import type { Script } from "../../src/drivers/redis/client.ts";
 import { type CircuitCommand, type CircuitReply, circuit } from "../../src/state/algorithms/circuit.ts";
 import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
-import type { CircuitPolicy } from "../../src/state/contracts.ts";
+import type { CircuitPolicy } from "../../src/state/contracts/circuits.ts";
 import type { Row } from "../../src/state/define-algorithm.ts";
 import { timed } from "./timed-script.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";

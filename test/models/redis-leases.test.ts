@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Script } from "../../src/drivers/redis/client.ts";
 import { nativeLeases } from "../../src/drivers/redis/native/leases.ts";
-import type { LimitPolicy, LimitTicket } from "../../src/state/contracts.ts";
+import type { LimitPolicy, LimitTicket } from "../../src/state/contracts/limits.ts";
 import { type LeasedAlgorithm, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "../../src/state/lease/lease-command.ts";
 import { compileLimit } from "../../src/state/limit-policy.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";

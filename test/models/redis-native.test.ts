@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nativeLimits } from "../../src/drivers/redis/native/limits.ts";
 import type { Script } from "../../src/drivers/redis/client.ts";
 import { compileLimit } from "../../src/state/limit-policy.ts";
-import type { LimitPolicy } from "../../src/state/contracts.ts";
+import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import { move, textOf } from "./native-history.ts";
 import { timed } from "./timed-script.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";

@@ -12,7 +12,9 @@ import { timeout } from "../../src/gateway/policies/resilience/timeout.ts";
 import { cors } from "../../src/gateway/policies/traffic/cors.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import type { GatewayInstance, Policy, StoreOptions } from "../../src/gateway/types.ts";
-import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitState, GatewayAdapter, RateLimitStore } from "../../src/state/contracts.ts";
+import type { RateLimitStore } from "../../src/state/contracts/limits.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitState } from "../../src/state/contracts/circuits.ts";
+import type { GatewayAdapter } from "../../src/state/contracts/adapter.ts";
 
 const opened: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -14,7 +14,7 @@ import { concurrencyLimit } from "../../src/gateway/policies/traffic/concurrency
 import { quota } from "../../src/gateway/policies/traffic/quota.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
 import type { GatewayEvent, Policy } from "../../src/gateway/types.ts";
-import type { GatewayAdapter } from "../../src/state/contracts.ts";
+import type { GatewayAdapter } from "../../src/state/contracts/adapter.ts";
 import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { startProxy, type TcpProxy } from "../servers/proxy.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";

@@ -7,7 +7,7 @@ import type { Random } from "../../core/random.ts";
 import { circuitSettings } from "../../resilience/circuit-settings.ts";
 import { LocalCircuit } from "../../resilience/local-circuit.ts";
 import { circuitPolicy } from "../../state/algorithms/circuit-policy.ts";
-import type { CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal } from "../../state/contracts.ts";
+import type { CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal } from "../../state/contracts/circuits.ts";
 import type { CircuitRules } from "../limit-options.ts";
 import type { StoreAccess } from "../store-access.ts";
 import { FleetCircuit } from "./fleet-circuit.ts";

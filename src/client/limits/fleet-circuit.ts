@@ -6,7 +6,8 @@ import type { Random } from "../../core/random.ts";
 import { LocalCircuit } from "../../resilience/local-circuit.ts";
 import { circuitSettings } from "../../resilience/circuit-settings.ts";
 import { circuit, type CircuitCommand, type CircuitReply } from "../../state/algorithms/circuit.ts";
-import type { Algorithm, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState } from "../../state/contracts.ts";
+import type { Algorithm } from "../../state/contracts/driver.ts";
+import type { CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState } from "../../state/contracts/circuits.ts";
 import type { StoreAccess } from "../store-access.ts";
 
 /** Good calls are told together, at most this late. */

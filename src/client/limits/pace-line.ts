@@ -3,7 +3,9 @@
 import type { Clock, TimerHandle } from "../../core/clock.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { cursor, type CursorAlgorithmCommand } from "../../state/algorithms/cursor.ts";
-import type { CursorReply, LimitTicket, RowMachine } from "../../state/contracts.ts";
+import type { RowMachine } from "../../state/contracts/driver.ts";
+import type { LimitTicket } from "../../state/contracts/limits.ts";
+import type { CursorReply } from "../../state/contracts/key-value.ts";
 import type { CursorPolicy } from "../../state/algorithms/cursor.ts";
 import type { Scope } from "../scope.ts";
 import type { StoreAccess } from "../store-access.ts";

@@ -1,6 +1,6 @@
 /** Pacing on a store that can only count: windows aligned to the clock, never more than the rate in one of them. */
 
-import type { CursorReply, StitchStore } from "../../state/contracts.ts";
+import type { CursorReply, StitchStore } from "../../state/contracts/key-value.ts";
 import type { PaceCommand } from "../store-access.ts";
 
 /** Windows are at least this long, so that one count serves several calls. */

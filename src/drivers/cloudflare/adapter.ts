@@ -3,7 +3,10 @@
 import { checkFunction, checkInteger } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
 import { DirectCombiner } from "../../state/combiner/direct.ts";
-import type { CacheStore, CircuitBreakerStore, GatewayAdapter, RateLimitStore, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimitStore, RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
+import type { CircuitBreakerStore } from "../../state/contracts/circuits.ts";
+import type { CacheStore } from "../../state/contracts/cache.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";

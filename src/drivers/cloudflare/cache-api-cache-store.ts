@@ -5,7 +5,8 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { decodeText, decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
-import type { CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { CacheRecord, CacheStore } from "../../state/contracts/cache.ts";
 import { checkCache } from "./bindings.ts";
 import type { CacheLike } from "./types.ts";
 

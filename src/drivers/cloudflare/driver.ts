@@ -4,7 +4,7 @@ import { checkInteger, checkTtlMs } from "../../core/check.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import { rawBytesOf } from "../../state/algorithms/raw-bytes.ts";
-import type { Algorithm, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { Algorithm, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts/driver.ts";
 import { failedReplies } from "../../state/replay.ts";
 import { type DurableObjectOptions, ObjectCalls } from "./object-calls.ts";
 import { MAX_BYTES } from "./object/max-bytes.ts";

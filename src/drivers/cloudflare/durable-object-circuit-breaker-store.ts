@@ -1,6 +1,7 @@
 /** `DurableObjectCircuitBreakerStore`: every circuit in an object of its own. */
 
-import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../state/contracts/circuits.ts";
 import { DirectCombiner } from "../../state/combiner/direct.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { objectPerKeyDriver } from "./driver.ts";

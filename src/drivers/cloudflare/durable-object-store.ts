@@ -1,7 +1,7 @@
 /** The stores on `StateDO`, one factory each, for those who need no adapter. */
 
 import { checkInteger, checkString } from "../../core/check.ts";
-import type { TokenBucketPolicy } from "../../state/contracts.ts";
+import type { TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { DirectCombiner } from "../../state/combiner/direct.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { driverLimiter } from "../../state/stores/driver-limiter.ts";

@@ -3,7 +3,7 @@
 import { checkInteger, checkString } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import type { ApproximateRateLimitStore } from "../../state/contracts.ts";
+import type { ApproximateRateLimitStore } from "../../state/contracts/limits.ts";
 import { countingWindow } from "../../state/stores/counting-window.ts";
 import { waitUntil } from "#workers";
 import { checkKvNamespace } from "./bindings.ts";

@@ -9,7 +9,7 @@
 
 import { type Clock, type TimerHandle, systemClock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Operation, Reply } from "../../state/contracts.ts";
+import type { Operation, Reply } from "../../state/contracts/driver.ts";
 import { waitUntil } from "#workers";
 import { type WireOperation, type WireReply, areReplies, fromWire, toWire } from "./object/wire.ts";
 

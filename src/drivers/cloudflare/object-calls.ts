@@ -4,7 +4,7 @@ import { checkInteger, checkPositive } from "../../core/check.ts";
 import type { Clock } from "../../core/clock.ts";
 import { decodeValue, encodeValue } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { DriverCapabilities, Operation, Reply } from "../../state/contracts.ts";
+import type { DriverCapabilities, Operation, Reply } from "../../state/contracts/driver.ts";
 import { checkNamespace } from "./bindings.ts";
 import { ObjectLine } from "./line.ts";
 import { isNoRpc, objectFailure } from "./object-failure.ts";

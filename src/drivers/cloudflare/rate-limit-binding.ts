@@ -2,7 +2,7 @@
 
 import { checkInteger } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts/limits.ts";
 import { checkRateLimitBinding } from "./bindings.ts";
 import type { RateLimitBindingLike } from "./types.ts";
 

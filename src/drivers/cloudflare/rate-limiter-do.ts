@@ -3,7 +3,7 @@
 import { OptionError } from "../../core/errors.ts";
 import type { FixedWindowDecision } from "../../state/algorithms/fixed-window.ts";
 import { fixedWindow } from "../../state/algorithms/fixed-window.ts";
-import type { Algorithm } from "../../state/contracts.ts";
+import type { Algorithm } from "../../state/contracts/driver.ts";
 import { fixedWindowLimit } from "../../state/limit-policy.ts";
 import { countingWindow } from "../../state/stores/counting-window.ts";
 import { limitAlgorithms } from "./object/registry.ts";

@@ -1,6 +1,6 @@
 /** `StateDO`: the state driver as a Durable Object. */
 
-import type { Algorithm } from "../../state/contracts.ts";
+import type { Algorithm } from "../../state/contracts/driver.ts";
 import { allAlgorithms } from "./object/registry.ts";
 import { StateObject } from "./object/state-object.ts";
 import type { DurableObjectStateLike } from "./types.ts";

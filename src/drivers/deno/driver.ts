@@ -7,7 +7,7 @@ import type { EventSource } from "../../core/events.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { type ClockStep, CompareAndSet, type Flights } from "../../state/compare-and-set.ts";
-import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts/driver.ts";
 import { failedReplies } from "../../state/replay.ts";
 import { decodePlain, encodePlain, expiryOf } from "../../state/plain-record.ts";
 import { type DenoKvLike, KEYS_PER_CALL, KvRecords, MAX_RECORD_BYTES, checkKv } from "./kv.ts";

@@ -1,7 +1,10 @@
 /** The adapter that keeps everything in this process. */
 
 import type { Clock } from "../../core/clock.ts";
-import type { CacheStore, GatewayAdapter, PubSub, PubSubAdapter, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
+import type { CacheStore } from "../../state/contracts/cache.ts";
+import type { PubSub, PubSubAdapter } from "../../state/contracts/pub-sub.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import type { KeyValueStore } from "../../state/stores/key-value-store.ts";
 import { driverLimiter } from "../../state/stores/driver-limiter.ts";
 import { type MemoryCacheOptions, createMemoryCacheStore } from "./cache-store.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CacheRecord } from "../../state/contracts.ts";
+import type { CacheRecord } from "../../state/contracts/cache.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { InMemoryCacheStore, createMemoryCacheStore } from "./cache-store.ts";
 

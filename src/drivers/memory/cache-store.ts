@@ -6,7 +6,8 @@
 import { checkInteger } from "../../core/check.ts";
 import { type Clock, steadyNow, systemClock } from "../../core/clock.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import type { CacheFill, CachePurge, CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../state/contracts/cache.ts";
 import { type Expiring, ExpiryHeap } from "./expiry-heap.ts";
 import { FillLocks } from "./fill-locks.ts";
 

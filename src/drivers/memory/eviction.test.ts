@@ -7,7 +7,7 @@ import { leaseSet } from "../../state/algorithms/lease-set.ts";
 import { tokenBucket } from "../../state/algorithms/token-bucket.ts";
 import { defineAlgorithm } from "../../state/define-algorithm.ts";
 import { compileLimit } from "../../state/limit-policy.ts";
-import type { LimitDecision, LimitPolicy } from "../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy } from "../../state/contracts/limits.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { InMemoryRateLimitStore } from "./in-memory-rate-limit-store.ts";
 import { memoryDriver } from "./memory-driver.ts";

@@ -1,6 +1,6 @@
 /** Who may fill which entry of an in-process cache, and which fills a purge has overtaken. */
 
-import type { CacheFill } from "../../state/contracts.ts";
+import type { CacheFill } from "../../state/contracts/cache.ts";
 
 interface Lock {
   readonly token: string;

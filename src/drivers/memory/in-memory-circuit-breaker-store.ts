@@ -1,8 +1,7 @@
 /** The in-memory circuit breaker store as a class. */
 
-import type {
-  CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-} from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../state/contracts/circuits.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type MemoryDriver, type MemoryDriverOptions, memoryDriver } from "./memory-driver.ts";
 

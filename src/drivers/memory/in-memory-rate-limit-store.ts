@@ -1,6 +1,7 @@
 /** The in-memory rate limit store as a class. */
 
-import type { DriverCapabilities, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../../state/contracts/limits.ts";
 import { DriverLimits } from "../../state/stores/driver-limits.ts";
 import { type MemoryDriver, type MemoryDriverOptions, memoryDriver } from "./memory-driver.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LimitPolicy } from "../../state/contracts.ts";
+import type { LimitPolicy } from "../../state/contracts/limits.ts";
 import { DriverLimits } from "../../state/stores/driver-limits.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { verifyRateLimitStoreContract } from "../../testing/verify-rate-limit-store.ts";

@@ -7,7 +7,7 @@
 import { type Clock, steadyNow } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { boundKey } from "../../core/keys.ts";
-import type { Algorithm, DriverCapabilities, Operation, Reply, RowMachine } from "../../state/contracts.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RowMachine } from "../../state/contracts/driver.ts";
 import type { LimitDriver } from "../../state/stores/driver-limits.ts";
 import { Overflow } from "./overflow.ts";
 

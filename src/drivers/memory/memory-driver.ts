@@ -6,7 +6,7 @@ import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey } from "../../core/keys.ts";
 import { type RawBytes, type RawBytesCommand, rawBytesOf } from "../../state/algorithms/raw-bytes.ts";
 import { MAX_VALUE_TEXT_BYTES } from "../../state/algorithms/value.ts";
-import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver, SyncTable } from "../../state/contracts/driver.ts";
 import { type Kind, Records, widthOf } from "./records.ts";
 
 export interface MemoryDriverOptions {

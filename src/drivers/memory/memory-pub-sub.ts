@@ -3,7 +3,7 @@
 import { checkFunction, checkString } from "../../core/check.ts";
 import type { EventSource } from "../../core/events.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../../state/contracts.ts";
+import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import { ChannelHandlers, type ChannelHandlersOptions, type MessageHandler, type PubSubGap } from "../../state/pubsub/channel-handlers.ts";
 import { copier, isSerialized } from "../../state/pubsub/message.ts";
 import { TopicInterest } from "../../state/pubsub/topic-interest.ts";

@@ -1,7 +1,7 @@
 /** The token bucket limiter in this process. */
 
 import type { Clock } from "../../core/clock.ts";
-import type { TokenBucketPolicy } from "../../state/contracts.ts";
+import type { TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { driverLimiter } from "../../state/stores/driver-limiter.ts";
 import type { SyncRateLimiter } from "../../state/stores/rate-limiter.ts";
 import { memoryDriver } from "./memory-driver.ts";

@@ -6,7 +6,8 @@
  * rate: a charge passes when it passes under each policy that came up here and is still in force.
  */
 
-import type { Algorithm, LimitDecision } from "../../state/contracts.ts";
+import type { Algorithm } from "../../state/contracts/driver.ts";
+import type { LimitDecision } from "../../state/contracts/limits.ts";
 
 /** Policies in force at once. With more, those of the lowest rates stay, and the others' keys share theirs. */
 const MAX_MEMBERS = 8;

@@ -6,7 +6,7 @@
  */
 
 import { StoreError, quote } from "../../core/errors.ts";
-import type { Algorithm, RowMachine, SyncTable } from "../../state/contracts.ts";
+import type { Algorithm, RowMachine, SyncTable } from "../../state/contracts/driver.ts";
 import { Overflow } from "./overflow.ts";
 import { type Block, Slab } from "./slab.ts";
 import type { TimingWheel } from "./timing-wheel.ts";

@@ -3,7 +3,8 @@
 import { checkFunction, checkPositive } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
-import type { GatewayAdapter, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";

@@ -1,6 +1,7 @@
 /** The response cache on Postgres as a class. */
 
-import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore, DriverCapabilities } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore } from "../../state/contracts/cache.ts";
 import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-store.ts";
 import type { PostgresClient } from "./client.ts";
 import { Line, type LineOptions } from "./line.ts";

@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import { boundKey, escapeKeyPart, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
-import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts/driver.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, type Row, type Statement, recogniseClient } from "./client.ts";
 import { failedReplies, settleParts } from "../../state/replay.ts";
 import { type Phase, postgresError } from "./failure.ts";

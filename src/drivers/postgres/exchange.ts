@@ -8,7 +8,7 @@ import { type Clock, sleep } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { CacheEntryReply } from "../../state/algorithms/cache-entry.ts";
-import type { Reply, RunOptions } from "../../state/contracts.ts";
+import type { Reply, RunOptions } from "../../state/contracts/driver.ts";
 import { failedReplies, settleParts } from "../../state/replay.ts";
 import type { PostgresConnection, Row } from "./client.ts";
 import { isLostRace, isRefused, postgresError } from "./failure.ts";

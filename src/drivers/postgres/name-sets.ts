@@ -2,7 +2,7 @@
 
 import { StoreError } from "../../core/errors.ts";
 import type { KeySetCommand, KeySetReply } from "../../state/algorithms/key-set.ts";
-import type { Reply, RunOptions } from "../../state/contracts.ts";
+import type { Reply, RunOptions } from "../../state/contracts/driver.ts";
 import { failedReplies, settleParts } from "../../state/replay.ts";
 import type { Row } from "./client.ts";
 import { throwIfAborted } from "./exchange.ts";

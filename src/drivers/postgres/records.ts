@@ -6,7 +6,7 @@
 
 import { fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm } from "../../state/contracts.ts";
+import type { Algorithm } from "../../state/contracts/driver.ts";
 import { decodeRecord, encodeRecord } from "../../state/record.ts";
 import { nativeLimits } from "./native/limits.ts";
 import type { LimitColumns } from "./native/native-limit.ts";

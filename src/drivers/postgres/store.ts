@@ -1,6 +1,6 @@
 /** The key-value store and the limiter on Postgres, one factory each, for those who need no adapter. */
 
-import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";

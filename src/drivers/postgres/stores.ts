@@ -1,10 +1,9 @@
 /** The stores on Postgres as classes, each with its own table and its own clean-up. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type {
-  CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-  LimitDecision, LimitPolicy, LimitTicket, RateLimitStore,
-} from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../../state/contracts/limits.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../state/contracts/circuits.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import type { LeaseStats } from "../../state/lease/leased-decision.ts";

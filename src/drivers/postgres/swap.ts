@@ -1,7 +1,7 @@
 /** One operation on one record: `step` here, and what has to be written for it. */
 
 import type { SluiceError } from "../../core/errors.ts";
-import type { Operation, Reply } from "../../state/contracts.ts";
+import type { Operation, Reply } from "../../state/contracts/driver.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import type { Known } from "./known-rows.ts";
 import type { FillWrite } from "./name-parts.ts";

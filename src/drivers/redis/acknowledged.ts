@@ -1,7 +1,7 @@
 /** Leases that wait for replicas: a failover then loses no debit of what is spent. */
 
 import { StoreError } from "../../core/errors.ts";
-import type { Operation, Reply } from "../../state/contracts.ts";
+import type { Operation, Reply } from "../../state/contracts/driver.ts";
 import type { LimitLeaseCommand, LimitLeaseGrant } from "../../state/lease/lease-command.ts";
 import type { RedisConnection } from "./client.ts";
 import { refusedBy } from "./refusal.ts";

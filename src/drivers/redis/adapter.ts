@@ -3,7 +3,8 @@
 import { checkFunction } from "../../core/check.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
-import type { GatewayAdapter, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import { type Combiner, type CombinerOptions, createCombiner } from "../../state/combiner.ts";
 import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-store.ts";
 import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";

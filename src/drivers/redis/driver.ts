@@ -7,7 +7,7 @@ import { StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import { value } from "../../state/algorithms/value.ts";
-import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts/driver.ts";
 import type { Row } from "../../state/define-algorithm.ts";
 import { type BatchPart, failedReplies, replay, settleParts, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import { acknowledged } from "./acknowledged.ts";

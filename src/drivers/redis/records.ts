@@ -2,7 +2,7 @@
 
 import { decodeText, fromBase64, toBase64 } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm, Reply } from "../../state/contracts.ts";
+import type { Algorithm, Reply } from "../../state/contracts/driver.ts";
 import { decodeRecord, recordHead } from "../../state/record.ts";
 import type { NativeAlgorithm } from "./native/native.ts";
 import { refusedBy } from "./refusal.ts";

@@ -1,7 +1,7 @@
 /** The calls of plain charges on small records: the path that most decisions of a limiter take. */
 
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm, Operation, Reply, RowMachine } from "../../state/contracts.ts";
+import type { Algorithm, Operation, Reply, RowMachine } from "../../state/contracts/driver.ts";
 import type { Row } from "../../state/define-algorithm.ts";
 import { failedReplies, replay, stepRow, unwrittenReplies } from "../../state/replay.ts";
 import type { RedisConnection, Script } from "./client.ts";

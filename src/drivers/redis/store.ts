@@ -1,7 +1,7 @@
 /** The stores on Redis, one factory each, for those who need no adapter. */
 
 import { createCombiner } from "../../state/combiner.ts";
-import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";

@@ -8,7 +8,7 @@ import { toBase64 } from "../../core/codec.ts";
 import { sha1Hex } from "../../core/digest.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
-import type { Operation, Reply, RunOptions } from "../../state/contracts.ts";
+import type { Operation, Reply, RunOptions } from "../../state/contracts/driver.ts";
 import { encodeRecord } from "../../state/record.ts";
 import { failedReplies, replay, unwrittenReplies } from "../../state/replay.ts";
 import type { Script } from "./client.ts";

@@ -1,7 +1,7 @@
 /** What a policy sees and says outside HTTP: a message in phases, and a verdict with changes. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { GatewayAdapter } from "../../state/contracts.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import type { TraceReporter } from "../operation/trace-report.ts";
 import type { DebugLogger, Identity, PolicySite } from "../types.ts";
 

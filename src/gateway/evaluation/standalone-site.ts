@@ -4,7 +4,7 @@ import { systemClock } from "../../core/clock.ts";
 import { createEvents } from "../../core/events.ts";
 import { joinKey } from "../../core/keys.ts";
 import { systemRandom } from "../../core/random.ts";
-import type { GatewayAdapter } from "../../state/contracts.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import { createPrivateStores } from "../local-stores.ts";
 import { createProcessState } from "../process-state.ts";
 import type { GatewayEvent, PolicySite } from "../types.ts";

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../core/clock.ts";
 import { PlainLimitDriver } from "../../drivers/memory/limit-driver.ts";
-import type { RateLimitStore } from "../../state/contracts.ts";
+import type { RateLimitStore } from "../../state/contracts/limits.ts";
 import { DriverLimits } from "../../state/stores/driver-limits.ts";
 
 export function localLimits(clock: Clock | undefined): RateLimitStore {

@@ -1,7 +1,8 @@
 /** The stores of an adapter, as the admin pages and health checks show them. */
 
 import { guardOf } from "../../state/guard.ts";
-import type { DriverCapabilities, GatewayAdapter } from "../../state/contracts.ts";
+import type { DriverCapabilities } from "../../state/contracts/driver.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 
 export interface StoreStatus {
   readonly store: string;

@@ -2,7 +2,7 @@
 
 import type { Context, Hono } from "hono";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { GatewayAdapter } from "../../state/contracts.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import { createGateway } from "../create-gateway.ts";
 import type { GatewayConfig, GatewayInstance, Policy, RouteConfig, UpstreamConfig } from "../types.ts";
 import { TestAdapter } from "./test-adapter.ts";

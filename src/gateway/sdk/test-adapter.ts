@@ -2,7 +2,12 @@
 
 import type { Clock } from "../../core/clock.ts";
 import { memoryAdapter } from "../../drivers/memory/adapter.ts";
-import type { CacheStore, CircuitBreakerStore, GatewayAdapter, PubSub, RateLimiter, RateLimitStore, StitchStore, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimiter, RateLimitStore, TokenBucketPolicy } from "../../state/contracts/limits.ts";
+import type { CircuitBreakerStore } from "../../state/contracts/circuits.ts";
+import type { CacheStore } from "../../state/contracts/cache.ts";
+import type { StitchStore } from "../../state/contracts/key-value.ts";
+import type { PubSub } from "../../state/contracts/pub-sub.ts";
+import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 
 /** The memory adapter, whose `waitUntil` collects what it is given. */
 export class TestAdapter implements GatewayAdapter {

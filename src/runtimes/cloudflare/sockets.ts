@@ -2,7 +2,7 @@
 
 import { DurableObject } from "#workers";
 import { OptionError } from "../../core/errors.ts";
-import type { PubSub } from "../../state/contracts.ts";
+import type { PubSub } from "../../state/contracts/pub-sub.ts";
 import {
   type Admission, type Connection, type ConnectionData, type Frame, HEARTBEAT_ACK_TEXT, HEARTBEAT_TEXT, type Hub, type RouterCore, type RouterOf, type ServerOptions, type Transport,
   coreOf, handshake, isRouter, notAnUpgrade, refusalResponse, resolveServer, wireCode,

@@ -2,7 +2,7 @@
 
 import { OptionError, isSluiceError } from "../../core/errors.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
-import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../../state/contracts.ts";
+import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import type { Announcement, TopicHistory } from "../../state/pubsub/topic-log.ts";
 
 /** What a hub uses of a broker. */

@@ -2,7 +2,7 @@
 
 import { textBytes } from "../frame.ts";
 import { type MaybePromise, chain, isPromise } from "../../core/maybe-promise.ts";
-import type { SerializedMessage } from "../../state/contracts.ts";
+import type { SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import { type LogSlice, MemoryTopicLog, type TopicHistory } from "../../state/pubsub/topic-log.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";

@@ -1,7 +1,7 @@
 /** Publishing: validated and allowed, delivered here before the call returns, then handed to the broker. Never rejects. */
 
 import { isPromise } from "../../core/maybe-promise.ts";
-import type { PublishReport, SerializedMessage } from "../../state/contracts.ts";
+import type { PublishReport, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import { type Codec, jsonCodec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";

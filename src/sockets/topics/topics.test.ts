@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { memoryPubSub } from "../../drivers/memory/memory-pub-sub.ts";
 import { memoryRateLimiter } from "../../drivers/memory/memory-rate-limiter.ts";
-import type { PubSubAdapter } from "../../state/contracts.ts";
+import type { PubSubAdapter } from "../../state/contracts/pub-sub.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { message } from "../message.ts";
 import type { RouterOptions } from "../options.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { START, Subject } from "../../../test/models/limit-subject.ts";
-import type { LimitPolicy } from "../contracts.ts";
+import type { LimitPolicy } from "../contracts/limits.ts";
 import { compileLimits } from "../limit-policy.ts";
 import { decodeRecord, encodeRecord } from "../record.ts";
 import { type AllOfDecision, MAX_MEMBERS, allOf } from "./all-of.ts";

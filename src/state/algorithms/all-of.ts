@@ -6,7 +6,8 @@
  */
 
 import { OptionError } from "../../core/errors.ts";
-import type { Algorithm, LimitCommand, LimitDecision, LimitTicket, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision, LimitTicket } from "../contracts/limits.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 import { MAX_VARINT_BYTES, VarintReader, corrupt, pushVarint } from "../varint.ts";
 

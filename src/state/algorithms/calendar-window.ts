@@ -11,7 +11,8 @@
  * by more, the count moves to the present period.
  */
 
-import type { Algorithm, LimitCommand, LimitDecision, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision } from "../contracts/limits.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 import { type LimitInput, addSafe, isCost, newEra } from "./limit-command.ts";
 

@@ -2,7 +2,7 @@
 
 import { checkInteger, checkPositive, checkWindowMs, MAX_WINDOW_MS } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
-import type { CircuitPolicy } from "../contracts.ts";
+import type { CircuitPolicy } from "../contracts/circuits.ts";
 import { PROBES } from "./circuit-row.ts";
 
 /** Largest `failureThreshold`, `minimumThroughput` and `successThreshold`. */

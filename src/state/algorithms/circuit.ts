@@ -20,7 +20,8 @@
  * The idea is M. Nygard's ("Release It!", 2007); window, leases and epochs are what makes it hold for a fleet.
  */
 
-import type { Algorithm, CircuitPolicy, CircuitState, RowMachine, Step } from "../contracts.ts";
+import type { Algorithm, RowMachine, Step } from "../contracts/driver.ts";
+import type { CircuitPolicy, CircuitState } from "../contracts/circuits.ts";
 import type { Row } from "../define-algorithm.ts";
 import { decode, encode } from "./circuit-encoding.ts";
 import {

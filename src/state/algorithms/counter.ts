@@ -10,7 +10,7 @@
  */
 
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 
 export type CounterCommand =

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { START, most } from "../../../test/models/limit-subject.ts";
-import type { CursorReply, LimitTicket } from "../contracts.ts";
+import type { LimitTicket } from "../contracts/limits.ts";
+import type { CursorReply } from "../contracts/key-value.ts";
 import { type PaceOptions, compilePace } from "../pace.ts";
 import { type CursorPolicy, cursor } from "./cursor.ts";
 

@@ -14,7 +14,9 @@
  * A clock behind the last change moves the instant there and keeps what is owed.
  */
 
-import type { Algorithm, CursorReply, LimitTicket, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
+import type { LimitTicket } from "../contracts/limits.ts";
+import type { CursorReply } from "../contracts/key-value.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 
 /** A compiled pace; `compilePace` makes it and keeps it inside the bounds. */

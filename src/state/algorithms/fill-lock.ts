@@ -9,7 +9,7 @@
  * Exact: at most one live token per key at any instant. Time that steps back moves the token's end back with it.
  */
 
-import type { Algorithm, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
 import { defineRowAlgorithm, type Row } from "../define-algorithm.ts";
 
 export type FillLockCommand =

@@ -11,7 +11,8 @@
  * there and keeps the count.
  */
 
-import type { Algorithm, LimitCommand, LimitDecision, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision } from "../contracts/limits.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 import { type LimitInput, addSafe, isCost, newEra } from "./limit-command.ts";
 

@@ -2,7 +2,7 @@
 
 import { decodeText, encodeText } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 
 /** Members by falling end, then by falling name. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LeaseReply } from "../contracts.ts";
+import type { LeaseReply } from "../contracts/key-value.ts";
 import { checkLeaseCommand, leaseSet, MAX_LEASE_LIMIT, MAX_LEASE_TOKEN_BYTES, type LeaseCommand, type LeaseSetState } from "./lease-set.ts";
 
 const START = 1_700_000_000_000;

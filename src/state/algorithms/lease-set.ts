@@ -13,7 +13,8 @@
 import { checkInteger, checkString, checkWindowMs } from "../../core/check.ts";
 import { decodeText, encodeText } from "../../core/codec.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import type { Algorithm, LeaseReply, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
+import type { LeaseReply } from "../contracts/key-value.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 
 export interface LeaseHolder {

@@ -1,6 +1,6 @@
 /** What the limiter algorithms share: the command in one flat shape, the decision, the domain of a cost. */
 
-import type { LimitDecision, LimitTicket } from "../contracts.ts";
+import type { LimitDecision, LimitTicket } from "../contracts/limits.ts";
 
 /** A `LimitCommand` read field by field: one of `refund`, `settle`, `reset` says which it is, else it is a charge. */
 export interface LimitInput<Policy> {

@@ -5,7 +5,7 @@
  * Numbers grow across the loss of the record, as they begin at `max(1, floor(now)) * 1024`.
  */
 
-import type { Algorithm } from "../contracts.ts";
+import type { Algorithm } from "../contracts/driver.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 
 export type PurgeNumberCommand =

@@ -1,6 +1,6 @@
 /** What `get` and `set` of a driver keep, as an algorithm: plain bytes share bound, expiry and eviction with everything else. */
 
-import type { Algorithm } from "../contracts.ts";
+import type { Algorithm } from "../contracts/driver.ts";
 import { VarintReader, corrupt, pushVarint } from "../varint.ts";
 
 export type RawBytesCommand = { readonly type: "get" } | { readonly type: "set"; readonly bytes: Uint8Array; readonly ttlMs: number | undefined };

@@ -11,7 +11,8 @@
  * A clock behind the newest charge shifts all charges back by the difference.
  */
 
-import type { Algorithm, LimitCommand, LimitDecision, LimitTicket, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision, LimitTicket } from "../contracts/limits.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 import { MAX_VARINT_BYTES, VarintReader, corrupt, pushVarint } from "../varint.ts";
 import { type LimitInput, isCost, newDecision, newEra } from "./limit-command.ts";

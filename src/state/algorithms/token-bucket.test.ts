@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { START, Subject } from "../../../test/models/limit-subject.ts";
 import { RATES, grantsTheRate } from "../../../test/models/token-bucket-drift.ts";
-import type { LimitDecision } from "../contracts.ts";
+import type { LimitDecision } from "../contracts/limits.ts";
 import { MAX_UNITS, tokenBucketLimit, tokenRateLimit } from "../limit-policy.ts";
 
 /** The bucket as one learns it: a level that rises with time, in exact fractions. Nothing is shared with the code under test. */

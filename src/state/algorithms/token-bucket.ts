@@ -15,7 +15,8 @@
  * A clock behind the last charge moves the instant there and keeps what is owed.
  */
 
-import type { Algorithm, LimitCommand, LimitDecision, RowMachine } from "../contracts.ts";
+import type { Algorithm, RowMachine } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision } from "../contracts/limits.ts";
 import { type Row, defineRowAlgorithm } from "../define-algorithm.ts";
 import { type LimitInput, newDecision, newEra } from "./limit-command.ts";
 

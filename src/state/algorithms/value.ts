@@ -13,7 +13,7 @@
 
 import { decodeText, encodeText, encodeValue } from "../../core/codec.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { Algorithm, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
 import { defineAlgorithm } from "../define-algorithm.ts";
 
 export interface ValueState {

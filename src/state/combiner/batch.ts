@@ -3,7 +3,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { StoreError, isSluiceError, stackless } from "../../core/errors.ts";
 import { isPromise } from "../../core/maybe-promise.ts";
-import type { Operation, Reply, RunOptions, StateDriver } from "../contracts.ts";
+import type { Operation, Reply, RunOptions, StateDriver } from "../contracts/driver.ts";
 import { Deadline, type Deadlines } from "../deadline.ts";
 import type { Guard } from "../guard.ts";
 import type { KeyQueue } from "./key-queue.ts";

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { counter } from "../algorithms/counter.ts";
 import { createCombiner } from "../combiner.ts";
-import type { Operation, StateDriver } from "../contracts.ts";
+import type { Operation, StateDriver } from "../contracts/driver.ts";
 import { guard } from "../guard.ts";
 
 /** A driver behind a wire that says it combines by itself. */

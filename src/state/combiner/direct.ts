@@ -3,7 +3,7 @@
 import { StoreError } from "../../core/errors.ts";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type { Combiner, CombinerCallOptions, CombinerOptions, CombinerStats } from "../combiner.ts";
-import type { Algorithm, Reply, StateDriver } from "../contracts.ts";
+import type { Algorithm, Reply, StateDriver } from "../contracts/driver.ts";
 import type { Guard } from "../guard.ts";
 
 /** Deadlines and bounds are the driver's own. */

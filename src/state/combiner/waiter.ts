@@ -1,7 +1,7 @@
 /** A caller of the combiner: one command, from the queue over the wire to its reply. */
 
 import { StoreError, stackless } from "../../core/errors.ts";
-import type { Algorithm, Reply } from "../contracts.ts";
+import type { Algorithm, Reply } from "../contracts/driver.ts";
 import { Deadline, type Deadlines } from "../deadline.ts";
 import type { KeyQueue } from "./key-queue.ts";
 

@@ -1,6 +1,6 @@
 /** The leases an instance holds on one key: units debited in the store beforehand, and dead after their lifetime. */
 
-import type { LimitTicket } from "../contracts.ts";
+import type { LimitTicket } from "../contracts/limits.ts";
 
 export interface HeldLease {
   /** Units as granted, and those not yet spent. */

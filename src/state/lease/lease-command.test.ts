@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SlidingWindowState } from "../algorithms/sliding-window.ts";
-import type { LimitDecision, LimitTicket } from "../contracts.ts";
+import type { LimitDecision, LimitTicket } from "../contracts/limits.ts";
 import { fixedWindowLimit, slidingWindowLimit, tokenBucketLimit } from "../limit-policy.ts";
 import { type LimitLeaseGrant, type LeasedAlgorithm, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "./lease-command.ts";
 

@@ -4,7 +4,8 @@ import { fixedWindow, type FixedWindowPolicy } from "../algorithms/fixed-window.
 import { MAX_COST } from "../algorithms/limit-command.ts";
 import { slidingWindow, type SlidingWindowPolicy, type SlidingWindowState } from "../algorithms/sliding-window.ts";
 import { tokenBucket, type BucketPolicy } from "../algorithms/token-bucket.ts";
-import type { Algorithm, LimitCommand, LimitDecision, LimitTicket, Step } from "../contracts.ts";
+import type { Algorithm, Step } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision, LimitTicket } from "../contracts/limits.ts";
 
 export interface LimitLeaseCommand<Policy = unknown> {
   /** Units the holder would like; a whole number above 0. */

@@ -5,7 +5,8 @@ import { OptionError, StoreError, quote } from "../../core/errors.ts";
 import type { FixedWindowPolicy } from "../algorithms/fixed-window.ts";
 import type { SlidingWindowPolicy } from "../algorithms/sliding-window.ts";
 import type { BucketPolicy } from "../algorithms/token-bucket.ts";
-import type { LimitPolicy, StateDriver } from "../contracts.ts";
+import type { StateDriver } from "../contracts/driver.ts";
+import type { LimitPolicy } from "../contracts/limits.ts";
 import { type CompiledLimit, compileLimit, slidingWindowLimit } from "../limit-policy.ts";
 import { type LeasedAlgorithm, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "./lease-command.ts";
 

@@ -1,6 +1,6 @@
 /** What a leased limiter says: its decisions, its counters, its events. */
 
-import type { LimitDecision } from "../contracts.ts";
+import type { LimitDecision } from "../contracts/limits.ts";
 
 export interface LeasedDecision extends LimitDecision {
   /** Who decided: the store just now, a lease or a refusal of it remembered here, or this process alone. */

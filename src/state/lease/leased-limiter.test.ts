@@ -3,7 +3,7 @@ import { StoreError } from "../../core/errors.ts";
 import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
 import { type ScriptedBatch, type ScriptedDriver, type ScriptedDriverOptions, scriptedDriver } from "../../testing/scripted-driver.ts";
 import { createCombiner } from "../combiner.ts";
-import type { LimitPolicy } from "../contracts.ts";
+import type { LimitPolicy } from "../contracts/limits.ts";
 import type { LimitLeaseCommand } from "./lease-command.ts";
 import { createLeasedLimiter } from "./create-leased-limiter.ts";
 import type { LeasedLimiter, LeasedLimiterOptions } from "./leased-limiter.ts";

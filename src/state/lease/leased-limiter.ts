@@ -16,7 +16,7 @@ import { StoreError, isSluiceError } from "../../core/errors.ts";
 import type { EventSource } from "../../core/events.ts";
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import type { Combiner } from "../combiner.ts";
-import type { LimitDecision, LimitPolicy } from "../contracts.ts";
+import type { LimitDecision, LimitPolicy } from "../contracts/limits.ts";
 import type { Deadlines } from "../deadline.ts";
 import { deadlinesOf } from "../deadlines.ts";
 import { type CompiledLimit, checkCost } from "../limit-policy.ts";

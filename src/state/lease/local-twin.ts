@@ -1,7 +1,8 @@
 /** The limiter of an instance that has lost its store: the same policy, divided by the number of instances. */
 
 import { type BucketPolicy, tokenBucket } from "../algorithms/token-bucket.ts";
-import type { Algorithm, LimitDecision } from "../contracts.ts";
+import type { Algorithm } from "../contracts/driver.ts";
+import type { LimitDecision } from "../contracts/limits.ts";
 import type { CompiledLimit } from "../limit-policy.ts";
 
 /** Keys of a twin; those beyond share one record, so that no key goes free. */

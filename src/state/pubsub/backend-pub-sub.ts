@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import { StoreError, isSluiceError } from "../../core/errors.ts";
 import type { EventSource } from "../../core/events.ts";
-import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../contracts.ts";
+import type { PubSub, PubSubAdapter, PublishReport, SerializedMessage } from "../contracts/pub-sub.ts";
 import { timed } from "../timed.ts";
 import { ChannelHandlers, type ChannelHandlersOptions, type MessageHandler, type PubSubGap } from "./channel-handlers.ts";
 import { isSerialized } from "./message.ts";

@@ -1,7 +1,7 @@
 /** Messages of pub/sub: copies, whoever carries them. */
 
 import { decodeValue, encodeValue } from "../../core/codec.ts";
-import type { SerializedMessage } from "../contracts.ts";
+import type { SerializedMessage } from "../contracts/pub-sub.ts";
 
 /** Gives a fresh copy each time: no handler sees what another one, or the publisher, does to a message. */
 export function copier(message: unknown): () => unknown {

@@ -1,7 +1,7 @@
 /** Bodies of cached responses that are too large for their entry: chunks that carry the name of their write. */
 
 import { StoreError } from "../../core/errors.ts";
-import type { StateDriver } from "../contracts.ts";
+import type { StateDriver } from "../contracts/driver.ts";
 
 /** Where the chunks of large bodies go. A driver is one. */
 export type CacheBlobs = Pick<StateDriver, "get" | "set" | "delete">;

@@ -9,7 +9,8 @@ import { type KeySetCommand, keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
 import { type PurgeNumberCommand, purgeNumber } from "../algorithms/purge-number.ts";
 import { createCombiner } from "../combiner.ts";
-import type { CacheRecord, StateDriver } from "../contracts.ts";
+import type { StateDriver } from "../contracts/driver.ts";
+import type { CacheRecord } from "../contracts/cache.ts";
 import { cacheStoreOn } from "./cache-store.ts";
 
 /** The memory driver with the network's delay. */

@@ -3,7 +3,8 @@ import { SluiceError } from "../../core/errors.ts";
 import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { manualClock, type ManualClock } from "../../testing/manual-clock.ts";
 import { circuitPolicy } from "../algorithms/circuit-policy.ts";
-import type { Algorithm, CircuitPermit, CircuitRefusal, Operation, Reply, StateDriver } from "../contracts.ts";
+import type { Algorithm, Operation, Reply, StateDriver } from "../contracts/driver.ts";
+import type { CircuitPermit, CircuitRefusal } from "../contracts/circuits.ts";
 import { circuitBreakerStoreOn, type DriverCircuitBreakerStore } from "./circuit-breaker-store.ts";
 
 /** A driver that is nothing but the rule "run a step on a key": synchronous, or with the network's delay. */

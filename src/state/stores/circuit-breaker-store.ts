@@ -7,10 +7,8 @@ import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import { systemRandom, type Random } from "../../core/random.ts";
 import { circuit, type CircuitCommand, type CircuitReply } from "../algorithms/circuit.ts";
 import { circuitPolicy } from "../algorithms/circuit-policy.ts";
-import type {
-  CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition, DriverCapabilities,
-  StateDriver, SyncTable,
-} from "../contracts.ts";
+import type { DriverCapabilities, StateDriver, SyncTable } from "../contracts/driver.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../contracts/circuits.ts";
 import { type Run, runnerOn } from "./runner.ts";
 
 export interface CircuitBreakerStoreOptions {

@@ -2,7 +2,7 @@
 
 import { MAX_WINDOW_MS } from "../../core/check.ts";
 import { OptionError } from "../../core/errors.ts";
-import type { LimitPolicy } from "../contracts.ts";
+import type { LimitPolicy } from "../contracts/limits.ts";
 
 /**
  * Counting is a fixed window without a limit.

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryDriver } from "../../drivers/memory/memory-driver.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { createCombiner } from "../combiner.ts";
-import type { Operation, Reply, StateDriver } from "../contracts.ts";
+import type { Operation, Reply, StateDriver } from "../contracts/driver.ts";
 import { keyValueStoreOn } from "./key-value-store.ts";
 
 /** A driver behind a wire whose batches are answered when the test says so. */

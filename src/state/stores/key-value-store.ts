@@ -6,7 +6,8 @@ import { OptionError, StoreError } from "../../core/errors.ts";
 import { type CursorAlgorithmCommand, type CursorPolicy, cursor } from "../algorithms/cursor.ts";
 import { checkLeaseCommand, leaseSet } from "../algorithms/lease-set.ts";
 import { type ValueCommand, type ValueReply, value } from "../algorithms/value.ts";
-import type { CursorReply, DriverCapabilities, LeaseReply, StateDriver, StitchStore } from "../contracts.ts";
+import type { DriverCapabilities, StateDriver } from "../contracts/driver.ts";
+import type { CursorReply, LeaseReply, StitchStore } from "../contracts/key-value.ts";
 import { compilePace } from "../pace.ts";
 import { type Run, runnerOn } from "./runner.ts";
 

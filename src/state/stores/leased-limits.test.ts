@@ -4,7 +4,7 @@ import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
 import { type ScriptedDriver, scriptedDriver } from "../../testing/scripted-driver.ts";
 import { rateLimitStoreContractRules, verifyRateLimitStoreContract } from "../../testing/verify-rate-limit-store.ts";
 import { createCombiner } from "../combiner.ts";
-import type { LimitPolicy, RateLimitStore } from "../contracts.ts";
+import type { LimitPolicy, RateLimitStore } from "../contracts/limits.ts";
 import type { StoreLeaseOptions } from "./leased-limits.ts";
 import { rateLimitStoreOn } from "./rate-limit-store.ts";
 import { rateLimiterOn } from "./rate-limiter.ts";

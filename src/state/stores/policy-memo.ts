@@ -1,7 +1,8 @@
 /** Policies as a store runs them: compiled once, each with its table where the driver is in this process. */
 
 import type { AllOfCommand, AllOfDecision } from "../algorithms/all-of.ts";
-import type { LimitCommand, LimitDecision, LimitPolicy, StateDriver, SyncTable } from "../contracts.ts";
+import type { StateDriver, SyncTable } from "../contracts/driver.ts";
+import type { LimitCommand, LimitDecision, LimitPolicy } from "../contracts/limits.ts";
 import { type CompiledLimit, type CompiledLimits, compileLimit, compileLimits } from "../limit-policy.ts";
 
 /** One limit, ready to be charged. */

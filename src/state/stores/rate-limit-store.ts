@@ -1,7 +1,8 @@
 /** The rate limit store on any driver: every decision is one step of one algorithm on one key. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { DriverCapabilities, LimitDecision, LimitPolicy, LimitTicket, RateLimitStore, StateDriver } from "../contracts.ts";
+import type { DriverCapabilities, StateDriver } from "../contracts/driver.ts";
+import type { LimitDecision, LimitPolicy, LimitTicket, RateLimitStore } from "../contracts/limits.ts";
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { DriverLimits } from "./driver-limits.ts";
 import { LeasedLimits, type StoreLeaseOptions } from "./leased-limits.ts";

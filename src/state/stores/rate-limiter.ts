@@ -1,7 +1,8 @@
 /** Token bucket limiters on any driver. */
 
 import { createCombiner } from "../combiner.ts";
-import type { RateLimitDecision, RateLimiter, StateDriver, TokenBucketPolicy } from "../contracts.ts";
+import type { StateDriver } from "../contracts/driver.ts";
+import type { RateLimitDecision, RateLimiter, TokenBucketPolicy } from "../contracts/limits.ts";
 import { driverLimiter } from "./driver-limiter.ts";
 import { type StoreLeaseOptions, leasedLimit } from "./leased-limits.ts";
 import type { Run } from "./runner.ts";

@@ -2,7 +2,7 @@
 
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { CombinerCallOptions } from "../combiner.ts";
-import type { Algorithm, StateDriver } from "../contracts.ts";
+import type { Algorithm, StateDriver } from "../contracts/driver.ts";
 
 /**
  * Runs one command on one key. `createCombiner(driver).run` is the one for drivers behind a wire. One that passes the options on

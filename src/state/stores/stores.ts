@@ -2,7 +2,8 @@
 
 import { checkString } from "../../core/check.ts";
 import { type Combiner, type CombinerOptions, createCombiner } from "../combiner.ts";
-import type { StateDriver, TokenBucketPolicy } from "../contracts.ts";
+import type { StateDriver } from "../contracts/driver.ts";
+import type { TokenBucketPolicy } from "../contracts/limits.ts";
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "./circuit-breaker-store.ts";
 import { type KeyValueStore, keyValueStoreOn } from "./key-value-store.ts";
 import type { StoreLeaseOptions } from "./leased-limits.ts";

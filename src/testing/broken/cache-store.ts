@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../state/contracts.ts";
+import type { CacheFill, CachePurge, CacheRecord, CacheStore } from "../../state/contracts/cache.ts";
 
 export interface CacheBackend {
   readonly entries: Map<string, CacheRecord>;

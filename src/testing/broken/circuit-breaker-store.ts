@@ -4,9 +4,7 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import type {
-  CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition,
-} from "../../state/contracts.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../state/contracts/circuits.ts";
 
 interface Circuit {
   state: CircuitState;

@@ -5,7 +5,7 @@
 
 import type { Clock } from "../../core/clock.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
-import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts.ts";
+import type { Algorithm, DriverCapabilities, Operation, Reply, RunOptions, StateDriver } from "../../state/contracts/driver.ts";
 
 interface Stored {
   bytes: Uint8Array;

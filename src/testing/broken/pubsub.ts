@@ -4,7 +4,7 @@
  */
 
 import { decodeValue, encodeValue } from "../../core/codec.ts";
-import type { PublishReport, PubSub, SerializedMessage } from "../../state/contracts.ts";
+import type { PublishReport, PubSub, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 
 type Handler = (message: unknown) => void | Promise<void>;
 

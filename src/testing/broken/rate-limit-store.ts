@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts/limits.ts";
 
 /** What one key has spent under one policy. The log serves all three algorithms. */
 interface Spent {

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../core/clock.ts";
-import type { RateLimitDecision, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimitDecision, RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 
 /** What is owed, in the unit of the policy, and when that was true. */
 export type BucketBackend = Map<string, { owed: number; last: number }>;

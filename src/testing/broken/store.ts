@@ -6,7 +6,8 @@
 import { decodeText, decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
 import type { Clock } from "../../core/clock.ts";
 import { StoreError } from "../../core/errors.ts";
-import type { CursorReply, LeaseReply, LimitTicket, StitchStore } from "../../state/contracts.ts";
+import type { LimitTicket } from "../../state/contracts/limits.ts";
+import type { CursorReply, LeaseReply, StitchStore } from "../../state/contracts/key-value.ts";
 
 interface Entry {
   text?: string;

@@ -1,7 +1,7 @@
 /** What the rules on a response cache are given. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { CacheRecord, CacheStore } from "../../state/contracts.ts";
+import type { CacheRecord, CacheStore } from "../../state/contracts/cache.ts";
 import { expect, expectEqual, optional, show, type ContractOptions, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

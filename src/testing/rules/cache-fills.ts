@@ -1,6 +1,6 @@
 /** Rules on the optional verbs of a response cache: records, the fill lock, purges. */
 
-import type { CachePurge } from "../../state/contracts.ts";
+import type { CachePurge } from "../../state/contracts/cache.ts";
 import { expect, expectEqual, optional, sameValue, show, skipRule, type Rule } from "../report.ts";
 import { LONG_S, expectHit, expectMiss, fillOf, recordOf, recordsOf, type CacheContext } from "./cache-context.ts";
 

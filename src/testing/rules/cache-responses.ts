@@ -1,6 +1,6 @@
 /** Rules on `get`, `put` and `delete` of a response cache. */
 
-import type { CacheStore } from "../../state/contracts.ts";
+import type { CacheStore } from "../../state/contracts/cache.ts";
 import { expect, expectEqual, expectRangeError, failureOf, optional, show, type Rule } from "../report.ts";
 import { destroyRules } from "./destroy.ts";
 import { LONG_S, expectHit, expectMiss, isMiss, type CacheContext } from "./cache-context.ts";

@@ -1,6 +1,6 @@
 /** What the rules on a circuit breaker store are given. */
 
-import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitTransition } from "../../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitTransition } from "../../state/contracts/circuits.ts";
 import { optional, show, violated, type ContractOptions, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

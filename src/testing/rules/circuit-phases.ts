@@ -1,6 +1,6 @@
 /** Rules on the atomic pair of a circuit breaker store: `acquire` and `report`. */
 
-import type { CircuitOutcome, CircuitPermit } from "../../state/contracts.ts";
+import type { CircuitOutcome, CircuitPermit } from "../../state/contracts/circuits.ts";
 import { expect, expectEqual, expectRangeError, show, type Rule } from "../report.ts";
 import { circuitOf, circuits, firstProbe, policyOf, readyToProbe, type CircuitContext } from "./circuit-context.ts";
 

@@ -1,6 +1,6 @@
 /** Rules on the required verbs of a circuit breaker store: `getState`, the two records, `transition`, `reset`. */
 
-import type { CircuitBreakerStore, CircuitState } from "../../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitState } from "../../state/contracts/circuits.ts";
 import { expect, expectEqual, expectRangeError, show, type Rule } from "../report.ts";
 import { destroyRules } from "./destroy.ts";
 import { circuitOf, policyOf, type CircuitContext } from "./circuit-context.ts";

@@ -1,7 +1,7 @@
 /** Rules on a driver: algorithms run atomically on keys, and plain values. */
 
 import { StoreError, isSluiceError } from "../../core/errors.ts";
-import type { Algorithm, Operation, StateDriver } from "../../state/contracts.ts";
+import type { Algorithm, Operation, StateDriver } from "../../state/contracts/driver.ts";
 import { expect, expectCode, expectEqual, expectRangeError, failureOf, optional, show, skipRule, type ContractOptions, type Rule, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 import { BAD_TTLS } from "./store-time.ts";

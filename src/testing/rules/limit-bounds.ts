@@ -1,7 +1,7 @@
 /** An independent check of recorded admissions: never above, over every interval. */
 
 import { violated } from "../report.ts";
-import type { LimitPolicy } from "../../state/contracts.ts";
+import type { LimitPolicy } from "../../state/contracts/limits.ts";
 
 /** One admission: it happened at an instant from `sentAt` to `knownAt`, which are equal on a driven clock. */
 export interface Admission {

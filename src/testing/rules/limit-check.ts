@@ -1,6 +1,6 @@
 /** Rules on `check`, the same for every algorithm. */
 
-import type { LimitDecision, LimitPolicy } from "../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy } from "../../state/contracts/limits.ts";
 import { expect, expectEqual, expectRangeError, show, violated, type Rule } from "../report.ts";
 import { sweep, type Admission } from "./limit-bounds.ts";
 import { LIMIT_KINDS, checkOf, policyOf, recoveryMs, type Check, type LimitContext, type LimitKind } from "./limit-context.ts";

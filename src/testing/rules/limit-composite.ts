@@ -1,6 +1,6 @@
 /** Rules on `checkAll`, on the bound of a store and on its end. */
 
-import type { LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import type { LimitPolicy, RateLimitStore } from "../../state/contracts/limits.ts";
 import { expect, expectEqual, expectRangeError, optional, type Rule } from "../report.ts";
 import { destroyRules } from "./destroy.ts";
 import { sweep, type Admission } from "./limit-bounds.ts";

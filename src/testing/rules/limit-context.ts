@@ -1,7 +1,7 @@
 /** What the rules on a rate limit store are given. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../state/contracts/limits.ts";
 import { optional, skipRule, type ContractOptions, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

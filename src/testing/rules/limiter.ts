@@ -1,7 +1,7 @@
 /** Rules on a token bucket limiter. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { RateLimitDecision, RateLimiter, TokenBucketPolicy } from "../../state/contracts.ts";
+import type { RateLimitDecision, RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { expect, expectEqual, expectRangeError, failureOf, optional, show, skipRule, type ContractOptions, type Rule, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

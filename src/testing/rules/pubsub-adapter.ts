@@ -1,6 +1,6 @@
 /** Rules on a `PubSubAdapter`: who wants which topic, and messages between routers. */
 
-import type { PubSubAdapter, SerializedMessage } from "../../state/contracts.ts";
+import type { PubSubAdapter, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import { expect, expectEqual, optional, skipRule, type Rule } from "../report.ts";
 import { DELIVERY_MS, adapters, messageFor, type PubSubContext } from "./pubsub-context.ts";
 

@@ -1,6 +1,6 @@
 /** What the rules on pub/sub are given. */
 
-import type { PubSub, PubSubAdapter, SerializedMessage } from "../../state/contracts.ts";
+import type { PubSub, PubSubAdapter, SerializedMessage } from "../../state/contracts/pub-sub.ts";
 import { expectEqual, skipRule, type ContractOptions, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

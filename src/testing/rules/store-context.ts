@@ -1,7 +1,7 @@
 /** What the rules on a key-value store are given, and what a caller may add for them. */
 
 import type { MaybePromise } from "../../core/maybe-promise.ts";
-import type { StitchStore } from "../../state/contracts.ts";
+import type { StitchStore } from "../../state/contracts/key-value.ts";
 import type { ContractOptions, RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 

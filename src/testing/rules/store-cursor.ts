@@ -1,6 +1,6 @@
 /** Rules on the optional verb `reserve`: even pacing from a shared cursor. */
 
-import type { CursorReply, StitchStore } from "../../state/contracts.ts";
+import type { CursorReply, StitchStore } from "../../state/contracts/key-value.ts";
 import { expect, expectEqual, expectRangeError, optional, show, type Rule } from "../report.ts";
 import type { StoreContext } from "./store-context.ts";
 

@@ -1,6 +1,6 @@
 /** Rules on the optional verbs `lease` and `release`: places held by tokens, each with an end. */
 
-import type { StitchStore } from "../../state/contracts.ts";
+import type { StitchStore } from "../../state/contracts/key-value.ts";
 import { expect, expectEqual, expectRangeError, optional, show, type Rule } from "../report.ts";
 import type { StoreContext } from "./store-context.ts";
 

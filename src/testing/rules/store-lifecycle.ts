@@ -1,6 +1,6 @@
 /** Rules on closing a store, and on its bound. */
 
-import type { StitchStore } from "../../state/contracts.ts";
+import type { StitchStore } from "../../state/contracts/key-value.ts";
 import { expect, expectCode, expectEqual, failureOf, optional, skipRule, type Rule } from "../report.ts";
 import type { StoreContext } from "./store-context.ts";
 

@@ -7,7 +7,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../../core/clock.ts";
-import type { Algorithm, LimitDecision, LimitPolicy, LimitTicket } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
+import type { LimitDecision, LimitPolicy, LimitTicket } from "../../../state/contracts/limits.ts";
 import { leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket, type LimitLeaseGrant } from "../../../state/lease/lease-command.ts";
 import { compileLimit } from "../../../state/limit-policy.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";

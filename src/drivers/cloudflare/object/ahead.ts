@@ -8,7 +8,8 @@
 
 import type { BucketPolicy } from "../../../state/algorithms/token-bucket.ts";
 import { tokenBucket } from "../../../state/algorithms/token-bucket.ts";
-import type { Algorithm, LimitDecision } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
+import type { LimitDecision } from "../../../state/contracts/limits.ts";
 import { type LimitLeaseGrant, leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "../../../state/lease/lease-command.ts";
 
 /** Longest life of units ahead, in ms, and how long after the last change the exact state is written. */

@@ -5,7 +5,7 @@
 
 import { type Clock, type TimerHandle, systemClock } from "../../../core/clock.ts";
 import { type MaybePromise, chain, isPromise } from "../../../core/maybe-promise.ts";
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { expiryOf } from "../../../state/plain-record.ts";
 import { decodeRecord, encodeRecord } from "../../../state/record.ts";
 import { replay } from "../../../state/replay.ts";

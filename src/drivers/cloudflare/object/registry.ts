@@ -16,7 +16,7 @@ import { rawBytesOf } from "../../../state/algorithms/raw-bytes.ts";
 import { slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { value } from "../../../state/algorithms/value.ts";
 import { leasedFixedWindow, leasedSlidingWindow, leasedTokenBucket } from "../../../state/lease/lease-command.ts";
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { MAX_BYTES } from "./max-bytes.ts";
 import type { WireAlgorithm } from "./wire.ts";
 

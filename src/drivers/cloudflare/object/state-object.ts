@@ -2,7 +2,7 @@
 
 import { decodeValue, encodeValue } from "../../../core/codec.ts";
 import { OptionError } from "../../../core/errors.ts";
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { DurableObject } from "#workers";
 import type { DurableObjectStateLike } from "../types.ts";
 import { Alarm } from "./alarm.ts";

@@ -1,7 +1,7 @@
 /** What travels between a Worker and an object: names of algorithms in the place of the algorithms, errors as plain data. */
 
 import { StoreError, SluiceError, isSluiceError, type Outcome, type StateErrorCode } from "../../../core/errors.ts";
-import type { Algorithm, Operation, Reply } from "../../../state/contracts.ts";
+import type { Algorithm, Operation, Reply } from "../../../state/contracts/driver.ts";
 
 /** An algorithm by its name; a composite by the names of its members. */
 export interface WireAlgorithm {

@@ -1,6 +1,6 @@
 /** Charges on limits: one part of a statement for all keys that get equal ones, and what it left alone goes another way. */
 
-import type { Operation, Reply } from "../../../state/contracts.ts";
+import type { Operation, Reply } from "../../../state/contracts/driver.ts";
 import { failedReplies, replay } from "../../../state/replay.ts";
 import type { Row } from "../client.ts";
 import type { Part } from "../parts.ts";

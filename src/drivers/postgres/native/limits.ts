@@ -5,7 +5,7 @@ import { isCost } from "../../../state/algorithms/limit-command.ts";
 import { slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { type SlidingWindowState, slidingWindow } from "../../../state/algorithms/sliding-window.ts";
 import { tokenBucket } from "../../../state/algorithms/token-bucket.ts";
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { type LimitColumns, type NativeLimit, nowMsOf, nowUsOf } from "./native-limit.ts";
 
 interface Charge {

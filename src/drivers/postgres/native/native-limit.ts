@@ -9,7 +9,7 @@
  * is then missing in its answer, and the driver takes the way of every algorithm, compare-and-set.
  */
 
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import type { Branch, Part } from "../parts.ts";
 import { NOW_US } from "../statements.ts";
 

@@ -5,7 +5,7 @@ import { sha1Hex } from "../../../core/digest.ts";
 import { type CacheEntryCommand, type CacheEntryReply, cacheEntry } from "../../../state/algorithms/cache-entry.ts";
 import { type KeySetCommand, type KeySetReply, keySet } from "../../../state/algorithms/key-set.ts";
 import { PURGE_NUMBER_KEEP_MS, PURGE_NUMBER_NAME, type PurgeNumberCommand, purgeNumber } from "../../../state/algorithms/purge-number.ts";
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { FAILED_WRITES, TELL_FAILED } from "./failed-writes.ts";
 import type { ScriptedAlgorithm } from "./scripted.ts";
 

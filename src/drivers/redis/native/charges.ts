@@ -1,6 +1,6 @@
 /** The commands of a key as a script gets them: equal charges next to each other travel once, with how many they are. */
 
-import type { Operation } from "../../../state/contracts.ts";
+import type { Operation } from "../../../state/contracts/driver.ts";
 import type { NativeAlgorithm } from "./native.ts";
 
 interface Charge {

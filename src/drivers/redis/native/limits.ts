@@ -5,7 +5,8 @@ import { isCost } from "../../../state/algorithms/limit-command.ts";
 import { type SlidingLogPolicy, type SlidingLogState, slidingLog } from "../../../state/algorithms/sliding-log.ts";
 import { type SlidingWindowPolicy, type SlidingWindowState, slidingWindow } from "../../../state/algorithms/sliding-window.ts";
 import { type BucketPolicy, tokenBucket } from "../../../state/algorithms/token-bucket.ts";
-import type { Algorithm, LimitCommand } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
+import type { LimitCommand } from "../../../state/contracts/limits.ts";
 import { type NativeAlgorithm, type NativeCharge, nativeScript, numbersText } from "./native.ts";
 import { type RowScriptOptions, rowScripts } from "./row-script.ts";
 

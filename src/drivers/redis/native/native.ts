@@ -10,7 +10,7 @@
  * (`row-script.ts`). Lua's numbers are doubles as in JavaScript, and all states are safe integers, printed with `%.0f`.
  */
 
-import type { Algorithm } from "../../../state/contracts.ts";
+import type { Algorithm } from "../../../state/contracts/driver.ts";
 import { sha1Hex } from "../../../core/digest.ts";
 import { StoreError } from "../../../core/errors.ts";
 import type { Script } from "../client.ts";

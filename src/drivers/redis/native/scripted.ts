@@ -3,7 +3,7 @@
  * key may stand in a call several times; its commands run in order.
  */
 
-import type { Algorithm, Reply } from "../../../state/contracts.ts";
+import type { Algorithm, Reply } from "../../../state/contracts/driver.ts";
 import type { Script } from "../client.ts";
 
 export interface ScriptedAlgorithm {

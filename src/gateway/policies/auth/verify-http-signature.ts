@@ -5,7 +5,8 @@ import { type InnerList, type Parameters, parseDictionary, serializeItem } from 
 import { checkInteger, checkNonNegative, checkPositive, checkString } from "../../../core/check.ts";
 import { OptionError } from "../../../core/errors.ts";
 import { boundKey, escapeKeyPart } from "../../../core/keys.ts";
-import type { GatewayAdapter, StitchStore } from "../../../state/contracts.ts";
+import type { StitchStore } from "../../../state/contracts/key-value.ts";
+import type { GatewayAdapter } from "../../../state/contracts/adapter.ts";
 import { boundedRequestBytes } from "../../collect-body.ts";
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { memoryDriver } from "../../../drivers/memory/memory-driver.ts";
-import type { CircuitBreakerStore, CircuitState, GatewayAdapter } from "../../../state/contracts.ts";
+import type { CircuitBreakerStore, CircuitState } from "../../../state/contracts/circuits.ts";
+import type { GatewayAdapter } from "../../../state/contracts/adapter.ts";
 import { circuitBreakerStoreOn } from "../../../state/stores/circuit-breaker-store.ts";
 import { failingStore, type Fault } from "../../../testing/failing-store.ts";
 import { manualClock, type ManualClock } from "../../../testing/manual-clock.ts";

@@ -6,7 +6,7 @@ import { OptionError, stackless } from "../../../core/errors.ts";
 import { boundKey, joinKey } from "../../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { circuitPolicy } from "../../../state/algorithms/circuit-policy.ts";
-import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitState, CircuitTransition } from "../../../state/contracts/circuits.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, isGatewayError, policyError } from "../../errors.ts";
 import { requestState, type RequestState } from "../../context.ts";

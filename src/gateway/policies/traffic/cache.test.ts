@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Context } from "hono";
 import { createMemoryCacheStore } from "../../../drivers/memory/cache-store.ts";
-import type { CacheFill, CacheRecord, CacheStore, GatewayAdapter } from "../../../state/contracts.ts";
+import type { CacheFill, CacheRecord, CacheStore } from "../../../state/contracts/cache.ts";
+import type { GatewayAdapter } from "../../../state/contracts/adapter.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { definePolicy } from "../../define-policy.ts";
 import { getGatewayContext } from "../../context.ts";

@@ -5,7 +5,7 @@ import { checkInteger, checkNonNegative, checkPositive } from "../../../core/che
 import { sleep } from "../../../core/clock.ts";
 import { stackless } from "../../../core/errors.ts";
 import { boundKey } from "../../../core/keys.ts";
-import type { LeaseReply, StitchStore } from "../../../state/contracts.ts";
+import type { LeaseReply, StitchStore } from "../../../state/contracts/key-value.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";

@@ -6,7 +6,7 @@ import { sleep } from "../../../core/clock.ts";
 import { sha256Hex } from "../../../core/digest.ts";
 import { stackless } from "../../../core/errors.ts";
 import { boundKey, escapeKeyPart } from "../../../core/keys.ts";
-import type { StitchStore } from "../../../state/contracts.ts";
+import type { StitchStore } from "../../../state/contracts/key-value.ts";
 import { boundedRequestBytes, collectBody } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../../core/clock.ts";
 import { memoryAdapter } from "../../../drivers/memory/adapter.ts";
-import type { GatewayAdapter } from "../../../state/contracts.ts";
+import type { GatewayAdapter } from "../../../state/contracts/adapter.ts";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { type PolicyTestHarness, createPolicyTestHarness } from "../../sdk/harness.ts";
 import { quota, quotaPeriod } from "./quota.ts";

@@ -5,7 +5,7 @@ import { checkFunction, checkInteger, checkOneOf, checkString } from "../../../c
 import { OptionError, stackless } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { zoneBoundaries } from "../../../state/calendar-policy.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts/limits.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InMemoryRateLimitStore } from "../../../drivers/memory/in-memory-rate-limit-store.ts";
-import type { GatewayAdapter, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
+import type { LimitPolicy, RateLimitStore } from "../../../state/contracts/limits.ts";
+import type { GatewayAdapter } from "../../../state/contracts/adapter.ts";
 import { failingStore, type Fault } from "../../../testing/failing-store.ts";
 import { manualClock, type ManualClock } from "../../../testing/manual-clock.ts";
 import { createGateway } from "../../create-gateway.ts";

@@ -5,7 +5,7 @@ import { checkFunction, checkInteger, checkOneOf, checkString } from "../../../c
 import { OptionError, stackless } from "../../../core/errors.ts";
 import { boundKey, escapeKeyPart, joinKey } from "../../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts/limits.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError, policyError } from "../../errors.ts";
 import { isDebugRequested, setDebugHeader } from "../../operation/debug-headers.ts";

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { checkFunction, checkInteger, checkPositive, checkString } from "../../../core/check.ts";
 import { stackless } from "../../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts/limits.ts";
 import { callback } from "../../callback.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";

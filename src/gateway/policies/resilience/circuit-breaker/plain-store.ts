@@ -5,7 +5,7 @@
 
 import type { Clock } from "../../../../core/clock.ts";
 import { chain, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitTransition } from "../../../../state/contracts.ts";
+import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, CircuitPermit, CircuitPolicy, CircuitRefusal, CircuitTransition } from "../../../../state/contracts/circuits.ts";
 
 /** Circuits counted at once; above it the one unused for longest starts again from nothing. */
 const MAX_CIRCUITS = 1000;

@@ -1,6 +1,6 @@
 /** What may be done with a stored response for a request (RFC 9111 4, 5.2.1; RFC 5861). */
 
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import type { RequestDirectives } from "../../../../core/cache-control.ts";
 import type { Forward } from "./cache-status.ts";
 import type { EntryMeta } from "./entry.ts";

@@ -2,7 +2,7 @@
 
 import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
 import { StoreError } from "../../../../core/errors.ts";
-import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts.ts";
+import type { CacheFill, CacheOpening, CachePurge, CacheRecord, CacheStore } from "../../../../state/contracts/cache.ts";
 import { StoreFailure, storeCaller, storeSubject, type StoreCaller } from "../../../store-call.ts";
 import type { FailMode, PolicySite } from "../../../types.ts";
 import { metaOf } from "./entry.ts";

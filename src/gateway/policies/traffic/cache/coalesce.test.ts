@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Context } from "hono";
 import { createMemoryCacheStore } from "../../../../drivers/memory/cache-store.ts";
-import type { CacheStore } from "../../../../state/contracts.ts";
+import type { CacheStore } from "../../../../state/contracts/cache.ts";
 import { type ManualClock, manualClock } from "../../../../testing/manual-clock.ts";
 import { createPolicyTestHarness } from "../../../sdk/harness.ts";
 import { cache, type CacheConfig } from "../cache.ts";

@@ -1,6 +1,6 @@
 /** What a cache record holds beside the response: the facts needed to decide about a later request. */
 
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import type { StoragePlan } from "./freshness.ts";
 import type { Fields } from "../../../../core/stored-fields.ts";
 

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
 import { sleep } from "../../../../core/clock.ts";
 import { stackless } from "../../../../core/errors.ts";
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import type { PolicyTools } from "../../../define-policy.ts";
 import { GatewayError } from "../../../errors.ts";
 import { provenCallers } from "../../../identity.ts";

@@ -1,7 +1,7 @@
 /** One call of the upstream whose answer may go into the store. */
 
 import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import { StoreFailure } from "../../../store-call.ts";
 import { privateKey } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";

@@ -1,7 +1,7 @@
 /** Finds the stored response a request selects: shared or the caller's own, with or without variants. */
 
 import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { CacheFill, CacheOpening, CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheFill, CacheOpening, CacheRecord } from "../../../../state/contracts/cache.ts";
 import { StoreFailure } from "../../../store-call.ts";
 import { privateKey, variantOf } from "./cache-key.ts";
 import type { CachePort } from "./cache-port.ts";

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { checkFunction, checkInteger, checkNonNegative, checkOneOf } from "../../../../core/check.ts";
 import { OptionError } from "../../../../core/errors.ts";
 import type { MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { CacheStore } from "../../../../state/contracts.ts";
+import type { CacheStore } from "../../../../state/contracts/cache.ts";
 import type { FailMode, PolicyOptions } from "../../../types.ts";
 import { isToken } from "../../../../core/cache-directives.ts";
 import { type StorageRules, neverStored } from "./freshness.ts";

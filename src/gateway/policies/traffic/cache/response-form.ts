@@ -1,6 +1,6 @@
 /** Records as responses, for stores that keep only those. What a record holds beside the response travels in one field. */
 
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import { bodyless, isResponse } from "../../../response.ts";
 
 /** The field with the facts. It never reaches a client: it is taken off when the response is read. */

@@ -1,6 +1,6 @@
 /** Answers made of a stored response. What is the same for every use of a record is prepared once. */
 
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import { createFieldHeaders } from "../../../../core/field-headers.ts";
 import { parseHttpDate } from "../../../../core/http-date.ts";
 import { bodyless } from "../../../response.ts";

@@ -3,7 +3,8 @@
 import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
 import { escapeKeyPart, joinKey } from "../../../../core/keys.ts";
-import type { CacheStore, GatewayAdapter } from "../../../../state/contracts.ts";
+import type { CacheStore } from "../../../../state/contracts/cache.ts";
+import type { GatewayAdapter } from "../../../../state/contracts/adapter.ts";
 import { GatewayError, policyError } from "../../../errors.ts";
 import { queryOf } from "../../../path.ts";
 import { responses } from "../../../local-kinds.ts";

@@ -1,6 +1,6 @@
 /** What is sent to the upstream to check or replace a stored response. */
 
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import { storedField } from "./serve.ts";
 
 /**

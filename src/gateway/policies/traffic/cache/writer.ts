@@ -1,7 +1,7 @@
 /** Puts a response into the store: under its key, or as one variant of the set under that key. */
 
 import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { CacheRecord } from "../../../../state/contracts.ts";
+import type { CacheRecord } from "../../../../state/contracts/cache.ts";
 import type { Random } from "../../../../core/random.ts";
 import { StoreFailure } from "../../../store-call.ts";
 import { variantOf } from "./cache-key.ts";

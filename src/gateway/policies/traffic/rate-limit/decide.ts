@@ -1,7 +1,7 @@
 /** Asks a store about all limits of one caller at once, whatever the store can do. */
 
 import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../state/contracts/limits.ts";
 
 /**
  * One decision per limit, in order. All limits are charged or none, as far as the store can do that: one with

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LimitDecision } from "../../../../state/contracts.ts";
+import type { LimitDecision } from "../../../../state/contracts/limits.ts";
 import { fieldString, limitLabel, retryAfterSeconds, writeRateLimitHeaders, type AppliedLimit, type RateLimitHeaders } from "./headers.ts";
 
 function decision(part: Partial<LimitDecision>): LimitDecision {

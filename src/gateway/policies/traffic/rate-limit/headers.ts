@@ -3,7 +3,7 @@
  * (draft-ietf-httpapi-ratelimit-headers-11, Structured Fields of RFC 9651), and the older `x-ratelimit-*`.
  */
 
-import type { LimitDecision } from "../../../../state/contracts.ts";
+import type { LimitDecision } from "../../../../state/contracts/limits.ts";
 
 /** Which fields a `rateLimit` policy sends. */
 export type RateLimitHeaders = "both" | "ietf" | "x" | "none";

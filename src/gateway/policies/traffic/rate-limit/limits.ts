@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { checkInteger } from "../../../../core/check.ts";
 import { OptionError } from "../../../../core/errors.ts";
 import type { MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { LimitPolicy } from "../../../../state/contracts.ts";
+import type { LimitPolicy } from "../../../../state/contracts/limits.ts";
 import { MAX_WINDOW_MS } from "../../../../core/check.ts";
 import { limitLabel, type LimitLabel } from "./headers.ts";
 

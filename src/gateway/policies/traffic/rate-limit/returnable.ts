@@ -1,7 +1,7 @@
 /** Charges made before it is certain that they are due: of a limit that stands behind another one. */
 
 import { chain, isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../state/contracts/limits.ts";
 import { StoreFailure, type StoreCaller } from "../../../store-call.ts";
 import { decide } from "./decide.ts";
 

@@ -1,7 +1,7 @@
 /** The in-process stand-in of a limit's store while that is away. */
 
 import { isPromise } from "../../../../core/maybe-promise.ts";
-import type { LimitDecision, LimitPolicy } from "../../../../state/contracts.ts";
+import type { LimitDecision, LimitPolicy } from "../../../../state/contracts/limits.ts";
 import { rateLimits } from "../../../local-kinds.ts";
 import type { LocalStores } from "../../../types.ts";
 
