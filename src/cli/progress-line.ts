@@ -51,6 +51,5 @@ export function progressLine(out: NodeJS.WriteStream | WriteStream): ProgressLin
 
 /** What an upstream sent must not move a cursor. */
 function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
 }

@@ -41,7 +41,6 @@ export function filenameOf(disposition: string): string | undefined {
     }
   }
   name ??= /(?:^|;)\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(disposition)?.[1]?.replace(/\\(.)/g, "$1") ?? /(?:^|;)\s*filename\s*=\s*([^;"\s]+)/i.exec(disposition)?.[1];
-  // eslint-disable-next-line no-control-regex
   const base = name?.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "").split(/[/\\]/).pop()?.trim();
   return base === undefined || base === "" || base === "." || base === ".." ? undefined : base.slice(0, 255);
 }

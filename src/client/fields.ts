@@ -7,7 +7,6 @@ export type Fields = Record<string, string>;
 export type ResponseFields = Readonly<Record<string, string | readonly string[]>>;
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// eslint-disable-next-line no-control-regex
 const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]|[^\u0000-\u00ff]/;
 /** Fields of the connection or of framing: the adapter writes them. */
 const NOT_YOURS: ReadonlySet<string> = /* @__PURE__ */ new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "http2-settings"]);

@@ -41,7 +41,6 @@ function streamOf(value: unknown): ReadableStream<Uint8Array> | AsyncIterable<Ui
   throw new StitchError("INPUT_INVALID", "body is neither plain data, a form, bytes, a Blob nor a stream", { issues: [{ message: "cannot be sent", path: ["body"] }] });
 }
 
-// eslint-disable-next-line no-control-regex
 const UNSAFE_NAME = /[\u0000\r\n]/;
 
 function formOf(value: unknown): FormData {

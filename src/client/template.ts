@@ -34,7 +34,6 @@ const PARTS = /^(https?):\/\/([^/?#{]*)((?:\/(?:\{[^?&{}][^{}]*\}|[^{?#])*)?)((?
 const OPERATOR = /^[+#./;?&]/;
 const VARIABLE = /^((?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*)(?::[1-9]\d{0,3}|\*)?$/;
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0020\u007f\\]/;
 
 /** Compiles a template. @throws StitchError `CONFIG_INVALID` */

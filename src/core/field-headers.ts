@@ -5,7 +5,6 @@
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What a value must not hold: NUL, CR, LF, and anything that is no byte. */
-// eslint-disable-next-line no-control-regex
 const BAD_VALUE = /[\u0000\r\n\u0100-\uffff]/;
 const UPPER = /[A-Z]/;
 

@@ -11,10 +11,8 @@ export const MAX_KEY_BYTES = 512;
  * `%` escapes itself, `:` separates parts, braces are hash tags in Redis Cluster, control characters are refused by
  * Postgres (NUL) and NATS, and a lone surrogate would turn into U+FFFD in UTF-8, where all of them look alike.
  */
-// eslint-disable-next-line no-control-regex
 const UNSAFE: RegExp = /[%:{}\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 const LONE_SURROGATE: RegExp = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-// eslint-disable-next-line no-control-regex
 const MAYBE_UNSAFE: RegExp = /[%:{}\u0000-\u001f\u007f\ud800-\udfff]/;
 
 /** One part of a key, reversibly escaped: two different parts never give the same text, and none holds a `:`. */

@@ -65,7 +65,6 @@ function format(message: string, args: readonly unknown[]): string {
   });
   for (; used < args.length; used++) text += ` ${show(args[used])}`;
   // One line per call: a value of a request must not be able to write a line of its own.
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

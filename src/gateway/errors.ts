@@ -139,7 +139,6 @@ export function sendableFields(fields: Readonly<Record<string, string>> | undefi
 }
 
 function isField(name: string, value: unknown): boolean {
-  // eslint-disable-next-line no-control-regex
   return /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) && !/[\u0000\r\n\u0100-\uffff]/.test(String(value));
 }
 

@@ -1,6 +1,5 @@
 /** Values as request fields may hold them. */
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/g;
 
 /**

@@ -22,7 +22,6 @@ export function checkForwardName(option: string, value: unknown): string {
 }
 
 export function checkFieldValue(option: string, value: unknown): string {
-  // eslint-disable-next-line no-control-regex
   if (typeof value !== "string" || /[\u0000-\u0008\u000a-\u001f\u007f\u0100-\uffff]/.test(value)) throw new OptionError(option, value, "a field value");
   return value;
 }

@@ -51,9 +51,7 @@ export function queryOf(url: string): string {
 }
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
-// eslint-disable-next-line no-control-regex
 const TO_ENCODE = /[\\"<>^`{}\u0000-\u0020\u007f-\uffff]/;
-// eslint-disable-next-line no-control-regex
 const RUNS_TO_ENCODE = /[\\"<>^`{}\u0000-\u0020\u007f-\uffff]+/g;
 
 /** ASCII that makes a path go through the slow way: what is encoded, and `%`. */

@@ -39,7 +39,6 @@ export function consoleSink(options: ConsoleSinkOptions = {}): EventSink<SocketE
 
 /** Names come from clients: nothing in them may move a terminal's cursor or begin a line. */
 function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex
   const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
   return /\s/.test(safe) ? JSON.stringify(safe) : safe;
 }

@@ -155,7 +155,6 @@ describe("the console sink", () => {
     expect(lines[0]).toMatch(/^info connection\.open clientId=\S+ ip=127\.0\.0\.1$/);
     expect(lines).toContainEqual(expect.stringMatching(/^info rpc\.end .*messageType=ADD .*code=OK durationMs=0/));
     expect(lines).toContainEqual(expect.stringMatching(/^warn message\.unhandled .*messageType="x \[31m forged"/));
-    // eslint-disable-next-line no-control-regex
     expect(lines.join("")).not.toMatch(/[\u0000-\u001f]/);
     expect(lines.join("")).not.toContain(SECRET);
     await test.close();

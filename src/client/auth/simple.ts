@@ -6,7 +6,6 @@ import { StitchError, configError } from "../errors.ts";
 import { checkSecret, isOptional, resolveOptional, resolveSecret, type AuthContext, type AuthStrategy, type Secret } from "./strategy.ts";
 
 const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/;
-// eslint-disable-next-line no-control-regex
 const LINE_OR_CONTROL = /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/;
 
 function resolve(secret: Secret, context: AuthContext, what: string): MaybePromise<string | undefined> {

@@ -68,7 +68,6 @@ async function ask(client: TokenClient, parameters: URLSearchParams, context: Au
 /** A token response. Lifetimes may come as text; what is none counts as absent. @throws StitchError `AUTH_FAILED` */
 export function tokensFrom(json: Record<string, unknown>, now: number): Tokens {
   const { access_token: accessToken, refresh_token: refreshToken, token_type: tokenType, expires_in: expiresIn } = json;
-  // eslint-disable-next-line no-control-regex
   if (typeof accessToken !== "string" || accessToken === "" || /[^\u0021-\u007e]/.test(accessToken)) throw failed("protocol", "the token endpoint gave no access token");
   if (tokenType !== undefined && (typeof tokenType !== "string" || tokenType.toLowerCase() !== "bearer")) throw failed("protocol", "the token endpoint gave a token of a type that is not bearer");
   const seconds = typeof expiresIn === "number" ? expiresIn : typeof expiresIn === "string" && /^\d{1,12}(?:\.\d+)?$/.test(expiresIn) ? Number(expiresIn) : Number.NaN;

@@ -33,7 +33,6 @@ export function lineOf(event: StitchEvent): string {
 
 /** Without control characters: what an upstream sent must not move a cursor or fake a line. */
 export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
 }
 

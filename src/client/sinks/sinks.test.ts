@@ -132,7 +132,6 @@ describe("sinks", () => {
     const lines: string[] = [];
     const clock = manualClock();
     consoleSink({ level: "debug", write: (line) => void lines.push(line) }).handle({ type: "info", topic: "x", detail: "a\u001b[31m\nforged", at: clock.now(), elapsedMs: 0, name: "n", traceId: "t", spanId: "s", attempt: 1 }, { method: "GET", template: "", url: "", principal: false });
-    // eslint-disable-next-line no-control-regex
     expect(lines.join("")).not.toMatch(/[\u0000-\u001f]/);
   });
 });

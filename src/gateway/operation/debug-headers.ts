@@ -123,6 +123,5 @@ export function isDebugRequested(c: Context, name?: string): boolean {
 export function setDebugHeader(c: Context, name: string, value: string | number | boolean): void {
   const notes = requestState(c).debugNotes;
   if (notes === undefined || !isToken(name) || !notes.wants(name)) return;
-  // eslint-disable-next-line no-control-regex
   notes.fields.set(shortName(name), String(value).slice(0, 2048).replace(/[^\x20-\x7e]+/g, (run) => encodeURIComponent(run.replace(/\p{Surrogate}/gu, "\ufffd"))));
 }

@@ -374,7 +374,6 @@ describe("debug headers", () => {
     const fields = await ask({ debugHeaders: true }, "trace", undefined, [rateLimit({ max: 9 }), ...noisy]);
     const text = fields["x-sluice-trace"] as string;
     expect(text.length).toBeLessThanOrEqual(8192);
-    // eslint-disable-next-line no-control-regex
     expect(text).toMatch(/^[\x20-\x7e]+$/);
     const trace = JSON.parse(text) as { entries: { name: string; calledNext: boolean }[]; cut: number; route: string };
     expect([trace.route, trace.entries[0]?.name, trace.entries[0]?.calledNext]).toEqual(["/a/:id", "rate-limit", true]);

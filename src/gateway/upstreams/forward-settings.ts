@@ -51,7 +51,6 @@ export function forwardSettings(config: ForwardOptions, where: string): ForwardS
 export function checkFields(headers: UrlUpstream["headers"], where: string): FieldOptions["set"] {
   return Object.entries(headers ?? {}).map(([name, value]) => {
     if (!isToken(name)) throw configError(`a name in "headers" of the upstream of ${where}`, name, "a header name");
-    // eslint-disable-next-line no-control-regex
     if (typeof value !== "string" || /[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) throw configError(`"headers.${name}" of the upstream of ${where}`, value, "a header value");
     return [name.toLowerCase(), value] as const;
   });

@@ -69,7 +69,6 @@ function pairOf(credential: string): [username: string, password: string] | unde
     return undefined;
   }
   const colon = text?.indexOf(":") ?? -1;
-  // eslint-disable-next-line no-control-regex
   if (text === undefined || colon === -1 || /[\u0000-\u001f\u007f]/.test(text)) return undefined;
   return [text.slice(0, colon), text.slice(colon + 1)];
 }

@@ -95,7 +95,6 @@ async function timed(c: Context, next: () => Promise<void>, config: ServerTiming
 /** Names become tokens (RFC 9110 5.6.2), descriptions quoted strings. */
 function entry(name: string, duration: string, description: string | undefined): string {
   const token = name.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, "_");
-  // eslint-disable-next-line no-control-regex
   const shown = description === undefined ? "" : `;desc="${description.replace(/[^\x20-\x7e]/g, "?").replace(/["\\]/g, "\\$&")}"`;
   return `${token}${shown};dur=${duration}`;
 }

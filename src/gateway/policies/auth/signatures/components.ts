@@ -36,7 +36,6 @@ export function signatureBase(message: SignedMessage, components: readonly Compo
     if (seen.has(id)) throw new RangeError("a component twice");
     seen.add(id);
     for (const value of valuesOf(message, component)) {
-      // eslint-disable-next-line no-control-regex
       if (/[\r\n\u0080-\uffff]/.test(value)) throw new RangeError("a value that is no line of ASCII");
       lines.push(`${id}: ${value}`);
     }
