@@ -105,11 +105,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -358,7 +360,6 @@ declare class Redactor {
   hidesField(name: string): boolean;
   text(text: string, ofCall?: readonly string[]): string;
   url(url: string): string;
-  body(text: string, maxBytes: number): string;
   value(value: unknown, depth?: number): unknown;
   under(kind: "header" | "query" | "field", record: unknown): string[];
   cause(cause: unknown, ofCall?: readonly string[]): unknown;
@@ -898,33 +899,19 @@ declare abstract class Deadline {
   after: Deadline | undefined;
   abstract expire(): void;
 }
-declare class Deadlines {
-  private readonly clock;
-  private readonly slots;
-  private count;
-  private timer;
-  private wakeAt;
-  private cursor;
-  private graced;
-  constructor(clock: Clock);
-  get size(): number;
+interface Deadlines {
   arm(entry: Deadline, afterMs: number, now?: number): void;
   disarm(entry: Deadline): void;
-  private unlink;
-  private wake;
-  private stop;
-  private readonly onTimer;
-  private collect;
-  private earliest;
 }
 declare class SinkLines {
   #private;
   readonly payloads: boolean;
   readonly maxBodyBytes: number;
   constructor(sinks: readonly TraceSink[]);
-  get active(): boolean;
   get dropped(): number;
-  send(event: StitchEvent, context: SinkContext, bare: SinkContext): void;
+  keepRequest(call: Call, text: string | undefined): void;
+  keepResponse(call: Call, bytes: Uint8Array): void;
+  send(call: Call, told: StitchEvent, error: unknown): void;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -980,7 +967,7 @@ declare class Runtime {
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly store: StitchStore | undefined;
-  readonly sinks: SinkLines;
+  sinks: SinkLines | undefined;
   readonly config: SeamConfig;
   readonly seamName: string | undefined;
   readonly origin: string | undefined;
@@ -995,6 +982,7 @@ declare class Runtime {
     readonly origin?: string;
     readonly throttle?: ThrottleRules;
   });
+  openSinks(): MaybePromise<void>;
   get closed(): boolean;
   join(member: Member$1): void;
   enter(): void;
@@ -1010,15 +998,16 @@ declare class Runtime {
   close(): Promise<void>;
 }
 type Path = readonly string[];
+interface Expanded {
+  readonly pathname: string;
+  readonly search: string;
+}
 interface UrlTemplate {
   readonly text: string;
   readonly origin: string;
   readonly variables: ReadonlyMap<string, boolean>;
   readonly query: readonly (readonly [name: string, value: string])[];
-  expand(params: Readonly<Record<string, unknown>> | undefined): {
-    readonly pathname: string;
-    readonly search: string;
-  };
+  expand(params: Readonly<Record<string, unknown>> | undefined): MaybePromise<Expanded>;
 }
 type InputSlot = "params" | "query" | "body" | "headers" | "variables";
 interface Plan {
@@ -1063,7 +1052,7 @@ interface Plan {
   readonly redactor: Redactor;
   readonly streams: boolean;
   readonly repeatable: boolean;
-  readonly plain: boolean;
+  readonly guarded: boolean;
 }
 interface TraceParent {
   readonly traceId: string;
@@ -1349,6 +1338,25 @@ interface OtelSinkOptions {
   readonly contextOf?: (span: SpanLike) => unknown;
 }
 declare function otelSink(options: OtelSinkOptions): TraceSink;
+interface OtlpOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  readonly maxBatch?: number;
+  readonly delayMs?: number;
+  readonly maxQueue?: number;
+  readonly clock?: Clock;
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+}
+interface OtlpSinkOptions extends OtlpOptions {
+  readonly endpoint: string;
+  readonly serviceName?: string;
+  readonly serviceVersion?: string;
+  readonly metricsIntervalMs?: number | false;
+}
+interface OtlpSink extends TraceSink {
+  readonly dropped: number;
+}
+declare function otlpSink(options: OtlpSinkOptions): OtlpSink;
 type JsonSchema = boolean | {
   readonly [keyword: string]: unknown;
 };
@@ -1386,4 +1394,4 @@ interface OpenApiSource {
 declare function openApiSource(document: unknown, options?: OpenApiSourceOptions): OpenApiSource;
 declare function openApiTypes(document: unknown): OpenApiSource;
 declare function together(strategies: readonly AuthStrategy[]): AuthStrategy;
-export { type Adapter, type AdapterBody, type AdapterCapabilities, type AdapterHeaders, type AdapterRequest, type AdapterResponse, type AllOptions, type ApiKeyOptions, type Args, type AuthContext, type AuthFailure, type AuthResponse, type AuthStrategy, type AuthorizationCode, type AuthorizationCodeOptions, type AwsCredentials, type AwsSigV4Options, BodyKind, type CacheOptions, CallInput, type CallOptions, type CircuitOptions, type CookieSessionOptions, type Download, type DriftOptions, type Encryption, type EventBase, type EventFacts, type FailMode, type FailModes, type Finding, type FromOpenApiOptions, type HedgeOptions, HookRequest, HookResponse, Hooks, type IdempotencyOptions, type InOf, type InputOf, type Inspection, type Issue, type JsonSchema, type LinkedOptions, type LoggerLike, type LoggerSinkOptions, type Member, type MeterLike, type OAuth2Options, type OpenApiResult, type OpenApiSource, type OpenApiSourceOptions, type OpenApiStitches, type OtelSinkOptions, type OutOf, type OutputOf, type Page, type PageFacts, type PageLimits, type PageState, type Paginator, type ParamValue, type ParamsOf, type PrincipalView, type Problem, type ProgressPhase, type RawResult, ResponseKind, type ResultSource, type RetryContext, type RetryOptions, type RunStep, STITCH_ERROR_CODES, type SafeResult, type Seam, SeamConfig, type Secret, type SecretContext, type SentryLike, type SentrySinkOptions, SharedConfig, type SinkContext, type SinkLevel, type SpanLike, SseOptions, type StandardSchema, type Stitch, StitchConfig, StitchError, type StitchErrorCode, type StitchErrorFacts, type StitchEvent, StitchKind, type StitchResult, StreamOptions, type ThrottleOptions, type TimeoutOptions, type TimeoutPhase, type ToOpenApiOptions, type TraceSink, type TracerLike, type Validator, type Vault, aesGcm, all, any, apiKey, authorizationCode, awsSigV4, basic, bearer, consoleSink, cookieSession, cursor, download, drift, env, fetchAdapter, fileSink, fromOpenApi, isSeam, isSluiceError, isStitch, isStitchError, jsonSchema, linkHeader, linked, loggerSink, multiplex, oauth2, offset, openApiSource, openApiTypes, optionalEnv, otelSink, page, race, seam, secretFrom, sentrySink, stitch, toOpenApi, together };
+export { type Adapter, type AdapterBody, type AdapterCapabilities, type AdapterHeaders, type AdapterRequest, type AdapterResponse, type AllOptions, type ApiKeyOptions, type Args, type AuthContext, type AuthFailure, type AuthResponse, type AuthStrategy, type AuthorizationCode, type AuthorizationCodeOptions, type AwsCredentials, type AwsSigV4Options, BodyKind, type CacheOptions, CallInput, type CallOptions, type CircuitOptions, type CookieSessionOptions, type Download, type DriftOptions, type Encryption, type EventBase, type EventFacts, type FailMode, type FailModes, type Finding, type FromOpenApiOptions, type HedgeOptions, HookRequest, HookResponse, Hooks, type IdempotencyOptions, type InOf, type InputOf, type Inspection, type Issue, type JsonSchema, type LinkedOptions, type LoggerLike, type LoggerSinkOptions, type Member, type MeterLike, type OAuth2Options, type OpenApiResult, type OpenApiSource, type OpenApiSourceOptions, type OpenApiStitches, type OtelSinkOptions, type OtlpOptions, type OtlpSink, type OtlpSinkOptions, type OutOf, type OutputOf, type Page, type PageFacts, type PageLimits, type PageState, type Paginator, type ParamValue, type ParamsOf, type PrincipalView, type Problem, type ProgressPhase, type RawResult, ResponseKind, type ResultSource, type RetryContext, type RetryOptions, type RunStep, STITCH_ERROR_CODES, type SafeResult, type Seam, SeamConfig, type Secret, type SecretContext, type SentryLike, type SentrySinkOptions, SharedConfig, type SinkContext, type SinkLevel, type SpanLike, SseOptions, type StandardSchema, type Stitch, StitchConfig, StitchError, type StitchErrorCode, type StitchErrorFacts, type StitchEvent, StitchKind, type StitchResult, StreamOptions, type ThrottleOptions, type TimeoutOptions, type TimeoutPhase, type ToOpenApiOptions, type TraceSink, type TracerLike, type Validator, type Vault, aesGcm, all, any, apiKey, authorizationCode, awsSigV4, basic, bearer, consoleSink, cookieSession, cursor, download, drift, env, fetchAdapter, fileSink, fromOpenApi, isSeam, isSluiceError, isStitch, isStitchError, jsonSchema, linkHeader, linked, loggerSink, multiplex, oauth2, offset, openApiSource, openApiTypes, optionalEnv, otelSink, otlpSink, page, race, seam, secretFrom, sentrySink, stitch, toOpenApi, together };

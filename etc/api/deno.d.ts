@@ -18,383 +18,26 @@ interface Listening {
   }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
-interface Codec {
-  readonly name: string;
-  readonly binary: boolean;
-  encode(value: unknown): string | Uint8Array;
-  decode(data: string | Uint8Array): unknown;
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
 }
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
 }
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
+declare class StoreError extends SluiceError<StateErrorCode> {
+  get name(): string;
 }
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface Announcement {
-  readonly channel: string;
-  readonly message: (offset: string) => object;
-}
-interface TopicHistory {
-  readonly announces?: boolean;
-  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
-}
-type TimerHandle = unknown;
-interface Clock {
-  now(): number;
-  monotonic(): number;
-  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
-  clearTimeout(handle: TimerHandle): void;
-}
-interface EventSink<Event> {
-  (event: Event): void;
-  readonly detailed?: boolean;
-}
-interface EventSource<Event> {
-  on(sink: EventSink<Event>, options?: {
-    readonly detailed?: boolean;
-  }): () => void;
-}
-interface Events<Event> extends EventSource<Event> {
-  emit(event: Event): void;
-  detail(event: Event): void;
-  readonly detailed: boolean;
-  readonly active: boolean;
-}
-interface Random {
-  next(): number;
-  uuid(): string;
-}
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
-interface Step<State, Reply> {
-  readonly state: State | undefined;
-  readonly reply: Reply;
-  readonly expiresAt: number | undefined;
-}
-interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
-  readonly name: string;
-  readonly version: number;
-  readonly maxStateBytes: number;
-  step(state: State | undefined, command: Command, now: number): Step<State, Reply>;
-  encode(state: State): Uint8Array;
-  decode(bytes: Uint8Array): State;
-  limiting?(state: State, now: number): boolean;
-  readonly compact?: CompactState<State>;
-  readonly row?: RowMachine<Command, Reply>;
-  readonly members?: readonly Algorithm[];
-}
-interface CompactState<State> {
-  readonly width: number;
-  write(state: State, cells: Float64Array, at: number): boolean;
-  read(cells: Float64Array, at: number): State;
-}
-interface RowMachine<Command, Reply> {
-  readonly width: number;
-  apply(cells: Float64Array, at: number, command: Command, now: number, reply: Reply): boolean;
-  expiresAt(cells: Float64Array, at: number, command: Command): number | undefined;
-  limiting(cells: Float64Array, at: number, now: number): boolean;
-  reply(): Reply;
-}
-interface Operation<Command = unknown> {
-  readonly algorithm: Algorithm;
-  readonly key: string;
-  readonly commands: readonly Command[];
-}
-type Reply = unknown;
-interface RunOptions {
-  readonly signal?: AbortSignal;
-  readonly aborted?: boolean;
-}
-interface DriverCapabilities {
-  readonly atomic: boolean;
-  readonly clock: "backend" | "caller";
-  readonly minTtlMs: number;
-  readonly maxValueBytes: number;
-  readonly shared: boolean;
-  readonly approximate?: string;
-  readonly durability?: "memory" | "async" | "sync";
-  readonly native?: readonly string[];
-  readonly maxBatchKeys?: number;
-  readonly maxBatchCommands?: number;
-  readonly lanes?: number;
-  readonly spreadKeys?: number;
-  readonly multiKey?: boolean;
-  readonly replicas?: boolean;
-  readonly combining?: boolean;
-}
-interface StateDriver {
-  readonly name: string;
-  readonly capabilities: DriverCapabilities;
-  run(batch: readonly Operation[], options?: RunOptions): MaybePromise<Reply[][]>;
-  runSync?<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R;
-  table?<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined;
-  get(key: string, options?: RunOptions): MaybePromise<Uint8Array | undefined>;
-  set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): MaybePromise<void>;
-  delete(key: string, options?: RunOptions): MaybePromise<boolean>;
-  close(): Promise<void>;
-}
-interface SyncTable<Command, R> {
-  run(key: string, command: Command): R;
-}
-type LimitPolicy = {
-  readonly algorithm: "fixed-window";
-  readonly max: number;
-  readonly windowMs: number;
-} | {
-  readonly algorithm: "sliding-window";
-  readonly max: number;
-  readonly windowMs: number;
-  readonly buckets?: number;
-  readonly dynamic?: boolean;
-} | {
-  readonly algorithm: "token-bucket";
-  readonly capacity: number;
-  readonly max: number;
-  readonly windowMs: number;
-  readonly maxDebt?: number;
-};
-interface LimitDecision {
-  allowed: boolean;
-  limit: number;
-  remaining: number;
-  retryAfterMs: number | null;
-  resetAfterMs: number;
-  debt: number;
-  ticket?: LimitTicket;
-}
-interface LimitTicket {
-  readonly era: number;
-  readonly at: number;
-  readonly need: number;
-}
-interface RateLimitStore {
-  increment(key: string, windowSeconds: number): MaybePromise<{
-    count: number;
-    resetAt: number;
-  }>;
-  check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
-  checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
-  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
-  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-type RateLimitDecision = {
-  readonly allowed: true;
-  readonly remaining: number;
-} | {
-  readonly allowed: false;
-  readonly remaining: number;
-  readonly retryAfterMs: number | null;
-};
-interface TokenBucketPolicy {
-  readonly capacity: number;
-  readonly tokensPerSecond: number;
-  readonly prefix?: string;
-}
-interface RateLimiter {
-  consume(key: string, cost: number): Promise<RateLimitDecision>;
-  consumeSync?(key: string, cost: number): RateLimitDecision;
-  getPolicy(): Readonly<TokenBucketPolicy>;
-  dispose?(): void;
-}
-type CircuitState = "closed" | "open" | "half-open";
-interface CircuitBreakerSnapshot {
-  readonly state: CircuitState;
-  readonly failureCount: number;
-  readonly successCount: number;
-  readonly lastFailureTime: number;
-  readonly lastStateChange: number;
-}
-interface CircuitPolicy {
-  readonly failureThreshold: number;
-  readonly windowMs: number;
-  readonly failureRate?: number;
-  readonly minimumThroughput: number;
-  readonly slowCallMs?: number;
-  readonly slowCallRate?: number;
-  readonly resetTimeoutMs: number;
-  readonly maxResetTimeoutMs?: number;
-  readonly halfOpenMax: number;
-  readonly successThreshold: number;
-  readonly probeTimeoutMs: number;
-}
-interface CircuitPermit {
-  readonly allowed: true;
-  readonly state: CircuitState;
-  readonly epoch: number;
-  readonly token?: string;
-  readonly transition?: CircuitTransition;
-}
-interface CircuitRefusal {
-  readonly allowed: false;
-  readonly state: CircuitState;
-  readonly retryAfterMs: number;
-}
-interface CircuitTransition {
-  readonly from: CircuitState;
-  readonly to: CircuitState;
-}
-type CircuitOutcome = "success" | "failure" | "slow" | "unused";
-interface CircuitBreakerStore {
-  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
-  reset(key: string): MaybePromise<void>;
-  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
-  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-interface CacheRecord {
-  readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
-  readonly storedAt: number;
-  readonly freshUntil: number;
-  readonly keepUntil: number;
-  readonly tags?: readonly string[];
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
-type CacheFill = {
-  readonly kind: "fill";
-  readonly token: string;
-} | {
-  readonly kind: "wait";
-  readonly waitMs: number;
-};
-interface CacheOpening {
-  readonly record?: CacheRecord | undefined;
-  readonly fill?: CacheFill | undefined;
-}
-interface CacheStore {
-  get(key: string): MaybePromise<Response | undefined | null>;
-  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
-  delete(key: string): MaybePromise<boolean>;
-  read?(key: string): MaybePromise<CacheRecord | undefined>;
-  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
-  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
-  unlock?(key: string, token: string): MaybePromise<void>;
-  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
-  purge?(target: CachePurge): MaybePromise<number>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-type CachePurge = {
-  readonly tags: readonly string[];
-} | {
-  readonly prefix: string;
-} | {
-  readonly all: true;
-};
-interface CursorCommand {
-  readonly spacingMs: number;
-  readonly burst?: number;
-  readonly cost?: number;
-  readonly maxWaitMs?: number;
-}
-interface CursorReply {
-  readonly granted: boolean;
-  readonly waitMs: number;
-  readonly ticket?: LimitTicket;
-}
-interface LeaseReply {
-  readonly held: boolean;
-  readonly fence: number;
-  readonly retryInMs: number;
-}
-interface StitchStore {
-  get(key: string): Promise<unknown>;
-  set(key: string, value: unknown, ttlMs?: number): Promise<void>;
-  incr(key: string, ttlMs?: number): Promise<number>;
-  increment?(key: string, ttlMs?: number): Promise<number>;
-  compareAndSet(key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
-  reserve?(key: string, command: CursorCommand | {
-    readonly refund: LimitTicket;
-    readonly spacingMs: number;
-  } | {
-    readonly pauseMs: number;
-    readonly spacingMs: number;
-  }): Promise<CursorReply>;
-  lease?(key: string, command: {
-    readonly token: string;
-    readonly limit: number;
-    readonly ttlMs: number;
-  }): Promise<LeaseReply>;
-  release?(key: string, token: string): Promise<boolean>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  close?(): Promise<void>;
-}
-interface PubSub {
-  publish(channel: string, message: unknown): Promise<void>;
-  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
-  unsubscribe(channel: string): Promise<void>;
-  close?(): Promise<void>;
-}
-interface SerializedMessage {
-  readonly id: string;
-  readonly origin: string;
-  readonly topic: string;
-  readonly type: string;
-  readonly frame: string | Uint8Array;
-  readonly exclude?: string;
-}
-interface PublishReport {
-  readonly matched: number;
-  readonly capability: "exact" | "prefix" | "regex";
-  readonly reach?: "cluster";
-}
-interface PubSubAdapter {
-  subscribe(clientId: string, topic: string): MaybePromise<void>;
-  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
-  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
-  list(clientId: string): MaybePromise<string[]>;
-  disconnect?(clientId: string): MaybePromise<void>;
-  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
-  close?(): MaybePromise<void>;
-}
-interface GatewayAdapter {
-  rateLimitStore?: RateLimitStore;
-  circuitBreakerStore?: CircuitBreakerStore;
-  cacheStore?: CacheStore;
-  waitUntil?: (promise: Promise<unknown>) => void;
-  dispatchBinding?: (service: string, request: Request) => Promise<Response>;
-  webSockets?: WebSocketRuntime;
-  store?: StitchStore;
-  pubsub?: PubSub;
-  rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
-  privateState?(gatewayName: string): Map<string, unknown>;
-  close?(): Promise<void>;
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
 }
 interface OfConnection {
   readonly clientId: string;
@@ -428,6 +71,7 @@ type SocketEvent = (OfConnection & {
   readonly messageType: string;
   readonly durationMs: number;
   readonly code: string;
+  readonly traceparent?: string;
 }) | (OfConnection & {
   readonly type: "message.invalid";
   readonly messageType: string;
@@ -446,6 +90,7 @@ type SocketEvent = (OfConnection & {
   readonly correlationId: string | undefined;
   readonly code: string;
   readonly durationMs: number;
+  readonly traceparent?: string;
 }) | (OfConnection & {
   readonly type: "topic.subscribe" | "topic.unsubscribe";
   readonly topic: string;
@@ -457,6 +102,7 @@ type SocketEvent = (OfConnection & {
   readonly matched: number;
   readonly dropped: number;
   readonly clientId: string | undefined;
+  readonly traceparent?: string;
 } | (OfConnection & {
   readonly type: "topic.drop";
   readonly topic: string | undefined;
@@ -488,27 +134,6 @@ interface Logger {
   error(line: string): void;
   warn(line: string): void;
   info(line: string): void;
-}
-type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
-type Outcome = "not-applied" | "unknown";
-interface SluiceErrorOptions {
-  readonly cause?: unknown;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-}
-declare class SluiceError<Code extends string = string> extends Error {
-  readonly code: Code;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-  constructor(code: Code, message: string, options?: SluiceErrorOptions);
-  get name(): string;
-}
-declare class StoreError extends SluiceError<StateErrorCode> {
-  get name(): string;
-}
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
 }
 type Strictness = boolean | "strip";
 interface Issue {
@@ -584,6 +209,235 @@ interface PublishOptions {
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
 }
+interface Codec {
+  readonly name: string;
+  readonly binary: boolean;
+  encode(value: unknown): string | Uint8Array;
+  decode(data: string | Uint8Array): unknown;
+}
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
+}
+type TimerHandle = unknown;
+interface Clock {
+  now(): number;
+  monotonic(): number;
+  setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
+  clearTimeout(handle: TimerHandle): void;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  detail(event: Event): void;
+  readonly detailed: boolean;
+  readonly active: boolean;
+}
+interface Random {
+  next(): number;
+  uuid(): string;
+}
+interface PubSub {
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
+  unsubscribe(channel: string): Promise<void>;
+  close?(): Promise<void>;
+}
+interface SerializedMessage {
+  readonly id: string;
+  readonly origin: string;
+  readonly topic: string;
+  readonly type: string;
+  readonly frame: string | Uint8Array;
+  readonly exclude?: string;
+}
+interface PublishReport {
+  readonly matched: number;
+  readonly capability: "exact" | "prefix" | "regex";
+  readonly reach?: "cluster";
+}
+interface PubSubAdapter {
+  subscribe(clientId: string, topic: string): MaybePromise<void>;
+  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
+  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
+  list(clientId: string): MaybePromise<string[]>;
+  disconnect?(clientId: string): MaybePromise<void>;
+  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  close?(): MaybePromise<void>;
+}
+interface PublishInfo {
+  readonly topic: string;
+  readonly type: string;
+  readonly matched: number;
+  readonly dropped: number;
+  readonly clientId: string | undefined;
+}
+interface PresenceChange {
+  readonly topic: string;
+  readonly id: string;
+  readonly data: unknown;
+}
+interface RouterHooks<Data = ConnectionData> {
+  readonly onLimitExceeded?: (info: LimitInfo) => MaybePromise<unknown>;
+  readonly onOpen?: (ctx: BaseContext<Data>) => MaybePromise<unknown>;
+  readonly onClose?: (ctx: CloseContext<Data>) => MaybePromise<unknown>;
+  readonly onError?: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>;
+  readonly onAuth?: (ctx: AuthContext<Data>) => MaybePromise<unknown>;
+  readonly onPublish?: (info: PublishInfo) => MaybePromise<unknown>;
+  readonly onJoin?: (change: PresenceChange) => MaybePromise<unknown>;
+  readonly onLeave?: (change: PresenceChange) => MaybePromise<unknown>;
+}
+type HookName = keyof RouterHooks;
+type HookLists = { readonly [K in HookName]: ((...args: never[]) => MaybePromise<unknown>)[] };
+type TopicAction = "subscribe" | "unsubscribe" | "publish" | "presence" | "history";
+interface TopicActor<Data> {
+  readonly actor: "client" | "server";
+  readonly clientId: string | undefined;
+  readonly data: Data;
+  readonly request: SocketRequest | undefined;
+}
+type TopicMatch = string | RegExp | ((topic: string) => boolean);
+interface HistoryOptions {
+  readonly match?: TopicMatch;
+  readonly size?: number;
+  readonly ttlMs?: number;
+  readonly maxBytes?: number;
+}
+interface ResolvedTopics {
+  readonly pattern: RegExp;
+  readonly maxTopicLength: number;
+  readonly maxTopicsPerConnection: number;
+  readonly maxTopics: number;
+  readonly normalize: ((topic: string, actor: TopicActor<never>) => string) | undefined;
+  readonly validate: ((topic: string) => string | undefined | void) | undefined;
+  readonly authorize: ((action: TopicAction, topic: string, actor: TopicActor<never>) => MaybePromise<boolean>) | undefined;
+  readonly wildcards: boolean;
+  readonly history: (Required<Omit<HistoryOptions, "match">> & {
+    readonly matches: (topic: string) => boolean;
+  }) | undefined;
+  readonly presence: {
+    readonly matches: (topic: string) => boolean;
+    readonly ttlMs: number;
+    readonly heartbeatMs: number;
+    readonly identity: ((actor: TopicActor<never>) => string) | undefined;
+    readonly announce: AnyEvent | undefined;
+  } | undefined;
+  readonly excludeSelfDefault: boolean;
+  readonly given: ReadonlySet<string>;
+}
+type SlowConsumerPolicy = "close" | "drop-oldest" | "drop-newest" | "coalesce";
+interface BackpressureOptions {
+  readonly maxBufferedBytes?: number;
+  readonly policy?: SlowConsumerPolicy;
+  readonly closeCode?: number;
+  readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
+  readonly topics?: readonly {
+    readonly match: string | RegExp;
+    readonly policy: SlowConsumerPolicy;
+    readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
+  }[];
+}
+interface LimitOptions {
+  readonly maxPayloadBytes?: number;
+  readonly transportPayloadBytes?: number;
+  readonly onExceeded?: "send" | "close" | "custom";
+  readonly closeCode?: number;
+  readonly closeReason?: string;
+  readonly maxPending?: number;
+  readonly handlerTimeoutMs?: number;
+  readonly closeTimeoutMs?: number;
+  readonly maxDepth?: number;
+  readonly maxConnections?: number;
+  readonly connectionsStatus?: 429 | 503;
+  readonly maxConnectionsPerIp?: number;
+  readonly maxConnectionsPerIdentity?: number;
+  readonly connectionRate?: false | {
+    readonly capacity: number;
+    readonly tokensPerSecond: number;
+  };
+  readonly handshakeTimeoutMs?: number;
+  readonly maxHeaderBytes?: number;
+  readonly maxViolations?: number;
+  readonly backpressure?: BackpressureOptions;
+}
+interface HeartbeatOptions {
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+}
+interface RpcLimits {
+  readonly timeoutMs?: number;
+  readonly maxTimeoutMs?: number;
+  readonly maxInFlight?: number;
+  readonly dedupeWindowMs?: number;
+}
+type ResolvedLimits = Required<Omit<LimitOptions, "backpressure" | "maxConnections">> & {
+  readonly maxConnections: number | undefined;
+  readonly backpressure: Required<Omit<BackpressureOptions, "coalesceKey">> & Pick<BackpressureOptions, "coalesceKey">;
+};
+interface ResolvedOptions {
+  readonly limits: ResolvedLimits;
+  readonly heartbeat: Required<HeartbeatOptions> | undefined;
+  readonly topics: ResolvedTopics;
+  readonly rpc: Required<RpcLimits>;
+  readonly identity: {
+    readonly key: ((data: never) => string | undefined) | undefined;
+    readonly onConflict: "allow" | "replace" | "refuse";
+    readonly takeoverTimeoutMs: number;
+  };
+  readonly codecs: readonly Codec[];
+  readonly validateOutgoing: boolean;
+  readonly redact: readonly string[];
+  readonly exposeValidation: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly sinks: readonly EventSink<SocketEvent>[];
+}
+declare class Frame {
+  readonly data: string | Uint8Array;
+  readonly codec: Codec;
+  readonly bytes: number;
+  droppable: boolean;
+  policy: SlowConsumerPolicy | undefined;
+  coalesceKey: string | undefined;
+  wire: unknown;
+  constructor(data: string | Uint8Array, codec: Codec);
+}
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 declare abstract class Deadline {
   dueAt: number;
   slot: number;
@@ -591,24 +445,9 @@ declare abstract class Deadline {
   after: Deadline | undefined;
   abstract expire(): void;
 }
-declare class Deadlines {
-  private readonly clock;
-  private readonly slots;
-  private count;
-  private timer;
-  private wakeAt;
-  private cursor;
-  private graced;
-  constructor(clock: Clock);
-  get size(): number;
+interface Deadlines {
   arm(entry: Deadline, afterMs: number, now?: number): void;
   disarm(entry: Deadline): void;
-  private unlink;
-  private wake;
-  private stop;
-  private readonly onTimer;
-  private collect;
-  private earliest;
 }
 type AnyMiddleware = (ctx: MessageContextBase, next: () => MaybePromise<void>) => MaybePromise<unknown>;
 type AnyHandler = (ctx: MessageContextBase) => MaybePromise<unknown>;
@@ -641,6 +480,7 @@ declare class Job extends Deadline {
   hasPayload: boolean;
   started: boolean;
   finished: boolean;
+  code: string;
   answered: boolean;
   tail: Promise<unknown> | undefined;
   constructor(connection: Connection, route: Route | undefined, correlationId: string | undefined);
@@ -789,112 +629,6 @@ interface Bridge {
     readonly dropped?: number;
   }) => void): (() => void) | undefined;
 }
-declare class Takeovers {
-  #private;
-  constructor(hub: Hub);
-  claim(identity: string, clientId: string, onConflict: "replace" | "refuse"): Promise<boolean>;
-  replacedElsewhere(identity: string): void;
-}
-interface Transport {
-  readonly raw: unknown;
-  readonly readyState: number;
-  readonly bufferedAmount: number | undefined;
-  send(frame: Frame): void;
-  fanOut?(frame: Frame): void;
-  close(code: number, reason: string): void;
-  terminate(): void;
-  ping?(): void;
-  seenAt?(): number;
-  readonly signalsDrain?: boolean;
-  wantsRoom?: boolean;
-}
-interface HubSource {
-  readonly options: ResolvedOptions;
-  readonly events: Events<SocketEvent>;
-  program(): Program;
-  bridge(): Bridge | undefined;
-  detach(hub: Hub): void;
-}
-declare class Hub {
-  #private;
-  readonly id: string;
-  readonly options: ResolvedOptions;
-  readonly server: ResolvedServer;
-  readonly clock: Clock;
-  readonly now: () => number;
-  readonly monotonic: () => number;
-  readonly deadlines: Deadlines;
-  readonly events: Events<SocketEvent>;
-  readonly connections: Map<string, Connection>;
-  readonly topics: HubTopics;
-  readonly slots: Slots;
-  readonly takeovers: Takeovers;
-  onData: ((connection: Connection) => void) | undefined;
-  onTopics: ((connection: Connection) => void) | undefined;
-  publishTail: Promise<void> | undefined;
-  draining: boolean;
-  forced: boolean;
-  constructor(source: HubSource, server: ResolvedServer, clock?: Clock);
-  get program(): Program;
-  get contexts(): Contexts;
-  open(accepted: Accepted, transport: Transport): Connection;
-  adopt(accepted: Accepted, transport: Transport): Connection;
-  openStarted(connection: Connection): boolean;
-  openSettled(connection: Connection): Promise<void>;
-  authHooks(connection: Connection, cause: "connect" | "refresh"): MaybePromise<void>;
-  reauthenticate(connection: Connection, token: string): MaybePromise<unknown>;
-  within<T>(value: MaybePromise<T>, limitMs: number): MaybePromise<T>;
-  closeByUser(connection: Connection, code: number, reason: string): void;
-  cleanUp(connection: Connection): Promise<void>;
-  onForce(callback: () => void): void;
-  drain(drainMs: number): Promise<void>;
-  reportError(error: unknown, connection: Connection | undefined, type: string | undefined, code?: string): void;
-  limitExceeded(info: LimitInfo): void;
-  violated(connection: Connection, reason: string): void;
-  complain(connection: Connection, what: string): void;
-  runHooks(name: HookName, argument: unknown, connection: Connection | undefined, type: string | undefined): Promise<void>;
-  jobEnded(job: Job, code: string): void;
-  controlFrame(codec: Codec, type: string, payload: unknown): Frame;
-  sendRaw(connection: Connection, data: string | Uint8Array): void;
-  watchCongested(connection: Connection): void;
-  sweep(): number | undefined;
-}
-type TopicAction = "subscribe" | "unsubscribe" | "publish" | "presence" | "history";
-interface TopicActor<Data> {
-  readonly actor: "client" | "server";
-  readonly clientId: string | undefined;
-  readonly data: Data;
-  readonly request: SocketRequest | undefined;
-}
-type TopicMatch = string | RegExp | ((topic: string) => boolean);
-interface HistoryOptions {
-  readonly match?: TopicMatch;
-  readonly size?: number;
-  readonly ttlMs?: number;
-  readonly maxBytes?: number;
-}
-interface ResolvedTopics {
-  readonly pattern: RegExp;
-  readonly maxTopicLength: number;
-  readonly maxTopicsPerConnection: number;
-  readonly maxTopics: number;
-  readonly normalize: ((topic: string, actor: TopicActor<never>) => string) | undefined;
-  readonly validate: ((topic: string) => string | undefined | void) | undefined;
-  readonly authorize: ((action: TopicAction, topic: string, actor: TopicActor<never>) => MaybePromise<boolean>) | undefined;
-  readonly wildcards: boolean;
-  readonly history: (Required<Omit<HistoryOptions, "match">> & {
-    readonly matches: (topic: string) => boolean;
-  }) | undefined;
-  readonly presence: {
-    readonly matches: (topic: string) => boolean;
-    readonly ttlMs: number;
-    readonly heartbeatMs: number;
-    readonly identity: ((actor: TopicActor<never>) => string) | undefined;
-    readonly announce: AnyEvent | undefined;
-  } | undefined;
-  readonly excludeSelfDefault: boolean;
-  readonly given: ReadonlySet<string>;
-}
 interface PresenceMember {
   readonly id: string;
   readonly data: unknown;
@@ -920,6 +654,19 @@ declare class Presence {
   receive(origin: string, telling: Telling): void;
   close(): void;
   tick(): void;
+}
+interface Transport {
+  readonly raw: unknown;
+  readonly readyState: number;
+  readonly bufferedAmount: number | undefined;
+  send(frame: Frame): void;
+  fanOut?(frame: Frame): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  ping?(): void;
+  seenAt?(): number;
+  readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 type Accepted$1 = "accepted" | "dropped" | "closed";
 interface Slot {
@@ -979,6 +726,7 @@ declare class Sequencer {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
   offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  close(): void;
   catchUp(topic?: string): void;
 }
 declare class TopicIndex {
@@ -1027,6 +775,7 @@ declare class HubTopics {
   announcePresence(body: unknown): void;
   presenceOf(topic: string, connection: Connection | undefined): MaybePromise<PresenceMember[]>;
   track(topic: string, data: unknown, connection: Connection): MaybePromise<void>;
+  readShared(topic: string, after: string): MaybePromise<LogSlice>;
   historyOf(topic: string, {
     after,
     limit
@@ -1035,6 +784,138 @@ declare class HubTopics {
     readonly limit?: number;
   }, connection: Connection | undefined): MaybePromise<HistoryEntry[]>;
   close(): Promise<void>;
+}
+declare class Takeovers {
+  #private;
+  constructor(hub: Hub);
+  claim(identity: string, clientId: string, onConflict: "replace" | "refuse"): Promise<boolean>;
+  replacedElsewhere(identity: string): void;
+}
+interface HubSource {
+  readonly options: ResolvedOptions;
+  readonly events: Events<SocketEvent>;
+  program(): Program;
+  bridge(): Bridge | undefined;
+  detach(hub: Hub): void;
+}
+declare class Hub {
+  #private;
+  readonly id: string;
+  readonly options: ResolvedOptions;
+  readonly server: ResolvedServer;
+  readonly clock: Clock;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly deadlines: Deadlines;
+  readonly events: Events<SocketEvent>;
+  readonly connections: Map<string, Connection>;
+  readonly topics: HubTopics;
+  readonly slots: Slots;
+  readonly takeovers: Takeovers;
+  onData: ((connection: Connection) => void) | undefined;
+  onTopics: ((connection: Connection) => void) | undefined;
+  publishTail: Promise<void> | undefined;
+  draining: boolean;
+  forced: boolean;
+  constructor(source: HubSource, server: ResolvedServer, clock?: Clock);
+  get program(): Program;
+  get contexts(): Contexts;
+  open(accepted: Accepted, transport: Transport): Connection;
+  adopt(accepted: Accepted, transport: Transport): Connection;
+  openSettled(connection: Connection): Promise<void>;
+  authHooks(connection: Connection, cause: "connect" | "refresh"): MaybePromise<void>;
+  reauthenticate(connection: Connection, token: string): MaybePromise<unknown>;
+  within<T>(value: MaybePromise<T>, limitMs: number): MaybePromise<T>;
+  closeByUser(connection: Connection, code: number, reason: string): void;
+  cleanUp(connection: Connection): Promise<void>;
+  onForce(callback: () => void): void;
+  drain(drainMs: number): Promise<void>;
+  reportError(error: unknown, connection: Connection | undefined, type: string | undefined, code?: string): void;
+  limitExceeded(info: LimitInfo): void;
+  violated(connection: Connection, reason: string): void;
+  complain(connection: Connection, what: string): void;
+  runHooks(name: HookName, argument: unknown, connection: Connection | undefined, type: string | undefined): Promise<void>;
+  jobEnded(job: Job, code: string): void;
+  controlFrame(codec: Codec, type: string, payload: unknown): Frame;
+  sendRaw(connection: Connection, data: string | Uint8Array): void;
+  watchCongested(connection: Connection): void;
+  sweep(): number | undefined;
+}
+declare class Work {
+  #private;
+  pending: number;
+  callsInFlight: number;
+  constructor(connection: Connection);
+  admit(job: Job, ordered: boolean): void;
+  finish(job: Job, code: string): void;
+  activate(job: Job): void;
+  settled(job: Job): void;
+  idle(): Promise<void>;
+  end(limitMs: number): Promise<void>;
+  abortAll(reason: unknown): void;
+  dropQueue(): void;
+  refuseQueued(): void;
+  call(correlationId: string): Job | undefined;
+  remember(correlationId: string, frame: Frame): void;
+  rememberedAnswer(correlationId: string): Frame | undefined;
+}
+interface Accepted {
+  readonly clientId: string;
+  readonly data: Record<string, unknown>;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+}
+declare class Connection implements OutboxOwner {
+  #private;
+  readonly hub: Hub;
+  readonly clientId: string;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+  readonly transport: Transport;
+  readonly outbox: Outbox;
+  readonly openedAt: number;
+  data: Record<string, unknown>;
+  lastSeenAt: number;
+  pingedAt: number;
+  inCloseHooks: boolean;
+  publishTail: Promise<void> | undefined;
+  gate: ReplayGate | undefined;
+  violations: number;
+  violationsSince: number;
+  openBegan: boolean;
+  opening: Promise<void> | undefined;
+  closedWith: {
+    readonly code: number;
+    readonly reason: string;
+  } | undefined;
+  constructor(hub: Hub, accepted: Accepted, transport: Transport);
+  get socket(): UniformSocket;
+  get work(): Work;
+  get ownWork(): Work | undefined;
+  get topics(): TopicSet;
+  get ownTopics(): TopicSet | undefined;
+  get isOpen(): boolean;
+  get isClosing(): boolean;
+  get isGone(): boolean;
+  assignData(partial: object): void;
+  receive(data: string | Uint8Array, bytes?: number): void;
+  seen(): void;
+  transportTooBig(observed: number): void;
+  opened(): void;
+  idle(): Promise<void>;
+  whenGone(): Promise<void>;
+  sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
+  sent(type: string | undefined, frame: Frame): void;
+  onDropped(frames: number, buffered: number): void;
+  onOverflow(buffered: number): void;
+  onCongested(): void;
+  close(code: number, reason: string): void;
+  closed(code: number, reason: string): Promise<void>;
+  control(type: string, payload: unknown): void;
 }
 interface TopicCallOptions {
   readonly signal?: AbortSignal;
@@ -1150,183 +1031,6 @@ interface LimitInfo {
   readonly retryAfterMs?: number | null;
   readonly direction?: "in" | "out";
 }
-interface PublishInfo {
-  readonly topic: string;
-  readonly type: string;
-  readonly matched: number;
-  readonly dropped: number;
-  readonly clientId: string | undefined;
-}
-interface PresenceChange {
-  readonly topic: string;
-  readonly id: string;
-  readonly data: unknown;
-}
-interface RouterHooks<Data = ConnectionData> {
-  readonly onLimitExceeded?: (info: LimitInfo) => MaybePromise<unknown>;
-  readonly onOpen?: (ctx: BaseContext<Data>) => MaybePromise<unknown>;
-  readonly onClose?: (ctx: CloseContext<Data>) => MaybePromise<unknown>;
-  readonly onError?: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>;
-  readonly onAuth?: (ctx: AuthContext<Data>) => MaybePromise<unknown>;
-  readonly onPublish?: (info: PublishInfo) => MaybePromise<unknown>;
-  readonly onJoin?: (change: PresenceChange) => MaybePromise<unknown>;
-  readonly onLeave?: (change: PresenceChange) => MaybePromise<unknown>;
-}
-type HookName = keyof RouterHooks;
-type HookLists = { readonly [K in HookName]: ((...args: never[]) => MaybePromise<unknown>)[] };
-type SlowConsumerPolicy = "close" | "drop-oldest" | "drop-newest" | "coalesce";
-interface BackpressureOptions {
-  readonly maxBufferedBytes?: number;
-  readonly policy?: SlowConsumerPolicy;
-  readonly closeCode?: number;
-  readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
-  readonly topics?: readonly {
-    readonly match: string | RegExp;
-    readonly policy: SlowConsumerPolicy;
-    readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
-  }[];
-}
-interface LimitOptions {
-  readonly maxPayloadBytes?: number;
-  readonly transportPayloadBytes?: number;
-  readonly onExceeded?: "send" | "close" | "custom";
-  readonly closeCode?: number;
-  readonly closeReason?: string;
-  readonly maxPending?: number;
-  readonly handlerTimeoutMs?: number;
-  readonly closeTimeoutMs?: number;
-  readonly maxDepth?: number;
-  readonly maxConnections?: number;
-  readonly connectionsStatus?: 429 | 503;
-  readonly maxConnectionsPerIp?: number;
-  readonly maxConnectionsPerIdentity?: number;
-  readonly connectionRate?: false | {
-    readonly capacity: number;
-    readonly tokensPerSecond: number;
-  };
-  readonly handshakeTimeoutMs?: number;
-  readonly maxHeaderBytes?: number;
-  readonly maxViolations?: number;
-  readonly backpressure?: BackpressureOptions;
-}
-interface HeartbeatOptions {
-  readonly intervalMs?: number;
-  readonly timeoutMs?: number;
-}
-interface RpcLimits {
-  readonly timeoutMs?: number;
-  readonly maxTimeoutMs?: number;
-  readonly maxInFlight?: number;
-  readonly dedupeWindowMs?: number;
-}
-type ResolvedLimits = Required<Omit<LimitOptions, "backpressure" | "maxConnections">> & {
-  readonly maxConnections: number | undefined;
-  readonly backpressure: Required<Omit<BackpressureOptions, "coalesceKey">> & Pick<BackpressureOptions, "coalesceKey">;
-};
-interface ResolvedOptions {
-  readonly limits: ResolvedLimits;
-  readonly heartbeat: Required<HeartbeatOptions> | undefined;
-  readonly topics: ResolvedTopics;
-  readonly rpc: Required<RpcLimits>;
-  readonly identity: {
-    readonly key: ((data: never) => string | undefined) | undefined;
-    readonly onConflict: "allow" | "replace" | "refuse";
-    readonly takeoverTimeoutMs: number;
-  };
-  readonly codecs: readonly Codec[];
-  readonly validateOutgoing: boolean;
-  readonly redact: readonly string[];
-  readonly exposeValidation: boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly sinks: readonly EventSink<SocketEvent>[];
-}
-declare class Frame {
-  readonly data: string | Uint8Array;
-  readonly codec: Codec;
-  readonly bytes: number;
-  droppable: boolean;
-  policy: SlowConsumerPolicy | undefined;
-  coalesceKey: string | undefined;
-  wire: unknown;
-  constructor(data: string | Uint8Array, codec: Codec);
-}
-declare class ReplayGate {
-  #private;
-  get idle(): boolean;
-  hold(topic: string): void;
-  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
-  release(topic: string, slice?: LogSlice): Frame[];
-  topics(): string[];
-}
-interface Accepted {
-  readonly clientId: string;
-  readonly data: Record<string, unknown>;
-  readonly request: SocketRequest;
-  readonly codec: Codec;
-  readonly protocol: string | undefined;
-  readonly identity: string | undefined;
-}
-declare class Connection implements OutboxOwner {
-  #private;
-  readonly hub: Hub;
-  readonly clientId: string;
-  readonly request: SocketRequest;
-  readonly codec: Codec;
-  readonly protocol: string | undefined;
-  readonly identity: string | undefined;
-  readonly transport: Transport;
-  readonly socket: UniformSocket;
-  readonly outbox: Outbox;
-  readonly openedAt: number;
-  data: Record<string, unknown>;
-  lastSeenAt: number;
-  pingedAt: number;
-  inCloseHooks: boolean;
-  publishTail: Promise<void> | undefined;
-  gate: ReplayGate | undefined;
-  violations: number;
-  violationsSince: number;
-  closedWith: {
-    readonly code: number;
-    readonly reason: string;
-  } | undefined;
-  constructor(hub: Hub, accepted: Accepted, transport: Transport);
-  get topics(): TopicSet;
-  get ownTopics(): TopicSet | undefined;
-  get isOpen(): boolean;
-  get isClosing(): boolean;
-  get isGone(): boolean;
-  get running(): Job | undefined;
-  get pending(): number;
-  get callsInFlight(): number;
-  assignData(partial: object): void;
-  receive(data: string | Uint8Array, bytes?: number): void;
-  seen(): void;
-  transportTooBig(observed: number): void;
-  opened(): void;
-  admit(job: Job, ordered: boolean): void;
-  activate(job: Job): void;
-  settled(job: Job): void;
-  finish(job: Job, code: string): void;
-  call(correlationId: string): Job | undefined;
-  answered(job: Job, _code: string): void;
-  remember(correlationId: string, frame: Frame): void;
-  rememberedAnswer(correlationId: string): Frame | undefined;
-  refuseQueued(): void;
-  idle(): Promise<void>;
-  whenGone(): Promise<void>;
-  abortAll(reason: unknown): void;
-  sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
-  sent(type: string | undefined, frame: Frame): void;
-  onDropped(frames: number, buffered: number): void;
-  onOverflow(buffered: number): void;
-  onCongested(): void;
-  close(code: number, reason: string): void;
-  closed(code: number, reason: string): Promise<void>;
-  control(type: string, payload: unknown): void;
-}
 interface RouteInfo {
   readonly type: string;
   readonly kind: "event" | "rpc";
@@ -1348,7 +1052,9 @@ interface SocketServeOptions<Data = ConnectionData> extends ServerOptions<Data> 
   readonly hostname?: string;
   readonly tls?: SocketTls;
   readonly compression?: boolean;
-  readonly fetch?: (request: Request) => MaybePromise<Response>;
+  readonly fetch?: (request: Request, peer: {
+    readonly ip: string | undefined;
+  }) => MaybePromise<Response>;
   readonly signal?: AbortSignal;
 }
 interface SocketCapabilities {
@@ -1386,6 +1092,303 @@ interface DenoSocketHandler {
   }): Promise<void>;
 }
 declare function createDenoHandler<Data = ConnectionData>(router: RouterOf<Data>, options?: DenoSocketOptions<Data>): DenoSocketHandler;
+interface Step<State, Reply> {
+  readonly state: State | undefined;
+  readonly reply: Reply;
+  readonly expiresAt: number | undefined;
+}
+interface Algorithm<State = unknown, Command = unknown, Reply = unknown> {
+  readonly name: string;
+  readonly version: number;
+  readonly maxStateBytes: number;
+  step(state: State | undefined, command: Command, now: number): Step<State, Reply>;
+  encode(state: State): Uint8Array;
+  decode(bytes: Uint8Array): State;
+  limiting?(state: State, now: number): boolean;
+  readonly compact?: CompactState<State>;
+  readonly row?: RowMachine<Command, Reply>;
+  readonly members?: readonly Algorithm[];
+}
+interface CompactState<State> {
+  readonly width: number;
+  write(state: State, cells: Float64Array, at: number): boolean;
+  read(cells: Float64Array, at: number): State;
+}
+interface RowMachine<Command, Reply> {
+  readonly width: number;
+  apply(cells: Float64Array, at: number, command: Command, now: number, reply: Reply): boolean;
+  expiresAt(cells: Float64Array, at: number, command: Command): number | undefined;
+  limiting(cells: Float64Array, at: number, now: number): boolean;
+  reply(): Reply;
+}
+interface Operation<Command = unknown> {
+  readonly algorithm: Algorithm;
+  readonly key: string;
+  readonly commands: readonly Command[];
+}
+type Reply = unknown;
+interface RunOptions {
+  readonly signal?: AbortSignal;
+  readonly aborted?: boolean;
+}
+interface DriverCapabilities {
+  readonly atomic: boolean;
+  readonly clock: "backend" | "caller";
+  readonly minTtlMs: number;
+  readonly maxValueBytes: number;
+  readonly shared: boolean;
+  readonly approximate?: string;
+  readonly durability?: "memory" | "async" | "sync";
+  readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
+  readonly maxBatchKeys?: number;
+  readonly maxBatchCommands?: number;
+  readonly lanes?: number;
+  readonly spreadKeys?: number;
+  readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
+  readonly replicas?: boolean;
+  readonly combining?: boolean;
+}
+interface StateDriver {
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  run(batch: readonly Operation[], options?: RunOptions): MaybePromise<Reply[][]>;
+  runSync?<Command, R>(algorithm: Algorithm<unknown, Command, R>, key: string, command: Command): R;
+  table?<Command, R>(algorithm: Algorithm<unknown, Command, R>, name: string): SyncTable<Command, R> | undefined;
+  get(key: string, options?: RunOptions): MaybePromise<Uint8Array | undefined>;
+  set(key: string, value: Uint8Array, ttlMs?: number, options?: RunOptions): MaybePromise<void>;
+  delete(key: string, options?: RunOptions): MaybePromise<boolean>;
+  close(): Promise<void>;
+}
+interface SyncTable<Command, R> {
+  run(key: string, command: Command): R;
+}
+type LimitPolicy = {
+  readonly algorithm: "fixed-window";
+  readonly max: number;
+  readonly windowMs: number;
+} | {
+  readonly algorithm: "sliding-window";
+  readonly max: number;
+  readonly windowMs: number;
+  readonly buckets?: number;
+  readonly dynamic?: boolean;
+} | {
+  readonly algorithm: "token-bucket";
+  readonly capacity: number;
+  readonly max: number;
+  readonly windowMs: number;
+  readonly maxDebt?: number;
+};
+interface LimitDecision {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  retryAfterMs: number | null;
+  resetAfterMs: number;
+  debt: number;
+  ticket?: LimitTicket;
+}
+interface LimitTicket {
+  readonly era: number;
+  readonly at: number;
+  readonly need: number;
+}
+interface RateLimitStore {
+  increment(key: string, windowSeconds: number): MaybePromise<{
+    count: number;
+    resetAt: number;
+  }>;
+  check?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
+  reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
+  settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type RateLimitDecision = {
+  readonly allowed: true;
+  readonly remaining: number;
+} | {
+  readonly allowed: false;
+  readonly remaining: number;
+  readonly retryAfterMs: number | null;
+};
+interface TokenBucketPolicy {
+  readonly capacity: number;
+  readonly tokensPerSecond: number;
+  readonly prefix?: string;
+}
+interface RateLimiter {
+  consume(key: string, cost: number): Promise<RateLimitDecision>;
+  consumeSync?(key: string, cost: number): RateLimitDecision;
+  getPolicy(): Readonly<TokenBucketPolicy>;
+  dispose?(): void;
+}
+interface CacheRecord {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly storedAt: number;
+  readonly freshUntil: number;
+  readonly keepUntil: number;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+type CacheFill = {
+  readonly kind: "fill";
+  readonly token: string;
+} | {
+  readonly kind: "wait";
+  readonly waitMs: number;
+};
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
+interface CacheStore {
+  get(key: string): MaybePromise<Response | undefined | null>;
+  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
+  delete(key: string): MaybePromise<boolean>;
+  read?(key: string): MaybePromise<CacheRecord | undefined>;
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
+  unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
+  purge?(target: CachePurge): MaybePromise<number>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CachePurge = {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
+}
+type CircuitState = "closed" | "open" | "half-open";
+interface CircuitBreakerSnapshot {
+  readonly state: CircuitState;
+  readonly failureCount: number;
+  readonly successCount: number;
+  readonly lastFailureTime: number;
+  readonly lastStateChange: number;
+}
+interface CircuitPolicy {
+  readonly failureThreshold: number;
+  readonly windowMs: number;
+  readonly failureRate?: number;
+  readonly minimumThroughput: number;
+  readonly slowCallMs?: number;
+  readonly slowCallRate?: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs?: number;
+  readonly halfOpenMax: number;
+  readonly successThreshold: number;
+  readonly probeTimeoutMs: number;
+}
+interface CircuitPermit {
+  readonly allowed: true;
+  readonly state: CircuitState;
+  readonly epoch: number;
+  readonly token?: string;
+  readonly transition?: CircuitTransition;
+}
+interface CircuitRefusal {
+  readonly allowed: false;
+  readonly state: CircuitState;
+  readonly retryAfterMs: number;
+}
+interface CircuitTransition {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+}
+type CircuitOutcome = "success" | "failure" | "slow" | "unused";
+interface CircuitBreakerStore {
+  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
+  reset(key: string): MaybePromise<void>;
+  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
+  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+interface CursorCommand {
+  readonly spacingMs: number;
+  readonly burst?: number;
+  readonly cost?: number;
+  readonly maxWaitMs?: number;
+}
+interface CursorReply {
+  readonly granted: boolean;
+  readonly waitMs: number;
+  readonly ticket?: LimitTicket;
+}
+interface LeaseReply {
+  readonly held: boolean;
+  readonly fence: number;
+  readonly retryInMs: number;
+}
+interface StitchStore {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttlMs?: number): Promise<void>;
+  incr(key: string, ttlMs?: number): Promise<number>;
+  increment?(key: string, ttlMs?: number): Promise<number>;
+  compareAndSet(key: string, expected: unknown, next: unknown, ttlMs?: number): Promise<boolean>;
+  reserve?(key: string, command: CursorCommand | {
+    readonly refund: LimitTicket;
+    readonly spacingMs: number;
+  } | {
+    readonly pauseMs: number;
+    readonly spacingMs: number;
+  }): Promise<CursorReply>;
+  lease?(key: string, command: {
+    readonly token: string;
+    readonly limit: number;
+    readonly ttlMs: number;
+  }): Promise<LeaseReply>;
+  release?(key: string, token: string): Promise<boolean>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  close?(): Promise<void>;
+}
+interface GatewayAdapter {
+  rateLimitStore?: RateLimitStore;
+  circuitBreakerStore?: CircuitBreakerStore;
+  cacheStore?: CacheStore;
+  waitUntil?: (promise: Promise<unknown>) => void;
+  dispatchBinding?: (service: string, request: Request) => Promise<Response>;
+  webSockets?: WebSocketRuntime;
+  store?: StitchStore;
+  pubsub?: PubSub;
+  rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
+  privateState?(gatewayName: string): Map<string, unknown>;
+  close?(): Promise<void>;
+}
 type GuardState = "up" | "suspended" | "probing";
 interface GuardEvent {
   readonly type: "store.down" | "store.up" | "store.error";

@@ -28,28 +28,6 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface DriverCapabilities {
   readonly atomic: boolean;
   readonly clock: "backend" | "caller";
@@ -59,11 +37,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -256,6 +236,28 @@ interface StitchStore {
   release?(key: string, token: string): Promise<boolean>;
   readonly capabilities?: Partial<DriverCapabilities>;
   close?(): Promise<void>;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 interface PubSub {
   publish(channel: string, message: unknown): Promise<void>;
@@ -458,7 +460,7 @@ interface CanaryOptions {
   readonly percent: number;
   readonly stickyBy?: (c: Context) => MaybePromise<string | null | undefined>;
 }
-type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY" | "ACL" | "BIND" | "CHECKOUT" | "COPY" | "LINK" | "LOCK" | "M-SEARCH" | "MERGE" | "MKACTIVITY" | "MKCALENDAR" | "MKCOL" | "MOVE" | "NOTIFY" | "PROPFIND" | "PROPPATCH" | "PURGE" | "REBIND" | "REPORT" | "SEARCH" | "SUBSCRIBE" | "UNBIND" | "UNLINK" | "UNLOCK" | "UNSUBSCRIBE";
 interface GatewayConfig {
   readonly routes: readonly RouteConfig[];
   readonly name?: string;
@@ -518,6 +520,7 @@ interface UrlUpstream {
   readonly preserveHost?: boolean;
   readonly rewriteLocation?: boolean;
   readonly maxResponseBytes?: number;
+  readonly interimResponses?: boolean;
   readonly canary?: CanaryOptions;
 }
 interface HandlerUpstream {

@@ -33,11 +33,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -415,7 +417,7 @@ interface CanaryOptions {
   readonly percent: number;
   readonly stickyBy?: (c: Context) => MaybePromise<string | null | undefined>;
 }
-type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY" | "ACL" | "BIND" | "CHECKOUT" | "COPY" | "LINK" | "LOCK" | "M-SEARCH" | "MERGE" | "MKACTIVITY" | "MKCALENDAR" | "MKCOL" | "MOVE" | "NOTIFY" | "PROPFIND" | "PROPPATCH" | "PURGE" | "REBIND" | "REPORT" | "SEARCH" | "SUBSCRIBE" | "UNBIND" | "UNLINK" | "UNLOCK" | "UNSUBSCRIBE";
 interface GatewayConfig {
   readonly routes: readonly RouteConfig[];
   readonly name?: string;
@@ -475,6 +477,7 @@ interface UrlUpstream {
   readonly preserveHost?: boolean;
   readonly rewriteLocation?: boolean;
   readonly maxResponseBytes?: number;
+  readonly interimResponses?: boolean;
   readonly canary?: CanaryOptions;
 }
 interface HandlerUpstream {

@@ -28,28 +28,6 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -89,11 +67,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -286,6 +266,28 @@ interface StitchStore {
   release?(key: string, token: string): Promise<boolean>;
   readonly capabilities?: Partial<DriverCapabilities>;
   close?(): Promise<void>;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 interface PubSub {
   publish(channel: string, message: unknown): Promise<void>;
@@ -597,7 +599,7 @@ interface CanaryOptions {
   readonly percent: number;
   readonly stickyBy?: (c: Context) => MaybePromise<string | null | undefined>;
 }
-type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
+type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY" | "ACL" | "BIND" | "CHECKOUT" | "COPY" | "LINK" | "LOCK" | "M-SEARCH" | "MERGE" | "MKACTIVITY" | "MKCALENDAR" | "MKCOL" | "MOVE" | "NOTIFY" | "PROPFIND" | "PROPPATCH" | "PURGE" | "REBIND" | "REPORT" | "SEARCH" | "SUBSCRIBE" | "UNBIND" | "UNLINK" | "UNLOCK" | "UNSUBSCRIBE";
 interface GatewayConfig {
   readonly routes: readonly RouteConfig[];
   readonly name?: string;
@@ -657,6 +659,7 @@ interface UrlUpstream {
   readonly preserveHost?: boolean;
   readonly rewriteLocation?: boolean;
   readonly maxResponseBytes?: number;
+  readonly interimResponses?: boolean;
   readonly canary?: CanaryOptions;
 }
 interface HandlerUpstream {
@@ -1612,33 +1615,27 @@ interface HealthConfig {
 }
 type HealthStatus = "healthy" | "degraded" | "unhealthy";
 declare function health(config?: HealthConfig): RouteConfig;
-interface OTLPSpanExporterOptions {
-  readonly endpoint: string;
+interface OtlpOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
-  readonly serviceName?: string;
-  readonly serviceVersion?: string;
   readonly maxBatch?: number;
   readonly delayMs?: number;
   readonly maxQueue?: number;
   readonly clock?: Clock;
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
 }
+interface OTLPSpanExporterOptions extends OtlpOptions {
+  readonly endpoint: string;
+  readonly serviceName?: string;
+  readonly serviceVersion?: string;
+}
 declare class OTLPSpanExporter implements SpanExporter {
-  private readonly options;
-  private queue;
-  private timer;
-  private sending;
-  private waiting;
-  private wake;
-  private lost;
+  private readonly queue;
   constructor(options: OTLPSpanExporterOptions);
   get dropped(): number;
   export(spans: readonly ReadableSpan[]): Promise<void>;
   flush(): Promise<void>;
   shutdown(): Promise<void>;
-  private send;
-  private payload;
 }
 declare function metricsSink(gateway: string, collector: MetricsCollector): EventSink<GatewayEvent>;
 declare function prometheusSink(options?: {

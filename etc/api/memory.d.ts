@@ -8,28 +8,6 @@ interface Clock {
   clearTimeout(handle: TimerHandle): void;
 }
 type MaybePromise<T> = T | Promise<T>;
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -78,11 +56,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -162,6 +142,97 @@ interface RateLimiter {
   getPolicy(): Readonly<TokenBucketPolicy>;
   dispose?(): void;
 }
+interface CacheRecord {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly storedAt: number;
+  readonly freshUntil: number;
+  readonly keepUntil: number;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+type CacheFill = {
+  readonly kind: "fill";
+  readonly token: string;
+} | {
+  readonly kind: "wait";
+  readonly waitMs: number;
+};
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
+interface CacheStore {
+  get(key: string): MaybePromise<Response | undefined | null>;
+  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
+  delete(key: string): MaybePromise<boolean>;
+  read?(key: string): MaybePromise<CacheRecord | undefined>;
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
+  unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
+  purge?(target: CachePurge): MaybePromise<number>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CachePurge = {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface PubSub {
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
+  unsubscribe(channel: string): Promise<void>;
+  close?(): Promise<void>;
+}
+interface SerializedMessage {
+  readonly id: string;
+  readonly origin: string;
+  readonly topic: string;
+  readonly type: string;
+  readonly frame: string | Uint8Array;
+  readonly exclude?: string;
+}
+interface PublishReport {
+  readonly matched: number;
+  readonly capability: "exact" | "prefix" | "regex";
+  readonly reach?: "cluster";
+}
+interface PubSubAdapter {
+  subscribe(clientId: string, topic: string): MaybePromise<void>;
+  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
+  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
+  list(clientId: string): MaybePromise<string[]>;
+  disconnect?(clientId: string): MaybePromise<void>;
+  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  close?(): MaybePromise<void>;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
+}
 type CircuitState = "closed" | "open" | "half-open";
 interface CircuitBreakerSnapshot {
   readonly state: CircuitState;
@@ -211,47 +282,6 @@ interface CircuitBreakerStore {
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
-interface CacheRecord {
-  readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
-  readonly storedAt: number;
-  readonly freshUntil: number;
-  readonly keepUntil: number;
-  readonly tags?: readonly string[];
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
-type CacheFill = {
-  readonly kind: "fill";
-  readonly token: string;
-} | {
-  readonly kind: "wait";
-  readonly waitMs: number;
-};
-interface CacheOpening {
-  readonly record?: CacheRecord | undefined;
-  readonly fill?: CacheFill | undefined;
-}
-interface CacheStore {
-  get(key: string): MaybePromise<Response | undefined | null>;
-  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
-  delete(key: string): MaybePromise<boolean>;
-  read?(key: string): MaybePromise<CacheRecord | undefined>;
-  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
-  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
-  unlock?(key: string, token: string): MaybePromise<void>;
-  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
-  purge?(target: CachePurge): MaybePromise<number>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-type CachePurge = {
-  readonly tags: readonly string[];
-} | {
-  readonly prefix: string;
-} | {
-  readonly all: true;
-};
 interface CursorCommand {
   readonly spacingMs: number;
   readonly burst?: number;
@@ -289,34 +319,6 @@ interface StitchStore {
   release?(key: string, token: string): Promise<boolean>;
   readonly capabilities?: Partial<DriverCapabilities>;
   close?(): Promise<void>;
-}
-interface PubSub {
-  publish(channel: string, message: unknown): Promise<void>;
-  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
-  unsubscribe(channel: string): Promise<void>;
-  close?(): Promise<void>;
-}
-interface SerializedMessage {
-  readonly id: string;
-  readonly origin: string;
-  readonly topic: string;
-  readonly type: string;
-  readonly frame: string | Uint8Array;
-  readonly exclude?: string;
-}
-interface PublishReport {
-  readonly matched: number;
-  readonly capability: "exact" | "prefix" | "regex";
-  readonly reach?: "cluster";
-}
-interface PubSubAdapter {
-  subscribe(clientId: string, topic: string): MaybePromise<void>;
-  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
-  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
-  list(clientId: string): MaybePromise<string[]>;
-  disconnect?(clientId: string): MaybePromise<void>;
-  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
-  close?(): MaybePromise<void>;
 }
 interface GatewayAdapter {
   rateLimitStore?: RateLimitStore;

@@ -12,28 +12,6 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -82,11 +60,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -103,6 +83,70 @@ interface StateDriver {
 }
 interface SyncTable<Command, R> {
   run(key: string, command: Command): R;
+}
+type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+}
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
+}
+declare class StoreError extends SluiceError<StateErrorCode> {
+  get name(): string;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+type GuardState = "up" | "suspended" | "probing";
+interface GuardEvent {
+  readonly type: "store.down" | "store.up" | "store.error";
+  readonly store: string;
+  readonly code: string;
+  readonly suppressed: number;
+}
+interface GuardCallOptions<T = unknown> {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly abortable?: boolean;
+  readonly validate?: (value: T) => boolean;
+}
+interface GuardStats {
+  readonly state: GuardState;
+  readonly calls: number;
+  readonly failures: number;
+  readonly timeouts: number;
+  readonly refused: number;
+  readonly inFlight: number;
+}
+interface Guard {
+  readonly name: string;
+  readonly state: GuardState;
+  readonly events: EventSource<GuardEvent>;
+  call<T>(operation: string, run: (signal: AbortSignal | undefined) => MaybePromise<T>, options?: GuardCallOptions<T>): MaybePromise<T>;
+  refusal(): StoreError | undefined;
+  stats(): GuardStats;
+}
+interface CombinerOptions {
+  readonly maxQueued?: number;
+  readonly maxBatchKeys?: number;
+  readonly maxBatchCommands?: number;
+  readonly lanes?: number;
+  readonly timeoutMs?: number;
+  readonly guard?: Guard;
+  readonly clock?: Clock;
 }
 type LimitPolicy = {
   readonly algorithm: "fixed-window";
@@ -165,6 +209,28 @@ interface RateLimiter {
   consumeSync?(key: string, cost: number): RateLimitDecision;
   getPolicy(): Readonly<TokenBucketPolicy>;
   dispose?(): void;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 type CircuitState = "closed" | "open" | "half-open";
 interface CircuitBreakerSnapshot {
@@ -334,70 +400,6 @@ interface GatewayAdapter {
   rateLimiter?(policy: TokenBucketPolicy): RateLimiter;
   privateState?(gatewayName: string): Map<string, unknown>;
   close?(): Promise<void>;
-}
-type StateErrorCode = "CONFIG_INVALID" | "PAYLOAD_TOO_LARGE" | "STORE_CAPABILITY" | "STORE_CLOSED" | "STORE_CONTENTION" | "STORE_CORRUPT" | "STORE_FULL" | "STORE_OVERFLOW" | "STORE_OVERLOADED" | "STORE_READ_ONLY" | "STORE_SCHEMA" | "STORE_TIMEOUT" | "STORE_UNAVAILABLE" | "STORE_UNSERIALIZABLE" | "STORE_VALUE_TOO_LARGE" | "STORE_WRONG_TYPE";
-type Outcome = "not-applied" | "unknown";
-interface SluiceErrorOptions {
-  readonly cause?: unknown;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-}
-declare class SluiceError<Code extends string = string> extends Error {
-  readonly code: Code;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-  constructor(code: Code, message: string, options?: SluiceErrorOptions);
-  get name(): string;
-}
-declare class StoreError extends SluiceError<StateErrorCode> {
-  get name(): string;
-}
-interface EventSink<Event> {
-  (event: Event): void;
-  readonly detailed?: boolean;
-}
-interface EventSource<Event> {
-  on(sink: EventSink<Event>, options?: {
-    readonly detailed?: boolean;
-  }): () => void;
-}
-type GuardState = "up" | "suspended" | "probing";
-interface GuardEvent {
-  readonly type: "store.down" | "store.up" | "store.error";
-  readonly store: string;
-  readonly code: string;
-  readonly suppressed: number;
-}
-interface GuardCallOptions<T = unknown> {
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  readonly abortable?: boolean;
-  readonly validate?: (value: T) => boolean;
-}
-interface GuardStats {
-  readonly state: GuardState;
-  readonly calls: number;
-  readonly failures: number;
-  readonly timeouts: number;
-  readonly refused: number;
-  readonly inFlight: number;
-}
-interface Guard {
-  readonly name: string;
-  readonly state: GuardState;
-  readonly events: EventSource<GuardEvent>;
-  call<T>(operation: string, run: (signal: AbortSignal | undefined) => MaybePromise<T>, options?: GuardCallOptions<T>): MaybePromise<T>;
-  refusal(): StoreError | undefined;
-  stats(): GuardStats;
-}
-interface CombinerOptions {
-  readonly maxQueued?: number;
-  readonly maxBatchKeys?: number;
-  readonly maxBatchCommands?: number;
-  readonly lanes?: number;
-  readonly timeoutMs?: number;
-  readonly guard?: Guard;
-  readonly clock?: Clock;
 }
 interface DriverCacheStore extends CacheStore {
   get(key: string): Promise<Response | undefined>;

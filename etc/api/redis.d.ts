@@ -12,28 +12,6 @@ interface Random {
   uuid(): string;
 }
 type MaybePromise<T> = T | Promise<T>;
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -82,11 +60,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -165,6 +145,28 @@ interface RateLimiter {
   consumeSync?(key: string, cost: number): RateLimitDecision;
   getPolicy(): Readonly<TokenBucketPolicy>;
   dispose?(): void;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 type CircuitState = "closed" | "open" | "half-open";
 interface CircuitBreakerSnapshot {
@@ -633,6 +635,7 @@ interface RedisStateDriver extends StateDriver {
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly runId: string | undefined;
+  readonly holders: number | undefined;
   physical(key: string): string;
 }
 declare function redisDriver(client: RedisClient, options?: RedisDriverOptions): RedisStateDriver;

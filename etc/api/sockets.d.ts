@@ -247,6 +247,124 @@ declare function msgpackCodec(library: {
   encode(value: unknown): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }): Codec;
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  detail(event: Event): void;
+  readonly detailed: boolean;
+  readonly active: boolean;
+}
+type SocketEventType = SocketEvent["type"];
+interface OfConnection {
+  readonly clientId: string;
+  readonly at: number;
+}
+type SocketEvent = (OfConnection & {
+  readonly type: "connection.open";
+  readonly ip: string | undefined;
+  readonly protocol: string | undefined;
+}) | (OfConnection & {
+  readonly type: "connection.close";
+  readonly code: number;
+  readonly reason: string;
+  readonly durationMs: number;
+}) | (OfConnection & {
+  readonly type: "connection.refused";
+  readonly status: number;
+  readonly reason: string;
+  readonly ip: string | undefined;
+}) | (OfConnection & {
+  readonly type: "message.in";
+  readonly messageType: string;
+  readonly bytes: number;
+  readonly traceparent?: string;
+}) | (OfConnection & {
+  readonly type: "message.out";
+  readonly messageType: string;
+  readonly bytes: number;
+}) | (OfConnection & {
+  readonly type: "message.end";
+  readonly messageType: string;
+  readonly durationMs: number;
+  readonly code: string;
+  readonly traceparent?: string;
+}) | (OfConnection & {
+  readonly type: "message.invalid";
+  readonly messageType: string;
+  readonly issues: number;
+}) | (OfConnection & {
+  readonly type: "message.unhandled";
+  readonly messageType: string;
+}) | (OfConnection & {
+  readonly type: "rpc.start";
+  readonly messageType: string;
+  readonly correlationId: string | undefined;
+  readonly traceparent?: string;
+}) | (OfConnection & {
+  readonly type: "rpc.end";
+  readonly messageType: string;
+  readonly correlationId: string | undefined;
+  readonly code: string;
+  readonly durationMs: number;
+  readonly traceparent?: string;
+}) | (OfConnection & {
+  readonly type: "topic.subscribe" | "topic.unsubscribe";
+  readonly topic: string;
+}) | {
+  readonly type: "topic.publish";
+  readonly at: number;
+  readonly topic: string;
+  readonly messageType: string;
+  readonly matched: number;
+  readonly dropped: number;
+  readonly clientId: string | undefined;
+  readonly traceparent?: string;
+} | (OfConnection & {
+  readonly type: "topic.drop";
+  readonly topic: string | undefined;
+  readonly dropped: number;
+}) | (OfConnection & {
+  readonly type: "limit";
+  readonly limit: LimitKind;
+  readonly observed: number;
+  readonly max: number;
+}) | (OfConnection & {
+  readonly type: "violation";
+  readonly reason: string;
+}) | {
+  readonly type: "pubsub.gap";
+  readonly at: number;
+  readonly topic: string;
+  readonly since?: number;
+  readonly dropped?: number;
+} | {
+  readonly type: "error";
+  readonly at: number;
+  readonly clientId: string | undefined;
+  readonly messageType: string | undefined;
+  readonly code: string;
+  readonly message: string;
+};
+type LimitKind = "payload" | "rate" | "connections" | "backpressure";
+interface Logger {
+  error(line: string): void;
+  warn(line: string): void;
+  info(line: string): void;
+}
+type SinkLevel = "debug" | "info" | "warn" | "error";
+interface ConsoleSinkOptions {
+  readonly level?: SinkLevel;
+  readonly write?: (line: string, level: SinkLevel) => void;
+}
+declare function consoleSink(options?: ConsoleSinkOptions): EventSink<SocketEvent>;
 type StandardErrorCode = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "NOT_FOUND" | "ALREADY_EXISTS" | "UNIMPLEMENTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "INTERNAL";
 type ErrorCode = StandardErrorCode | (string & {});
 declare function isStandardErrorCode(code: unknown): code is StandardErrorCode;
@@ -287,100 +405,6 @@ declare class TopicError extends SluiceError<TopicErrorCode> {
   constructor(code: TopicErrorCode, message: string, details?: TopicErrorDetails, cause?: unknown);
   get name(): string;
 }
-type SocketEventType = SocketEvent["type"];
-interface OfConnection {
-  readonly clientId: string;
-  readonly at: number;
-}
-type SocketEvent = (OfConnection & {
-  readonly type: "connection.open";
-  readonly ip: string | undefined;
-  readonly protocol: string | undefined;
-}) | (OfConnection & {
-  readonly type: "connection.close";
-  readonly code: number;
-  readonly reason: string;
-  readonly durationMs: number;
-}) | (OfConnection & {
-  readonly type: "connection.refused";
-  readonly status: number;
-  readonly reason: string;
-  readonly ip: string | undefined;
-}) | (OfConnection & {
-  readonly type: "message.in";
-  readonly messageType: string;
-  readonly bytes: number;
-  readonly traceparent?: string;
-}) | (OfConnection & {
-  readonly type: "message.out";
-  readonly messageType: string;
-  readonly bytes: number;
-}) | (OfConnection & {
-  readonly type: "message.end";
-  readonly messageType: string;
-  readonly durationMs: number;
-  readonly code: string;
-}) | (OfConnection & {
-  readonly type: "message.invalid";
-  readonly messageType: string;
-  readonly issues: number;
-}) | (OfConnection & {
-  readonly type: "message.unhandled";
-  readonly messageType: string;
-}) | (OfConnection & {
-  readonly type: "rpc.start";
-  readonly messageType: string;
-  readonly correlationId: string | undefined;
-  readonly traceparent?: string;
-}) | (OfConnection & {
-  readonly type: "rpc.end";
-  readonly messageType: string;
-  readonly correlationId: string | undefined;
-  readonly code: string;
-  readonly durationMs: number;
-}) | (OfConnection & {
-  readonly type: "topic.subscribe" | "topic.unsubscribe";
-  readonly topic: string;
-}) | {
-  readonly type: "topic.publish";
-  readonly at: number;
-  readonly topic: string;
-  readonly messageType: string;
-  readonly matched: number;
-  readonly dropped: number;
-  readonly clientId: string | undefined;
-} | (OfConnection & {
-  readonly type: "topic.drop";
-  readonly topic: string | undefined;
-  readonly dropped: number;
-}) | (OfConnection & {
-  readonly type: "limit";
-  readonly limit: LimitKind;
-  readonly observed: number;
-  readonly max: number;
-}) | (OfConnection & {
-  readonly type: "violation";
-  readonly reason: string;
-}) | {
-  readonly type: "pubsub.gap";
-  readonly at: number;
-  readonly topic: string;
-  readonly since?: number;
-  readonly dropped?: number;
-} | {
-  readonly type: "error";
-  readonly at: number;
-  readonly clientId: string | undefined;
-  readonly messageType: string | undefined;
-  readonly code: string;
-  readonly message: string;
-};
-type LimitKind = "payload" | "rate" | "connections" | "backpressure";
-interface Logger {
-  error(line: string): void;
-  warn(line: string): void;
-  info(line: string): void;
-}
 type PublishErrorCode = "VALIDATION" | "INVALID_TOPIC" | "ACL_PUBLISH" | "STATE" | "UNSUPPORTED" | "PAYLOAD_TOO_LARGE" | "BACKPRESSURE" | "CONNECTION_CLOSED" | "ADAPTER_ERROR";
 type PublishResult = {
   readonly ok: true;
@@ -409,21 +433,6 @@ interface Clock {
   monotonic(): number;
   setTimeout(callback: () => void, delayMs: number, keepAlive?: boolean): TimerHandle;
   clearTimeout(handle: TimerHandle): void;
-}
-interface EventSink<Event> {
-  (event: Event): void;
-  readonly detailed?: boolean;
-}
-interface EventSource<Event> {
-  on(sink: EventSink<Event>, options?: {
-    readonly detailed?: boolean;
-  }): () => void;
-}
-interface Events<Event> extends EventSource<Event> {
-  emit(event: Event): void;
-  detail(event: Event): void;
-  readonly detailed: boolean;
-  readonly active: boolean;
 }
 interface Random {
   next(): number;
@@ -602,24 +611,9 @@ declare abstract class Deadline {
   after: Deadline | undefined;
   abstract expire(): void;
 }
-declare class Deadlines {
-  private readonly clock;
-  private readonly slots;
-  private count;
-  private timer;
-  private wakeAt;
-  private cursor;
-  private graced;
-  constructor(clock: Clock);
-  get size(): number;
+interface Deadlines {
   arm(entry: Deadline, afterMs: number, now?: number): void;
   disarm(entry: Deadline): void;
-  private unlink;
-  private wake;
-  private stop;
-  private readonly onTimer;
-  private collect;
-  private earliest;
 }
 type AnyMiddleware = (ctx: MessageContextBase, next: () => MaybePromise<void>) => MaybePromise<unknown>;
 type AnyHandler = (ctx: MessageContextBase) => MaybePromise<unknown>;
@@ -652,6 +646,7 @@ declare class Job extends Deadline {
   hasPayload: boolean;
   started: boolean;
   finished: boolean;
+  code: string;
   answered: boolean;
   tail: Promise<unknown> | undefined;
   constructor(connection: Connection, route: Route | undefined, correlationId: string | undefined);
@@ -897,6 +892,7 @@ declare class Sequencer {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
   offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  close(): void;
   catchUp(topic?: string): void;
 }
 declare class TopicIndex {
@@ -945,6 +941,7 @@ declare class HubTopics {
   announcePresence(body: unknown): void;
   presenceOf(topic: string, connection: Connection | undefined): MaybePromise<PresenceMember[]>;
   track(topic: string, data: unknown, connection: Connection): MaybePromise<void>;
+  readShared(topic: string, after: string): MaybePromise<LogSlice>;
   historyOf(topic: string, {
     after,
     limit
@@ -991,7 +988,6 @@ declare class Hub {
   get contexts(): Contexts;
   open(accepted: Accepted, transport: Transport): Connection;
   adopt(accepted: Accepted, transport: Transport): Connection;
-  openStarted(connection: Connection): boolean;
   openSettled(connection: Connection): Promise<void>;
   authHooks(connection: Connection, cause: "connect" | "refresh"): MaybePromise<void>;
   reauthenticate(connection: Connection, token: string): MaybePromise<unknown>;
@@ -1011,6 +1007,24 @@ declare class Hub {
   watchCongested(connection: Connection): void;
   sweep(): number | undefined;
 }
+declare class Work {
+  #private;
+  pending: number;
+  callsInFlight: number;
+  constructor(connection: Connection);
+  admit(job: Job, ordered: boolean): void;
+  finish(job: Job, code: string): void;
+  activate(job: Job): void;
+  settled(job: Job): void;
+  idle(): Promise<void>;
+  end(limitMs: number): Promise<void>;
+  abortAll(reason: unknown): void;
+  dropQueue(): void;
+  refuseQueued(): void;
+  call(correlationId: string): Job | undefined;
+  remember(correlationId: string, frame: Frame): void;
+  rememberedAnswer(correlationId: string): Frame | undefined;
+}
 interface Accepted {
   readonly clientId: string;
   readonly data: Record<string, unknown>;
@@ -1028,7 +1042,6 @@ declare class Connection implements OutboxOwner {
   readonly protocol: string | undefined;
   readonly identity: string | undefined;
   readonly transport: Transport;
-  readonly socket: UniformSocket;
   readonly outbox: Outbox;
   readonly openedAt: number;
   data: Record<string, unknown>;
@@ -1039,36 +1052,28 @@ declare class Connection implements OutboxOwner {
   gate: ReplayGate | undefined;
   violations: number;
   violationsSince: number;
+  openBegan: boolean;
+  opening: Promise<void> | undefined;
   closedWith: {
     readonly code: number;
     readonly reason: string;
   } | undefined;
   constructor(hub: Hub, accepted: Accepted, transport: Transport);
+  get socket(): UniformSocket;
+  get work(): Work;
+  get ownWork(): Work | undefined;
   get topics(): TopicSet;
   get ownTopics(): TopicSet | undefined;
   get isOpen(): boolean;
   get isClosing(): boolean;
   get isGone(): boolean;
-  get running(): Job | undefined;
-  get pending(): number;
-  get callsInFlight(): number;
   assignData(partial: object): void;
   receive(data: string | Uint8Array, bytes?: number): void;
   seen(): void;
   transportTooBig(observed: number): void;
   opened(): void;
-  admit(job: Job, ordered: boolean): void;
-  activate(job: Job): void;
-  settled(job: Job): void;
-  finish(job: Job, code: string): void;
-  call(correlationId: string): Job | undefined;
-  answered(job: Job, _code: string): void;
-  remember(correlationId: string, frame: Frame): void;
-  rememberedAnswer(correlationId: string): Frame | undefined;
-  refuseQueued(): void;
   idle(): Promise<void>;
   whenGone(): Promise<void>;
-  abortAll(reason: unknown): void;
   sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
   sent(type: string | undefined, frame: Frame): void;
   onDropped(frames: number, buffered: number): void;
@@ -1254,17 +1259,15 @@ interface RouterHooks<Data = ConnectionData> {
 }
 type HookName = keyof RouterHooks;
 type HookLists = { readonly [K in HookName]: ((...args: never[]) => MaybePromise<unknown>)[] };
-interface Metrics {
-  readonly sink: EventSink<SocketEvent>;
-  text(): string;
-  values(): Readonly<Record<string, number>>;
+interface PluginSpec<Adds extends object = object> {
+  readonly name: string;
+  readonly context?: { readonly [K in keyof Adds]: (ctx: MiddlewareContext<never>) => Adds[K] };
+  readonly setup?: (router: Router<never, never>) => void;
 }
-declare function socketMetrics(): Metrics;
-interface LoggingOptions {
-  readonly logger?: Pick<Logger, "info" | "error">;
-}
-declare function logging<Data = ConnectionData>(options?: LoggingOptions): Middleware<Data>;
-declare function requireAuth<Data = ConnectionData>(predicate: (ctx: MiddlewareContext<Data>) => MaybePromise<unknown>): Middleware<Data>;
+type Plugin<Adds extends object = object> = (PluginSpec<Adds> | ((router: Router<never, never>) => void)) & {
+  readonly "~adds"?: Adds;
+};
+declare function definePlugin<Adds extends object = object>(spec: PluginSpec<Adds>): Plugin<Adds>;
 interface OnOptions {
   readonly ordered?: boolean;
 }
@@ -1350,15 +1353,89 @@ interface Router<Data = ConnectionData, Ext = unknown> extends RouterOf<Data> {
   }): Promise<void>;
 }
 declare function createRouter<Data = ConnectionData>(options?: RouterOptions<Data>): Router<Data>;
-interface PluginSpec<Adds extends object = object> {
-  readonly name: string;
-  readonly context?: { readonly [K in keyof Adds]: (ctx: MiddlewareContext<never>) => Adds[K] };
-  readonly setup?: (router: Router<never, never>) => void;
+interface DevtoolsOptions {
+  readonly authorize?: (request: Request) => MaybePromise<unknown>;
+  readonly payloads?: boolean;
+  readonly messages?: readonly AnyEvent[];
 }
-type Plugin<Adds extends object = object> = (PluginSpec<Adds> | ((router: Router<never, never>) => void)) & {
-  readonly "~adds"?: Adds;
-};
-declare function definePlugin<Adds extends object = object>(spec: PluginSpec<Adds>): Plugin<Adds>;
+interface Devtools {
+  readonly fetch: (request: Request, peer?: {
+    readonly ip: string | undefined;
+  }) => Promise<Response>;
+  close(): void;
+}
+declare function devtools<Data = ConnectionData>(router: RouterOf<Data>, options?: DevtoolsOptions): Devtools;
+interface Metrics {
+  readonly sink: EventSink<SocketEvent>;
+  text(): string;
+  values(): Readonly<Record<string, number>>;
+}
+declare function socketMetrics(): Metrics;
+interface LoggingOptions {
+  readonly logger?: Pick<Logger, "info" | "error">;
+}
+declare function logging<Data = ConnectionData>(options?: LoggingOptions): Middleware<Data>;
+interface MessageMeasure {
+  readonly type: string;
+  readonly kind: "event" | "rpc" | "lifecycle";
+  readonly durationMs: number;
+  readonly code: string;
+}
+interface MetricsOptions {
+  readonly record: (measure: MessageMeasure) => void;
+  readonly clock?: Pick<Clock, "monotonic">;
+}
+declare function metrics<Data = ConnectionData>(options: MetricsOptions): Middleware<Data>;
+declare function requireAuth<Data = ConnectionData>(predicate: (ctx: MiddlewareContext<Data>) => MaybePromise<unknown>): Middleware<Data>;
+type Attributes = Record<string, string | number | boolean>;
+interface SpanLike {
+  setAttributes(attributes: Attributes): unknown;
+  setStatus(status: {
+    code: number;
+    message?: string;
+  }): unknown;
+  end(endTime?: number): void;
+}
+interface TracerLike {
+  startSpan(name: string, options?: {
+    kind?: number;
+    attributes?: Attributes;
+    startTime?: number;
+    root?: boolean;
+  }, context?: unknown): SpanLike;
+}
+interface MeterLike {
+  createHistogram(name: string, options?: object): {
+    record(value: number, attributes?: Attributes): void;
+  };
+  createCounter(name: string, options?: object): {
+    add(value: number, attributes?: Attributes): void;
+  };
+  createUpDownCounter(name: string, options?: object): {
+    add(value: number, attributes?: Attributes): void;
+  };
+}
+interface RemoteParent {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceFlags: number;
+  readonly isRemote: true;
+}
+type ContextOf = (parent: RemoteParent) => unknown;
+interface TracingOptions {
+  readonly tracer: TracerLike;
+  readonly contextOf?: ContextOf;
+  readonly within?: (span: SpanLike, work: () => MaybePromise<void>) => MaybePromise<void>;
+}
+declare function tracing<Data = ConnectionData>(options: TracingOptions): Middleware<Data, {
+  readonly span: SpanLike;
+}>;
+interface OtelSinkOptions {
+  readonly tracer?: TracerLike;
+  readonly meter?: MeterLike;
+  readonly contextOf?: ContextOf;
+}
+declare function otelSink(options: OtelSinkOptions): EventSink<SocketEvent>;
 type RateLimitContext<Data> = Omit<MiddlewareContext<Data>, "payload"> & {
   readonly payload: unknown;
 };
@@ -1397,4 +1474,4 @@ declare function withPubSub<Data = ConnectionData>(options: WithPubSubOptions<Da
 declare function usePubSub<Data = ConnectionData>(options: {
   readonly hooks: Pick<TopicOptions<Data>, "normalize" | "validate" | "authorize">;
 }): Middleware<Data>;
-export { type AnyEvent, type AnyMessage, type AnyRpc, type ArgsOf, type AsyncApiDocument, type AsyncApiInfo, type AuthContext, type AuthenticateInfo, type BackpressureOptions, type BaseContext, type CloseContext, CloseError, type Codec, type ConnectionData, type ConnectionInfo, type ErrorCode, type ErrorContext, type ErrorOptions, type ErrorPayload, type EventContext, type EventMessage, type Handler, type HeartbeatOptions, type HistoryEntry, type HistoryOptions, type IdentityOptions, type InputOf, type KnownMeta, type LimitInfo, type LimitKind, type LimitOptions, type LogEntry, type LogOptions, type LogSlice, type Logger, type LoggingOptions, type MaybePromise, type MessageDescriptor, type MessageJsonSchema, type MessageOptions, type MetaInput, type MetaOutput, type Metrics, type Middleware, type MiddlewareContext, type MiddlewareFor, type Next, type OnOptions, type OnRpcOptions, OptionError, type OriginOptions, type OutputOf, type PayloadInput, type PayloadOutput, type Plugin, type PluginSpec, type PrefixedMessages, type PresenceChange, type PresenceMember, type PresenceOptions, type ProgressInput, type ProgressOutput, type PubSub, type PubSubAdapter, type PublishErrorCode, type PublishInfo, type PublishOptions, type PublishReport, type PublishResult, type RateLimitContext, type RateLimitDecision, type RateLimitOptions, type RateLimitPolicy, type RateLimiter, type RawShape, type ResponseOf, type RouteBuilder, type RouteInfo, type Router, type RouterHooks, type RouterOf, type RouterOptions, type RouterTopics, type RpcContext, type RpcHandler, type RpcLimits, type RpcMessage, type RpcOptions, type SchemaOrShape, type SendArgs, type SendErrorCode, type SendExtras, type SendResult, type SerializedMessage, type ServerOptions, type SlowConsumerPolicy, SluiceError, SocketError, type SocketEvent, type SocketEventType, type SocketRequest, type StandardErrorCode, type StandardIssue, type StandardResult, type StandardSchema, type Strictness, type TopicAction, type TopicActor, type TopicCallOptions, type TopicChange, TopicError, type TopicErrorCode, type TopicErrorDetails, type TopicHistory, type TopicMatch, type TopicOptions, type TopicSet, type TopicStatus, type TrustProxy, type UniformSocket, type UseOptions, type WithPubSubOptions, createRouter, defaultRedactedKeys, definePlugin, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, msgpackCodec, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, usePubSub, withPubSub };
+export { type AnyEvent, type AnyMessage, type AnyRpc, type ArgsOf, type AsyncApiDocument, type AsyncApiInfo, type AuthContext, type AuthenticateInfo, type BackpressureOptions, type BaseContext, type CloseContext, CloseError, type Codec, type ConnectionData, type ConnectionInfo, type ConsoleSinkOptions, type ContextOf, type Devtools, type DevtoolsOptions, type ErrorCode, type ErrorContext, type ErrorOptions, type ErrorPayload, type EventContext, type EventMessage, type Handler, type HeartbeatOptions, type HistoryEntry, type HistoryOptions, type IdentityOptions, type InputOf, type KnownMeta, type LimitInfo, type LimitKind, type LimitOptions, type LogEntry, type LogOptions, type LogSlice, type Logger, type LoggingOptions, type MaybePromise, type MessageDescriptor, type MessageJsonSchema, type MessageMeasure, type MessageOptions, type MetaInput, type MetaOutput, type MeterLike, type Metrics, type MetricsOptions, type Middleware, type MiddlewareContext, type MiddlewareFor, type Next, type OnOptions, type OnRpcOptions, OptionError, type OriginOptions, type OtelSinkOptions, type OutputOf, type PayloadInput, type PayloadOutput, type Plugin, type PluginSpec, type PrefixedMessages, type PresenceChange, type PresenceMember, type PresenceOptions, type ProgressInput, type ProgressOutput, type PubSub, type PubSubAdapter, type PublishErrorCode, type PublishInfo, type PublishOptions, type PublishReport, type PublishResult, type RateLimitContext, type RateLimitDecision, type RateLimitOptions, type RateLimitPolicy, type RateLimiter, type RawShape, type RemoteParent, type ResponseOf, type RouteBuilder, type RouteInfo, type Router, type RouterHooks, type RouterOf, type RouterOptions, type RouterTopics, type RpcContext, type RpcHandler, type RpcLimits, type RpcMessage, type RpcOptions, type SchemaOrShape, type SendArgs, type SendErrorCode, type SendExtras, type SendResult, type SerializedMessage, type ServerOptions, type SinkLevel, type SlowConsumerPolicy, SluiceError, SocketError, type SocketEvent, type SocketEventType, type SocketRequest, type SpanLike, type StandardErrorCode, type StandardIssue, type StandardResult, type StandardSchema, type Strictness, type TopicAction, type TopicActor, type TopicCallOptions, type TopicChange, TopicError, type TopicErrorCode, type TopicErrorDetails, type TopicHistory, type TopicMatch, type TopicOptions, type TopicSet, type TopicStatus, type TracerLike, type TracingOptions, type TrustProxy, type UniformSocket, type UseOptions, type WithPubSubOptions, consoleSink, createRouter, defaultRedactedKeys, definePlugin, devtools, isMessage, isSluiceError, isStandardErrorCode, jsonCodec, keyPerConnection, keyPerIp, keyPerUser, keyPerUserPerType, logging, message, metrics, msgpackCodec, otelSink, rateLimit, redactDetails, requireAuth, rpc, socketMetrics, standardErrorCodes, suggestedBackoffMs, tracing, usePubSub, withPubSub };

@@ -46,28 +46,6 @@ interface Random {
   next(): number;
   uuid(): string;
 }
-interface WebSocketPeer {
-  readonly protocol: string;
-  send(data: string | Uint8Array): void | Promise<void>;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-  pause?(): void;
-  resume?(): void;
-  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
-}
-interface WebSocketConnectOptions {
-  readonly protocols: readonly string[];
-  readonly headers: readonly string[];
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-interface WebSocketRuntime {
-  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
-  accept(request: Request, protocol: string): Promise<{
-    readonly peer: WebSocketPeer;
-    readonly response: Response;
-  }>;
-}
 interface Step<State, Reply> {
   readonly state: State | undefined;
   readonly reply: Reply;
@@ -116,11 +94,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -379,6 +359,28 @@ interface PubSubAdapter {
   disconnect?(clientId: string): MaybePromise<void>;
   start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
   close?(): MaybePromise<void>;
+}
+interface WebSocketPeer {
+  readonly protocol: string;
+  send(data: string | Uint8Array): void | Promise<void>;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause?(): void;
+  resume?(): void;
+  listen(onMessage: (data: string | Uint8Array) => void, onClose: (code: number, reason: string) => void): void;
+}
+interface WebSocketConnectOptions {
+  readonly protocols: readonly string[];
+  readonly headers: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+interface WebSocketRuntime {
+  connect(url: string, options: WebSocketConnectOptions): Promise<WebSocketPeer>;
+  accept(request: Request, protocol: string): Promise<{
+    readonly peer: WebSocketPeer;
+    readonly response: Response;
+  }>;
 }
 interface GatewayAdapter {
   rateLimitStore?: RateLimitStore;
@@ -795,6 +797,7 @@ interface LeaseEvent {
 }
 type LeaseDriver = StateDriver & {
   readonly runId?: string;
+  readonly holders?: number;
 };
 interface LeasedLimiterOptions {
   readonly driver: LeaseDriver;
@@ -807,6 +810,7 @@ interface LeasedLimiterOptions {
   readonly maxKeys?: number;
   readonly maxWaiting?: number;
   readonly clock?: Clock;
+  readonly name?: (key: string) => string;
 }
 interface LeasedLimiter {
   readonly limit: CompiledLimit;
@@ -882,8 +886,8 @@ interface StateRecord<State> {
 }
 declare function encodeRecord<State>(algorithm: Algorithm<State>, state: State, expiresAt?: number, stamp?: number): Uint8Array;
 declare function decodeRecord<State>(algorithm: Algorithm<State>, bytes: Uint8Array): StateRecord<State>;
-type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
 type CacheBlobs = Pick<StateDriver, "get" | "set" | "delete">;
+type Run = <State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>) => MaybePromise<R>;
 interface CacheStoreOptions {
   readonly prefix?: string;
   readonly maxEntryBytes?: number;
@@ -925,6 +929,7 @@ declare function circuitBreakerStoreOn(driver: StateDriver, options?: CircuitBre
 interface KeyValueStoreOptions {
   readonly keyPrefix?: string;
   readonly run?: Run;
+  readonly deadlineMs?: number;
   readonly onClose?: () => Promise<void>;
 }
 interface KeyValueStore extends Required<StitchStore> {

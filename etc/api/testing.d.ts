@@ -139,11 +139,13 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
+  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
   readonly spreadKeys?: number;
   readonly multiKey?: boolean;
+  readonly cacheFills?: boolean;
   readonly replicas?: boolean;
   readonly combining?: boolean;
 }
@@ -161,6 +163,193 @@ interface StateDriver {
 interface SyncTable<Command, R> {
   run(key: string, command: Command): R;
 }
+interface ScriptedDriverOptions {
+  readonly clock?: Clock;
+  readonly answer?: "hand" | "async" | "sync";
+  readonly capabilities?: Partial<DriverCapabilities>;
+  readonly name?: string;
+}
+interface ScriptedBatch {
+  readonly operations: readonly Operation[];
+  readonly commands: readonly unknown[];
+  readonly signal: AbortSignal | undefined;
+  readonly settled: boolean;
+  apply(): Reply[][];
+  answer(): void;
+  resolve(replies: unknown): void;
+  reject(error: unknown): void;
+}
+interface ScriptedDriver extends StateDriver {
+  readonly answerMode: "hand" | "async" | "sync";
+  readonly batches: readonly ScriptedBatch[];
+  readonly pending: readonly ScriptedBatch[];
+  readonly closed: boolean;
+  flush(): void;
+}
+declare function scriptedDriver(options?: ScriptedDriverOptions): ScriptedDriver;
+interface Random {
+  next(): number;
+  uuid(): string;
+}
+interface SeededRandom extends Random {
+  readonly seed: number;
+  integer(min: number, max: number): number;
+}
+declare function seededRandom(seed: number): SeededRandom;
+interface CommandSource<Reply> {
+  random(): number;
+  pick(low: number, high: number): number;
+  readonly replies: readonly Reply[];
+}
+interface VerifyAlgorithmOptions<Command, Reply> {
+  readonly commands: readonly Command[] | ((source: CommandSource<Reply>) => Command);
+  readonly seed?: number;
+  readonly histories?: number;
+  readonly steps?: number;
+  readonly startAt?: number;
+  readonly isRefusal?: (reply: Reply) => boolean;
+  readonly isPeek?: (command: Command) => boolean;
+  readonly invalid?: readonly Command[];
+  readonly comparable?: (reply: Reply) => unknown;
+  readonly skip?: Readonly<Record<string, string>>;
+}
+declare function verifyAlgorithm<State, Command, Reply>(algorithm: Algorithm<State, Command, Reply>, options: VerifyAlgorithmOptions<Command, Reply>): Promise<ContractReport>;
+interface CacheRecord {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly storedAt: number;
+  readonly freshUntil: number;
+  readonly keepUntil: number;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+type CacheFill = {
+  readonly kind: "fill";
+  readonly token: string;
+} | {
+  readonly kind: "wait";
+  readonly waitMs: number;
+};
+interface CacheOpening {
+  readonly record?: CacheRecord | undefined;
+  readonly fill?: CacheFill | undefined;
+}
+interface CacheStore {
+  get(key: string): MaybePromise<Response | undefined | null>;
+  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
+  delete(key: string): MaybePromise<boolean>;
+  read?(key: string): MaybePromise<CacheRecord | undefined>;
+  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
+  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
+  unlock?(key: string, token: string): MaybePromise<void>;
+  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
+  purge?(target: CachePurge): MaybePromise<number>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CachePurge = {
+  readonly tags: readonly string[];
+} | {
+  readonly prefix: string;
+} | {
+  readonly all: true;
+};
+interface CacheStoreContractOptions extends ContractOptions {
+  readonly bounded?: (maxEntries: number) => MaybePromise<CacheStore>;
+  readonly exclusive?: boolean;
+}
+declare const cacheStoreContractRules: readonly string[];
+declare function verifyCacheStoreContract(makeStore: () => MaybePromise<CacheStore>, options?: CacheStoreContractOptions): Promise<ContractReport>;
+type CircuitState = "closed" | "open" | "half-open";
+interface CircuitBreakerSnapshot {
+  readonly state: CircuitState;
+  readonly failureCount: number;
+  readonly successCount: number;
+  readonly lastFailureTime: number;
+  readonly lastStateChange: number;
+}
+interface CircuitPolicy {
+  readonly failureThreshold: number;
+  readonly windowMs: number;
+  readonly failureRate?: number;
+  readonly minimumThroughput: number;
+  readonly slowCallMs?: number;
+  readonly slowCallRate?: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs?: number;
+  readonly halfOpenMax: number;
+  readonly successThreshold: number;
+  readonly probeTimeoutMs: number;
+}
+interface CircuitPermit {
+  readonly allowed: true;
+  readonly state: CircuitState;
+  readonly epoch: number;
+  readonly token?: string;
+  readonly transition?: CircuitTransition;
+}
+interface CircuitRefusal {
+  readonly allowed: false;
+  readonly state: CircuitState;
+  readonly retryAfterMs: number;
+}
+interface CircuitTransition {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+}
+type CircuitOutcome = "success" | "failure" | "slow" | "unused";
+interface CircuitBreakerStore {
+  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
+  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
+  reset(key: string): MaybePromise<void>;
+  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
+  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  destroy?(): void;
+}
+type CircuitBreakerStoreContractOptions = ContractOptions;
+declare const circuitBreakerStoreContractRules: readonly string[];
+declare function verifyCircuitBreakerStoreContract(makeStore: () => MaybePromise<CircuitBreakerStore>, options?: CircuitBreakerStoreContractOptions): Promise<ContractReport>;
+type DriverContractOptions = ContractOptions;
+declare const driverContractAlgorithms: readonly Algorithm[];
+declare const driverContractRules: readonly string[];
+declare function verifyDriverContract(makeDriver: () => MaybePromise<StateDriver>, options?: DriverContractOptions): Promise<ContractReport>;
+interface PubSub {
+  publish(channel: string, message: unknown): Promise<void>;
+  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
+  unsubscribe(channel: string): Promise<void>;
+  close?(): Promise<void>;
+}
+interface SerializedMessage {
+  readonly id: string;
+  readonly origin: string;
+  readonly topic: string;
+  readonly type: string;
+  readonly frame: string | Uint8Array;
+  readonly exclude?: string;
+}
+interface PublishReport {
+  readonly matched: number;
+  readonly capability: "exact" | "prefix" | "regex";
+  readonly reach?: "cluster";
+}
+interface PubSubAdapter {
+  subscribe(clientId: string, topic: string): MaybePromise<void>;
+  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
+  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
+  list(clientId: string): MaybePromise<string[]>;
+  disconnect?(clientId: string): MaybePromise<void>;
+  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
+  close?(): MaybePromise<void>;
+}
+interface PubSubContractOptions extends ContractOptions {
+  readonly idle?: (pubsub: PubSub) => boolean | Promise<boolean>;
+}
+declare const pubSubContractRules: readonly string[];
+declare function verifyPubSubContract(makePubSub: () => MaybePromise<PubSub>, options?: PubSubContractOptions): Promise<ContractReport>;
 type LimitPolicy = {
   readonly algorithm: "fixed-window";
   readonly max: number;
@@ -223,96 +412,16 @@ interface RateLimiter {
   getPolicy(): Readonly<TokenBucketPolicy>;
   dispose?(): void;
 }
-type CircuitState = "closed" | "open" | "half-open";
-interface CircuitBreakerSnapshot {
-  readonly state: CircuitState;
-  readonly failureCount: number;
-  readonly successCount: number;
-  readonly lastFailureTime: number;
-  readonly lastStateChange: number;
+interface RateLimitStoreContractOptions extends ContractOptions {
+  readonly bounded?: (maxKeys: number) => MaybePromise<RateLimitStore>;
 }
-interface CircuitPolicy {
-  readonly failureThreshold: number;
-  readonly windowMs: number;
-  readonly failureRate?: number;
-  readonly minimumThroughput: number;
-  readonly slowCallMs?: number;
-  readonly slowCallRate?: number;
-  readonly resetTimeoutMs: number;
-  readonly maxResetTimeoutMs?: number;
-  readonly halfOpenMax: number;
-  readonly successThreshold: number;
-  readonly probeTimeoutMs: number;
+declare const rateLimitStoreContractRules: readonly string[];
+declare function verifyRateLimitStoreContract(makeStore: () => MaybePromise<RateLimitStore>, options?: RateLimitStoreContractOptions): Promise<ContractReport>;
+interface RateLimiterContractOptions extends ContractOptions {
+  readonly bounded?: (policy: TokenBucketPolicy, maxKeys: number) => MaybePromise<RateLimiter>;
 }
-interface CircuitPermit {
-  readonly allowed: true;
-  readonly state: CircuitState;
-  readonly epoch: number;
-  readonly token?: string;
-  readonly transition?: CircuitTransition;
-}
-interface CircuitRefusal {
-  readonly allowed: false;
-  readonly state: CircuitState;
-  readonly retryAfterMs: number;
-}
-interface CircuitTransition {
-  readonly from: CircuitState;
-  readonly to: CircuitState;
-}
-type CircuitOutcome = "success" | "failure" | "slow" | "unused";
-interface CircuitBreakerStore {
-  getState(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  recordSuccess(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  recordFailure(key: string): MaybePromise<CircuitBreakerSnapshot>;
-  transition(key: string, to: CircuitState): MaybePromise<CircuitBreakerSnapshot>;
-  reset(key: string): MaybePromise<void>;
-  acquire?(key: string, policy: CircuitPolicy): MaybePromise<CircuitPermit | CircuitRefusal>;
-  report?(key: string, policy: CircuitPolicy, permit: CircuitPermit, outcome: CircuitOutcome): MaybePromise<CircuitTransition | undefined>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-interface CacheRecord {
-  readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
-  readonly storedAt: number;
-  readonly freshUntil: number;
-  readonly keepUntil: number;
-  readonly tags?: readonly string[];
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
-type CacheFill = {
-  readonly kind: "fill";
-  readonly token: string;
-} | {
-  readonly kind: "wait";
-  readonly waitMs: number;
-};
-interface CacheOpening {
-  readonly record?: CacheRecord | undefined;
-  readonly fill?: CacheFill | undefined;
-}
-interface CacheStore {
-  get(key: string): MaybePromise<Response | undefined | null>;
-  put(key: string, response: Response, ttlSeconds: number): MaybePromise<void>;
-  delete(key: string): MaybePromise<boolean>;
-  read?(key: string): MaybePromise<CacheRecord | undefined>;
-  write?(key: string, record: CacheRecord, fillToken?: string, lockedKey?: string): MaybePromise<void>;
-  lock?(key: string, lockMs: number): MaybePromise<CacheFill>;
-  unlock?(key: string, token: string): MaybePromise<void>;
-  open?(key: string, lockMs: number): MaybePromise<CacheOpening>;
-  purge?(target: CachePurge): MaybePromise<number>;
-  readonly capabilities?: Partial<DriverCapabilities>;
-  destroy?(): void;
-}
-type CachePurge = {
-  readonly tags: readonly string[];
-} | {
-  readonly prefix: string;
-} | {
-  readonly all: true;
-};
+declare const rateLimiterContractRules: readonly string[];
+declare function verifyRateLimiterContract(makeLimiter: (policy: TokenBucketPolicy) => MaybePromise<RateLimiter>, options?: RateLimiterContractOptions): Promise<ContractReport>;
 interface CursorCommand {
   readonly spacingMs: number;
   readonly burst?: number;
@@ -351,113 +460,6 @@ interface StitchStore {
   readonly capabilities?: Partial<DriverCapabilities>;
   close?(): Promise<void>;
 }
-interface PubSub {
-  publish(channel: string, message: unknown): Promise<void>;
-  subscribe(channel: string, handler: (message: unknown) => void | Promise<void>): Promise<() => Promise<void>>;
-  unsubscribe(channel: string): Promise<void>;
-  close?(): Promise<void>;
-}
-interface SerializedMessage {
-  readonly id: string;
-  readonly origin: string;
-  readonly topic: string;
-  readonly type: string;
-  readonly frame: string | Uint8Array;
-  readonly exclude?: string;
-}
-interface PublishReport {
-  readonly matched: number;
-  readonly capability: "exact" | "prefix" | "regex";
-  readonly reach?: "cluster";
-}
-interface PubSubAdapter {
-  subscribe(clientId: string, topic: string): MaybePromise<void>;
-  unsubscribe(clientId: string, topic: string): MaybePromise<void>;
-  publish(topic: string, message: SerializedMessage): MaybePromise<PublishReport>;
-  list(clientId: string): MaybePromise<string[]>;
-  disconnect?(clientId: string): MaybePromise<void>;
-  start?(onRemote: (message: SerializedMessage) => void): MaybePromise<() => MaybePromise<void>>;
-  close?(): MaybePromise<void>;
-}
-interface ScriptedDriverOptions {
-  readonly clock?: Clock;
-  readonly answer?: "hand" | "async" | "sync";
-  readonly capabilities?: Partial<DriverCapabilities>;
-  readonly name?: string;
-}
-interface ScriptedBatch {
-  readonly operations: readonly Operation[];
-  readonly commands: readonly unknown[];
-  readonly signal: AbortSignal | undefined;
-  readonly settled: boolean;
-  apply(): Reply[][];
-  answer(): void;
-  resolve(replies: unknown): void;
-  reject(error: unknown): void;
-}
-interface ScriptedDriver extends StateDriver {
-  readonly answerMode: "hand" | "async" | "sync";
-  readonly batches: readonly ScriptedBatch[];
-  readonly pending: readonly ScriptedBatch[];
-  readonly closed: boolean;
-  flush(): void;
-}
-declare function scriptedDriver(options?: ScriptedDriverOptions): ScriptedDriver;
-interface Random {
-  next(): number;
-  uuid(): string;
-}
-interface SeededRandom extends Random {
-  readonly seed: number;
-  integer(min: number, max: number): number;
-}
-declare function seededRandom(seed: number): SeededRandom;
-interface CommandSource<Reply> {
-  random(): number;
-  pick(low: number, high: number): number;
-  readonly replies: readonly Reply[];
-}
-interface VerifyAlgorithmOptions<Command, Reply> {
-  readonly commands: readonly Command[] | ((source: CommandSource<Reply>) => Command);
-  readonly seed?: number;
-  readonly histories?: number;
-  readonly steps?: number;
-  readonly startAt?: number;
-  readonly isRefusal?: (reply: Reply) => boolean;
-  readonly isPeek?: (command: Command) => boolean;
-  readonly invalid?: readonly Command[];
-  readonly comparable?: (reply: Reply) => unknown;
-  readonly skip?: Readonly<Record<string, string>>;
-}
-declare function verifyAlgorithm<State, Command, Reply>(algorithm: Algorithm<State, Command, Reply>, options: VerifyAlgorithmOptions<Command, Reply>): Promise<ContractReport>;
-interface CacheStoreContractOptions extends ContractOptions {
-  readonly bounded?: (maxEntries: number) => MaybePromise<CacheStore>;
-  readonly exclusive?: boolean;
-}
-declare const cacheStoreContractRules: readonly string[];
-declare function verifyCacheStoreContract(makeStore: () => MaybePromise<CacheStore>, options?: CacheStoreContractOptions): Promise<ContractReport>;
-type CircuitBreakerStoreContractOptions = ContractOptions;
-declare const circuitBreakerStoreContractRules: readonly string[];
-declare function verifyCircuitBreakerStoreContract(makeStore: () => MaybePromise<CircuitBreakerStore>, options?: CircuitBreakerStoreContractOptions): Promise<ContractReport>;
-type DriverContractOptions = ContractOptions;
-declare const driverContractAlgorithms: readonly Algorithm[];
-declare const driverContractRules: readonly string[];
-declare function verifyDriverContract(makeDriver: () => MaybePromise<StateDriver>, options?: DriverContractOptions): Promise<ContractReport>;
-interface PubSubContractOptions extends ContractOptions {
-  readonly idle?: (pubsub: PubSub) => boolean | Promise<boolean>;
-}
-declare const pubSubContractRules: readonly string[];
-declare function verifyPubSubContract(makePubSub: () => MaybePromise<PubSub>, options?: PubSubContractOptions): Promise<ContractReport>;
-interface RateLimitStoreContractOptions extends ContractOptions {
-  readonly bounded?: (maxKeys: number) => MaybePromise<RateLimitStore>;
-}
-declare const rateLimitStoreContractRules: readonly string[];
-declare function verifyRateLimitStoreContract(makeStore: () => MaybePromise<RateLimitStore>, options?: RateLimitStoreContractOptions): Promise<ContractReport>;
-interface RateLimiterContractOptions extends ContractOptions {
-  readonly bounded?: (policy: TokenBucketPolicy, maxKeys: number) => MaybePromise<RateLimiter>;
-}
-declare const rateLimiterContractRules: readonly string[];
-declare function verifyRateLimiterContract(makeLimiter: (policy: TokenBucketPolicy) => MaybePromise<RateLimiter>, options?: RateLimiterContractOptions): Promise<ContractReport>;
 interface StoreContractOptions extends ContractOptions {
   readonly foreign?: (key: string, text: string) => MaybePromise<void>;
   readonly prefixed?: (prefix: string) => MaybePromise<StitchStore>;
@@ -465,49 +467,24 @@ interface StoreContractOptions extends ContractOptions {
 }
 declare const storeContractRules: readonly string[];
 declare function verifyStoreContract(makeStore: () => MaybePromise<StitchStore>, options?: StoreContractOptions): Promise<ContractReport>;
-interface Codec {
-  readonly name: string;
-  readonly binary: boolean;
-  encode(value: unknown): string | Uint8Array;
-  decode(data: string | Uint8Array): unknown;
+type Outcome = "not-applied" | "unknown";
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
 }
-interface LogOptions {
-  readonly size: number;
-  readonly ttlMs: number;
-  readonly maxBytes: number;
+declare class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly outcome?: Outcome;
+  readonly retryAfterMs?: number;
+  constructor(code: Code, message: string, options?: SluiceErrorOptions);
+  get name(): string;
 }
-interface LogEntry {
-  readonly offset: string;
-  readonly body: string;
-}
-interface LogSlice {
-  readonly entries: readonly LogEntry[];
-  readonly gap: boolean;
-  readonly last: string | undefined;
-}
-interface Announcement {
-  readonly channel: string;
-  readonly message: (offset: string) => object;
-}
-interface TopicHistory {
-  readonly announces?: boolean;
-  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
-  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
-}
-interface EventSink<Event> {
-  (event: Event): void;
-  readonly detailed?: boolean;
-}
-interface EventSource<Event> {
-  on(sink: EventSink<Event>, options?: {
-    readonly detailed?: boolean;
-  }): () => void;
-}
-interface Events<Event> extends EventSource<Event> {
-  emit(event: Event): void;
-  detail(event: Event): void;
-  readonly detailed: boolean;
-  readonly active: boolean;
+type StandardErrorCode = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "NOT_FOUND" | "ALREADY_EXISTS" | "UNIMPLEMENTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "INTERNAL";
+type ErrorCode = StandardErrorCode | (string & {});
+interface ErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | null;
 }
 interface OfConnection {
   readonly clientId: string;
@@ -541,6 +518,7 @@ type SocketEvent = (OfConnection & {
   readonly messageType: string;
   readonly durationMs: number;
   readonly code: string;
+  readonly traceparent?: string;
 }) | (OfConnection & {
   readonly type: "message.invalid";
   readonly messageType: string;
@@ -559,6 +537,7 @@ type SocketEvent = (OfConnection & {
   readonly correlationId: string | undefined;
   readonly code: string;
   readonly durationMs: number;
+  readonly traceparent?: string;
 }) | (OfConnection & {
   readonly type: "topic.subscribe" | "topic.unsubscribe";
   readonly topic: string;
@@ -570,6 +549,7 @@ type SocketEvent = (OfConnection & {
   readonly matched: number;
   readonly dropped: number;
   readonly clientId: string | undefined;
+  readonly traceparent?: string;
 } | (OfConnection & {
   readonly type: "topic.drop";
   readonly topic: string | undefined;
@@ -601,25 +581,6 @@ interface Logger {
   error(line: string): void;
   warn(line: string): void;
   info(line: string): void;
-}
-type Outcome = "not-applied" | "unknown";
-interface SluiceErrorOptions {
-  readonly cause?: unknown;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-}
-declare class SluiceError<Code extends string = string> extends Error {
-  readonly code: Code;
-  readonly outcome?: Outcome;
-  readonly retryAfterMs?: number;
-  constructor(code: Code, message: string, options?: SluiceErrorOptions);
-  get name(): string;
-}
-type StandardErrorCode = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "NOT_FOUND" | "ALREADY_EXISTS" | "UNIMPLEMENTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "INTERNAL";
-type ErrorCode = StandardErrorCode | (string & {});
-interface ErrorOptions {
-  readonly retryable?: boolean;
-  readonly retryAfterMs?: number | null;
 }
 type Strictness = boolean | "strip";
 interface Issue$1 {
@@ -717,6 +678,240 @@ interface PublishOptions {
   readonly signal?: AbortSignal;
   readonly partitionKey?: string;
 }
+interface Codec {
+  readonly name: string;
+  readonly binary: boolean;
+  encode(value: unknown): string | Uint8Array;
+  decode(data: string | Uint8Array): unknown;
+}
+interface LogOptions {
+  readonly size: number;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+}
+interface LogEntry {
+  readonly offset: string;
+  readonly body: string;
+}
+interface LogSlice {
+  readonly entries: readonly LogEntry[];
+  readonly gap: boolean;
+  readonly last: string | undefined;
+}
+interface Announcement {
+  readonly channel: string;
+  readonly message: (offset: string) => object;
+}
+interface TopicHistory {
+  readonly announces?: boolean;
+  append(topic: string, body: string, options: LogOptions, announcement?: Announcement): MaybePromise<string>;
+  read(topic: string, after: string | undefined, options: LogOptions, limit?: number): MaybePromise<LogSlice>;
+}
+interface EventSink<Event> {
+  (event: Event): void;
+  readonly detailed?: boolean;
+}
+interface EventSource<Event> {
+  on(sink: EventSink<Event>, options?: {
+    readonly detailed?: boolean;
+  }): () => void;
+}
+interface Events<Event> extends EventSource<Event> {
+  emit(event: Event): void;
+  detail(event: Event): void;
+  readonly detailed: boolean;
+  readonly active: boolean;
+}
+interface PublishInfo {
+  readonly topic: string;
+  readonly type: string;
+  readonly matched: number;
+  readonly dropped: number;
+  readonly clientId: string | undefined;
+}
+interface PresenceChange {
+  readonly topic: string;
+  readonly id: string;
+  readonly data: unknown;
+}
+interface RouterHooks<Data = ConnectionData> {
+  readonly onLimitExceeded?: (info: LimitInfo) => MaybePromise<unknown>;
+  readonly onOpen?: (ctx: BaseContext<Data>) => MaybePromise<unknown>;
+  readonly onClose?: (ctx: CloseContext<Data>) => MaybePromise<unknown>;
+  readonly onError?: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>;
+  readonly onAuth?: (ctx: AuthContext$1<Data>) => MaybePromise<unknown>;
+  readonly onPublish?: (info: PublishInfo) => MaybePromise<unknown>;
+  readonly onJoin?: (change: PresenceChange) => MaybePromise<unknown>;
+  readonly onLeave?: (change: PresenceChange) => MaybePromise<unknown>;
+}
+type HookName = keyof RouterHooks;
+type HookLists = { readonly [K in HookName]: ((...args: never[]) => MaybePromise<unknown>)[] };
+type TopicAction = "subscribe" | "unsubscribe" | "publish" | "presence" | "history";
+interface TopicActor<Data> {
+  readonly actor: "client" | "server";
+  readonly clientId: string | undefined;
+  readonly data: Data;
+  readonly request: SocketRequest | undefined;
+}
+type TopicMatch = string | RegExp | ((topic: string) => boolean);
+interface HistoryOptions {
+  readonly match?: TopicMatch;
+  readonly size?: number;
+  readonly ttlMs?: number;
+  readonly maxBytes?: number;
+}
+interface PresenceOptions<Data> {
+  readonly match?: TopicMatch;
+  readonly ttlMs?: number;
+  readonly heartbeatMs?: number;
+  readonly identity?: (actor: TopicActor<Data>) => string;
+  readonly announce?: AnyEvent;
+}
+interface TopicOptions<Data = unknown> {
+  readonly pattern?: RegExp;
+  readonly maxTopicLength?: number;
+  readonly maxTopicsPerConnection?: number;
+  readonly maxTopics?: number;
+  readonly normalize?: (topic: string, actor: TopicActor<Data>) => string;
+  readonly validate?: (topic: string) => string | undefined | void;
+  readonly authorize?: (action: TopicAction, topic: string, actor: TopicActor<Data>) => MaybePromise<boolean>;
+  readonly wildcards?: boolean;
+  readonly history?: HistoryOptions;
+  readonly presence?: PresenceOptions<Data>;
+  readonly excludeSelfDefault?: boolean;
+}
+interface ResolvedTopics {
+  readonly pattern: RegExp;
+  readonly maxTopicLength: number;
+  readonly maxTopicsPerConnection: number;
+  readonly maxTopics: number;
+  readonly normalize: ((topic: string, actor: TopicActor<never>) => string) | undefined;
+  readonly validate: ((topic: string) => string | undefined | void) | undefined;
+  readonly authorize: ((action: TopicAction, topic: string, actor: TopicActor<never>) => MaybePromise<boolean>) | undefined;
+  readonly wildcards: boolean;
+  readonly history: (Required<Omit<HistoryOptions, "match">> & {
+    readonly matches: (topic: string) => boolean;
+  }) | undefined;
+  readonly presence: {
+    readonly matches: (topic: string) => boolean;
+    readonly ttlMs: number;
+    readonly heartbeatMs: number;
+    readonly identity: ((actor: TopicActor<never>) => string) | undefined;
+    readonly announce: AnyEvent | undefined;
+  } | undefined;
+  readonly excludeSelfDefault: boolean;
+  readonly given: ReadonlySet<string>;
+}
+type SlowConsumerPolicy = "close" | "drop-oldest" | "drop-newest" | "coalesce";
+interface BackpressureOptions {
+  readonly maxBufferedBytes?: number;
+  readonly policy?: SlowConsumerPolicy;
+  readonly closeCode?: number;
+  readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
+  readonly topics?: readonly {
+    readonly match: string | RegExp;
+    readonly policy: SlowConsumerPolicy;
+    readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
+  }[];
+}
+interface LimitOptions {
+  readonly maxPayloadBytes?: number;
+  readonly transportPayloadBytes?: number;
+  readonly onExceeded?: "send" | "close" | "custom";
+  readonly closeCode?: number;
+  readonly closeReason?: string;
+  readonly maxPending?: number;
+  readonly handlerTimeoutMs?: number;
+  readonly closeTimeoutMs?: number;
+  readonly maxDepth?: number;
+  readonly maxConnections?: number;
+  readonly connectionsStatus?: 429 | 503;
+  readonly maxConnectionsPerIp?: number;
+  readonly maxConnectionsPerIdentity?: number;
+  readonly connectionRate?: false | {
+    readonly capacity: number;
+    readonly tokensPerSecond: number;
+  };
+  readonly handshakeTimeoutMs?: number;
+  readonly maxHeaderBytes?: number;
+  readonly maxViolations?: number;
+  readonly backpressure?: BackpressureOptions;
+}
+interface HeartbeatOptions {
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+}
+interface RpcLimits {
+  readonly timeoutMs?: number;
+  readonly maxTimeoutMs?: number;
+  readonly maxInFlight?: number;
+  readonly dedupeWindowMs?: number;
+}
+interface IdentityOptions<Data> {
+  readonly key?: (data: Data) => string | undefined;
+  readonly onConflict?: "allow" | "replace" | "refuse";
+  readonly takeoverTimeoutMs?: number;
+}
+interface RouterOptions<Data = ConnectionData> {
+  readonly limits?: LimitOptions;
+  readonly hooks?: RouterHooks<Data>;
+  readonly heartbeat?: false | HeartbeatOptions;
+  readonly pubsub?: PubSub | PubSubAdapter;
+  readonly topics?: TopicOptions<Data>;
+  readonly rpc?: RpcLimits;
+  readonly identity?: IdentityOptions<Data>;
+  readonly codecs?: readonly Codec[];
+  readonly validateOutgoing?: boolean;
+  readonly errors?: {
+    readonly redact?: readonly string[];
+    readonly exposeValidation?: boolean;
+  };
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger | false;
+  readonly sinks?: readonly EventSink<SocketEvent>[];
+}
+type ResolvedLimits = Required<Omit<LimitOptions, "backpressure" | "maxConnections">> & {
+  readonly maxConnections: number | undefined;
+  readonly backpressure: Required<Omit<BackpressureOptions, "coalesceKey">> & Pick<BackpressureOptions, "coalesceKey">;
+};
+interface ResolvedOptions {
+  readonly limits: ResolvedLimits;
+  readonly heartbeat: Required<HeartbeatOptions> | undefined;
+  readonly topics: ResolvedTopics;
+  readonly rpc: Required<RpcLimits>;
+  readonly identity: {
+    readonly key: ((data: never) => string | undefined) | undefined;
+    readonly onConflict: "allow" | "replace" | "refuse";
+    readonly takeoverTimeoutMs: number;
+  };
+  readonly codecs: readonly Codec[];
+  readonly validateOutgoing: boolean;
+  readonly redact: readonly string[];
+  readonly exposeValidation: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly sinks: readonly EventSink<SocketEvent>[];
+}
+declare class Frame {
+  readonly data: string | Uint8Array;
+  readonly codec: Codec;
+  readonly bytes: number;
+  droppable: boolean;
+  policy: SlowConsumerPolicy | undefined;
+  coalesceKey: string | undefined;
+  wire: unknown;
+  constructor(data: string | Uint8Array, codec: Codec);
+}
+declare class ReplayGate {
+  #private;
+  get idle(): boolean;
+  hold(topic: string): void;
+  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
+  release(topic: string, slice?: LogSlice): Frame[];
+  topics(): string[];
+}
 declare abstract class Deadline {
   dueAt: number;
   slot: number;
@@ -724,24 +919,9 @@ declare abstract class Deadline {
   after: Deadline | undefined;
   abstract expire(): void;
 }
-declare class Deadlines {
-  private readonly clock;
-  private readonly slots;
-  private count;
-  private timer;
-  private wakeAt;
-  private cursor;
-  private graced;
-  constructor(clock: Clock);
-  get size(): number;
+interface Deadlines {
   arm(entry: Deadline, afterMs: number, now?: number): void;
   disarm(entry: Deadline): void;
-  private unlink;
-  private wake;
-  private stop;
-  private readonly onTimer;
-  private collect;
-  private earliest;
 }
 type AnyMiddleware = (ctx: MessageContextBase, next: () => MaybePromise<void>) => MaybePromise<unknown>;
 type AnyHandler = (ctx: MessageContextBase) => MaybePromise<unknown>;
@@ -774,6 +954,7 @@ declare class Job extends Deadline {
   hasPayload: boolean;
   started: boolean;
   finished: boolean;
+  code: string;
   answered: boolean;
   tail: Promise<unknown> | undefined;
   constructor(connection: Connection, route: Route | undefined, correlationId: string | undefined);
@@ -922,132 +1103,6 @@ interface Bridge {
     readonly dropped?: number;
   }) => void): (() => void) | undefined;
 }
-declare class Takeovers {
-  #private;
-  constructor(hub: Hub);
-  claim(identity: string, clientId: string, onConflict: "replace" | "refuse"): Promise<boolean>;
-  replacedElsewhere(identity: string): void;
-}
-interface Transport {
-  readonly raw: unknown;
-  readonly readyState: number;
-  readonly bufferedAmount: number | undefined;
-  send(frame: Frame): void;
-  fanOut?(frame: Frame): void;
-  close(code: number, reason: string): void;
-  terminate(): void;
-  ping?(): void;
-  seenAt?(): number;
-  readonly signalsDrain?: boolean;
-  wantsRoom?: boolean;
-}
-interface HubSource {
-  readonly options: ResolvedOptions;
-  readonly events: Events<SocketEvent>;
-  program(): Program;
-  bridge(): Bridge | undefined;
-  detach(hub: Hub): void;
-}
-declare class Hub {
-  #private;
-  readonly id: string;
-  readonly options: ResolvedOptions;
-  readonly server: ResolvedServer;
-  readonly clock: Clock;
-  readonly now: () => number;
-  readonly monotonic: () => number;
-  readonly deadlines: Deadlines;
-  readonly events: Events<SocketEvent>;
-  readonly connections: Map<string, Connection>;
-  readonly topics: HubTopics;
-  readonly slots: Slots;
-  readonly takeovers: Takeovers;
-  onData: ((connection: Connection) => void) | undefined;
-  onTopics: ((connection: Connection) => void) | undefined;
-  publishTail: Promise<void> | undefined;
-  draining: boolean;
-  forced: boolean;
-  constructor(source: HubSource, server: ResolvedServer, clock?: Clock);
-  get program(): Program;
-  get contexts(): Contexts;
-  open(accepted: Accepted, transport: Transport): Connection;
-  adopt(accepted: Accepted, transport: Transport): Connection;
-  openStarted(connection: Connection): boolean;
-  openSettled(connection: Connection): Promise<void>;
-  authHooks(connection: Connection, cause: "connect" | "refresh"): MaybePromise<void>;
-  reauthenticate(connection: Connection, token: string): MaybePromise<unknown>;
-  within<T>(value: MaybePromise<T>, limitMs: number): MaybePromise<T>;
-  closeByUser(connection: Connection, code: number, reason: string): void;
-  cleanUp(connection: Connection): Promise<void>;
-  onForce(callback: () => void): void;
-  drain(drainMs: number): Promise<void>;
-  reportError(error: unknown, connection: Connection | undefined, type: string | undefined, code?: string): void;
-  limitExceeded(info: LimitInfo): void;
-  violated(connection: Connection, reason: string): void;
-  complain(connection: Connection, what: string): void;
-  runHooks(name: HookName, argument: unknown, connection: Connection | undefined, type: string | undefined): Promise<void>;
-  jobEnded(job: Job, code: string): void;
-  controlFrame(codec: Codec, type: string, payload: unknown): Frame;
-  sendRaw(connection: Connection, data: string | Uint8Array): void;
-  watchCongested(connection: Connection): void;
-  sweep(): number | undefined;
-}
-type TopicAction = "subscribe" | "unsubscribe" | "publish" | "presence" | "history";
-interface TopicActor<Data> {
-  readonly actor: "client" | "server";
-  readonly clientId: string | undefined;
-  readonly data: Data;
-  readonly request: SocketRequest | undefined;
-}
-type TopicMatch = string | RegExp | ((topic: string) => boolean);
-interface HistoryOptions {
-  readonly match?: TopicMatch;
-  readonly size?: number;
-  readonly ttlMs?: number;
-  readonly maxBytes?: number;
-}
-interface PresenceOptions<Data> {
-  readonly match?: TopicMatch;
-  readonly ttlMs?: number;
-  readonly heartbeatMs?: number;
-  readonly identity?: (actor: TopicActor<Data>) => string;
-  readonly announce?: AnyEvent;
-}
-interface TopicOptions<Data = unknown> {
-  readonly pattern?: RegExp;
-  readonly maxTopicLength?: number;
-  readonly maxTopicsPerConnection?: number;
-  readonly maxTopics?: number;
-  readonly normalize?: (topic: string, actor: TopicActor<Data>) => string;
-  readonly validate?: (topic: string) => string | undefined | void;
-  readonly authorize?: (action: TopicAction, topic: string, actor: TopicActor<Data>) => MaybePromise<boolean>;
-  readonly wildcards?: boolean;
-  readonly history?: HistoryOptions;
-  readonly presence?: PresenceOptions<Data>;
-  readonly excludeSelfDefault?: boolean;
-}
-interface ResolvedTopics {
-  readonly pattern: RegExp;
-  readonly maxTopicLength: number;
-  readonly maxTopicsPerConnection: number;
-  readonly maxTopics: number;
-  readonly normalize: ((topic: string, actor: TopicActor<never>) => string) | undefined;
-  readonly validate: ((topic: string) => string | undefined | void) | undefined;
-  readonly authorize: ((action: TopicAction, topic: string, actor: TopicActor<never>) => MaybePromise<boolean>) | undefined;
-  readonly wildcards: boolean;
-  readonly history: (Required<Omit<HistoryOptions, "match">> & {
-    readonly matches: (topic: string) => boolean;
-  }) | undefined;
-  readonly presence: {
-    readonly matches: (topic: string) => boolean;
-    readonly ttlMs: number;
-    readonly heartbeatMs: number;
-    readonly identity: ((actor: TopicActor<never>) => string) | undefined;
-    readonly announce: AnyEvent | undefined;
-  } | undefined;
-  readonly excludeSelfDefault: boolean;
-  readonly given: ReadonlySet<string>;
-}
 interface PresenceMember {
   readonly id: string;
   readonly data: unknown;
@@ -1073,6 +1128,19 @@ declare class Presence {
   receive(origin: string, telling: Telling): void;
   close(): void;
   tick(): void;
+}
+interface Transport {
+  readonly raw: unknown;
+  readonly readyState: number;
+  readonly bufferedAmount: number | undefined;
+  send(frame: Frame): void;
+  fanOut?(frame: Frame): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  ping?(): void;
+  seenAt?(): number;
+  readonly signalsDrain?: boolean;
+  wantsRoom?: boolean;
 }
 type Accepted$1 = "accepted" | "dropped" | "closed";
 interface Slot {
@@ -1132,6 +1200,7 @@ declare class Sequencer {
     readonly offset: string;
   }, publisher: Connection | undefined, own: Slot | undefined): MaybePromise<FannedOut>;
   offer(topic: string, offset: string, body: RemoteBody | undefined, exclude: string | undefined): void;
+  close(): void;
   catchUp(topic?: string): void;
 }
 declare class TopicIndex {
@@ -1180,6 +1249,7 @@ declare class HubTopics {
   announcePresence(body: unknown): void;
   presenceOf(topic: string, connection: Connection | undefined): MaybePromise<PresenceMember[]>;
   track(topic: string, data: unknown, connection: Connection): MaybePromise<void>;
+  readShared(topic: string, after: string): MaybePromise<LogSlice>;
   historyOf(topic: string, {
     after,
     limit
@@ -1188,6 +1258,138 @@ declare class HubTopics {
     readonly limit?: number;
   }, connection: Connection | undefined): MaybePromise<HistoryEntry[]>;
   close(): Promise<void>;
+}
+declare class Takeovers {
+  #private;
+  constructor(hub: Hub);
+  claim(identity: string, clientId: string, onConflict: "replace" | "refuse"): Promise<boolean>;
+  replacedElsewhere(identity: string): void;
+}
+interface HubSource {
+  readonly options: ResolvedOptions;
+  readonly events: Events<SocketEvent>;
+  program(): Program;
+  bridge(): Bridge | undefined;
+  detach(hub: Hub): void;
+}
+declare class Hub {
+  #private;
+  readonly id: string;
+  readonly options: ResolvedOptions;
+  readonly server: ResolvedServer;
+  readonly clock: Clock;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly deadlines: Deadlines;
+  readonly events: Events<SocketEvent>;
+  readonly connections: Map<string, Connection>;
+  readonly topics: HubTopics;
+  readonly slots: Slots;
+  readonly takeovers: Takeovers;
+  onData: ((connection: Connection) => void) | undefined;
+  onTopics: ((connection: Connection) => void) | undefined;
+  publishTail: Promise<void> | undefined;
+  draining: boolean;
+  forced: boolean;
+  constructor(source: HubSource, server: ResolvedServer, clock?: Clock);
+  get program(): Program;
+  get contexts(): Contexts;
+  open(accepted: Accepted, transport: Transport): Connection;
+  adopt(accepted: Accepted, transport: Transport): Connection;
+  openSettled(connection: Connection): Promise<void>;
+  authHooks(connection: Connection, cause: "connect" | "refresh"): MaybePromise<void>;
+  reauthenticate(connection: Connection, token: string): MaybePromise<unknown>;
+  within<T>(value: MaybePromise<T>, limitMs: number): MaybePromise<T>;
+  closeByUser(connection: Connection, code: number, reason: string): void;
+  cleanUp(connection: Connection): Promise<void>;
+  onForce(callback: () => void): void;
+  drain(drainMs: number): Promise<void>;
+  reportError(error: unknown, connection: Connection | undefined, type: string | undefined, code?: string): void;
+  limitExceeded(info: LimitInfo): void;
+  violated(connection: Connection, reason: string): void;
+  complain(connection: Connection, what: string): void;
+  runHooks(name: HookName, argument: unknown, connection: Connection | undefined, type: string | undefined): Promise<void>;
+  jobEnded(job: Job, code: string): void;
+  controlFrame(codec: Codec, type: string, payload: unknown): Frame;
+  sendRaw(connection: Connection, data: string | Uint8Array): void;
+  watchCongested(connection: Connection): void;
+  sweep(): number | undefined;
+}
+declare class Work {
+  #private;
+  pending: number;
+  callsInFlight: number;
+  constructor(connection: Connection);
+  admit(job: Job, ordered: boolean): void;
+  finish(job: Job, code: string): void;
+  activate(job: Job): void;
+  settled(job: Job): void;
+  idle(): Promise<void>;
+  end(limitMs: number): Promise<void>;
+  abortAll(reason: unknown): void;
+  dropQueue(): void;
+  refuseQueued(): void;
+  call(correlationId: string): Job | undefined;
+  remember(correlationId: string, frame: Frame): void;
+  rememberedAnswer(correlationId: string): Frame | undefined;
+}
+interface Accepted {
+  readonly clientId: string;
+  readonly data: Record<string, unknown>;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+}
+declare class Connection implements OutboxOwner {
+  #private;
+  readonly hub: Hub;
+  readonly clientId: string;
+  readonly request: SocketRequest;
+  readonly codec: Codec;
+  readonly protocol: string | undefined;
+  readonly identity: string | undefined;
+  readonly transport: Transport;
+  readonly outbox: Outbox;
+  readonly openedAt: number;
+  data: Record<string, unknown>;
+  lastSeenAt: number;
+  pingedAt: number;
+  inCloseHooks: boolean;
+  publishTail: Promise<void> | undefined;
+  gate: ReplayGate | undefined;
+  violations: number;
+  violationsSince: number;
+  openBegan: boolean;
+  opening: Promise<void> | undefined;
+  closedWith: {
+    readonly code: number;
+    readonly reason: string;
+  } | undefined;
+  constructor(hub: Hub, accepted: Accepted, transport: Transport);
+  get socket(): UniformSocket;
+  get work(): Work;
+  get ownWork(): Work | undefined;
+  get topics(): TopicSet;
+  get ownTopics(): TopicSet | undefined;
+  get isOpen(): boolean;
+  get isClosing(): boolean;
+  get isGone(): boolean;
+  assignData(partial: object): void;
+  receive(data: string | Uint8Array, bytes?: number): void;
+  seen(): void;
+  transportTooBig(observed: number): void;
+  opened(): void;
+  idle(): Promise<void>;
+  whenGone(): Promise<void>;
+  sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
+  sent(type: string | undefined, frame: Frame): void;
+  onDropped(frames: number, buffered: number): void;
+  onOverflow(buffered: number): void;
+  onCongested(): void;
+  close(code: number, reason: string): void;
+  closed(code: number, reason: string): Promise<void>;
+  control(type: string, payload: unknown): void;
 }
 interface TopicCallOptions {
   readonly signal?: AbortSignal;
@@ -1336,207 +1538,6 @@ interface LimitInfo {
   readonly limit: number;
   readonly retryAfterMs?: number | null;
   readonly direction?: "in" | "out";
-}
-interface PublishInfo {
-  readonly topic: string;
-  readonly type: string;
-  readonly matched: number;
-  readonly dropped: number;
-  readonly clientId: string | undefined;
-}
-interface PresenceChange {
-  readonly topic: string;
-  readonly id: string;
-  readonly data: unknown;
-}
-interface RouterHooks<Data = ConnectionData> {
-  readonly onLimitExceeded?: (info: LimitInfo) => MaybePromise<unknown>;
-  readonly onOpen?: (ctx: BaseContext<Data>) => MaybePromise<unknown>;
-  readonly onClose?: (ctx: CloseContext<Data>) => MaybePromise<unknown>;
-  readonly onError?: (error: unknown, ctx: ErrorContext<Data>) => MaybePromise<unknown>;
-  readonly onAuth?: (ctx: AuthContext$1<Data>) => MaybePromise<unknown>;
-  readonly onPublish?: (info: PublishInfo) => MaybePromise<unknown>;
-  readonly onJoin?: (change: PresenceChange) => MaybePromise<unknown>;
-  readonly onLeave?: (change: PresenceChange) => MaybePromise<unknown>;
-}
-type HookName = keyof RouterHooks;
-type HookLists = { readonly [K in HookName]: ((...args: never[]) => MaybePromise<unknown>)[] };
-type SlowConsumerPolicy = "close" | "drop-oldest" | "drop-newest" | "coalesce";
-interface BackpressureOptions {
-  readonly maxBufferedBytes?: number;
-  readonly policy?: SlowConsumerPolicy;
-  readonly closeCode?: number;
-  readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
-  readonly topics?: readonly {
-    readonly match: string | RegExp;
-    readonly policy: SlowConsumerPolicy;
-    readonly coalesceKey?: (topic: string, type: string, payload: unknown) => string;
-  }[];
-}
-interface LimitOptions {
-  readonly maxPayloadBytes?: number;
-  readonly transportPayloadBytes?: number;
-  readonly onExceeded?: "send" | "close" | "custom";
-  readonly closeCode?: number;
-  readonly closeReason?: string;
-  readonly maxPending?: number;
-  readonly handlerTimeoutMs?: number;
-  readonly closeTimeoutMs?: number;
-  readonly maxDepth?: number;
-  readonly maxConnections?: number;
-  readonly connectionsStatus?: 429 | 503;
-  readonly maxConnectionsPerIp?: number;
-  readonly maxConnectionsPerIdentity?: number;
-  readonly connectionRate?: false | {
-    readonly capacity: number;
-    readonly tokensPerSecond: number;
-  };
-  readonly handshakeTimeoutMs?: number;
-  readonly maxHeaderBytes?: number;
-  readonly maxViolations?: number;
-  readonly backpressure?: BackpressureOptions;
-}
-interface HeartbeatOptions {
-  readonly intervalMs?: number;
-  readonly timeoutMs?: number;
-}
-interface RpcLimits {
-  readonly timeoutMs?: number;
-  readonly maxTimeoutMs?: number;
-  readonly maxInFlight?: number;
-  readonly dedupeWindowMs?: number;
-}
-interface IdentityOptions<Data> {
-  readonly key?: (data: Data) => string | undefined;
-  readonly onConflict?: "allow" | "replace" | "refuse";
-  readonly takeoverTimeoutMs?: number;
-}
-interface RouterOptions<Data = ConnectionData> {
-  readonly limits?: LimitOptions;
-  readonly hooks?: RouterHooks<Data>;
-  readonly heartbeat?: false | HeartbeatOptions;
-  readonly pubsub?: PubSub | PubSubAdapter;
-  readonly topics?: TopicOptions<Data>;
-  readonly rpc?: RpcLimits;
-  readonly identity?: IdentityOptions<Data>;
-  readonly codecs?: readonly Codec[];
-  readonly validateOutgoing?: boolean;
-  readonly errors?: {
-    readonly redact?: readonly string[];
-    readonly exposeValidation?: boolean;
-  };
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly logger?: Logger | false;
-  readonly sinks?: readonly EventSink<SocketEvent>[];
-}
-type ResolvedLimits = Required<Omit<LimitOptions, "backpressure" | "maxConnections">> & {
-  readonly maxConnections: number | undefined;
-  readonly backpressure: Required<Omit<BackpressureOptions, "coalesceKey">> & Pick<BackpressureOptions, "coalesceKey">;
-};
-interface ResolvedOptions {
-  readonly limits: ResolvedLimits;
-  readonly heartbeat: Required<HeartbeatOptions> | undefined;
-  readonly topics: ResolvedTopics;
-  readonly rpc: Required<RpcLimits>;
-  readonly identity: {
-    readonly key: ((data: never) => string | undefined) | undefined;
-    readonly onConflict: "allow" | "replace" | "refuse";
-    readonly takeoverTimeoutMs: number;
-  };
-  readonly codecs: readonly Codec[];
-  readonly validateOutgoing: boolean;
-  readonly redact: readonly string[];
-  readonly exposeValidation: boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly sinks: readonly EventSink<SocketEvent>[];
-}
-declare class Frame {
-  readonly data: string | Uint8Array;
-  readonly codec: Codec;
-  readonly bytes: number;
-  droppable: boolean;
-  policy: SlowConsumerPolicy | undefined;
-  coalesceKey: string | undefined;
-  wire: unknown;
-  constructor(data: string | Uint8Array, codec: Codec);
-}
-declare class ReplayGate {
-  #private;
-  get idle(): boolean;
-  hold(topic: string): void;
-  takes(topic: string, frame: Frame, offset: string | undefined): boolean;
-  release(topic: string, slice?: LogSlice): Frame[];
-  topics(): string[];
-}
-interface Accepted {
-  readonly clientId: string;
-  readonly data: Record<string, unknown>;
-  readonly request: SocketRequest;
-  readonly codec: Codec;
-  readonly protocol: string | undefined;
-  readonly identity: string | undefined;
-}
-declare class Connection implements OutboxOwner {
-  #private;
-  readonly hub: Hub;
-  readonly clientId: string;
-  readonly request: SocketRequest;
-  readonly codec: Codec;
-  readonly protocol: string | undefined;
-  readonly identity: string | undefined;
-  readonly transport: Transport;
-  readonly socket: UniformSocket;
-  readonly outbox: Outbox;
-  readonly openedAt: number;
-  data: Record<string, unknown>;
-  lastSeenAt: number;
-  pingedAt: number;
-  inCloseHooks: boolean;
-  publishTail: Promise<void> | undefined;
-  gate: ReplayGate | undefined;
-  violations: number;
-  violationsSince: number;
-  closedWith: {
-    readonly code: number;
-    readonly reason: string;
-  } | undefined;
-  constructor(hub: Hub, accepted: Accepted, transport: Transport);
-  get topics(): TopicSet;
-  get ownTopics(): TopicSet | undefined;
-  get isOpen(): boolean;
-  get isClosing(): boolean;
-  get isGone(): boolean;
-  get running(): Job | undefined;
-  get pending(): number;
-  get callsInFlight(): number;
-  assignData(partial: object): void;
-  receive(data: string | Uint8Array, bytes?: number): void;
-  seen(): void;
-  transportTooBig(observed: number): void;
-  opened(): void;
-  admit(job: Job, ordered: boolean): void;
-  activate(job: Job): void;
-  settled(job: Job): void;
-  finish(job: Job, code: string): void;
-  call(correlationId: string): Job | undefined;
-  answered(job: Job, _code: string): void;
-  remember(correlationId: string, frame: Frame): void;
-  rememberedAnswer(correlationId: string): Frame | undefined;
-  refuseQueued(): void;
-  idle(): Promise<void>;
-  whenGone(): Promise<void>;
-  abortAll(reason: unknown): void;
-  sendError(code: string, message: string, details: unknown, options: ErrorOptions, correlationId: string | undefined, asRpc?: boolean): Frame | undefined;
-  sent(type: string | undefined, frame: Frame): void;
-  onDropped(frames: number, buffered: number): void;
-  onOverflow(buffered: number): void;
-  onCongested(): void;
-  close(code: number, reason: string): void;
-  closed(code: number, reason: string): Promise<void>;
-  control(type: string, payload: unknown): void;
 }
 interface Refusal {
   readonly refused: true;
@@ -2277,7 +2278,6 @@ declare class Redactor {
   hidesField(name: string): boolean;
   text(text: string, ofCall?: readonly string[]): string;
   url(url: string): string;
-  body(text: string, maxBytes: number): string;
   value(value: unknown, depth?: number): unknown;
   under(kind: "header" | "query" | "field", record: unknown): string[];
   cause(cause: unknown, ofCall?: readonly string[]): unknown;
@@ -2475,9 +2475,10 @@ declare class SinkLines {
   readonly payloads: boolean;
   readonly maxBodyBytes: number;
   constructor(sinks: readonly TraceSink[]);
-  get active(): boolean;
   get dropped(): number;
-  send(event: StitchEvent, context: SinkContext, bare: SinkContext): void;
+  keepRequest(call: Call, text: string | undefined): void;
+  keepResponse(call: Call, bytes: Uint8Array): void;
+  send(call: Call, told: StitchEvent, error: unknown): void;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -2533,7 +2534,7 @@ declare class Runtime {
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly store: StitchStore | undefined;
-  readonly sinks: SinkLines;
+  sinks: SinkLines | undefined;
   readonly config: SeamConfig;
   readonly seamName: string | undefined;
   readonly origin: string | undefined;
@@ -2548,6 +2549,7 @@ declare class Runtime {
     readonly origin?: string;
     readonly throttle?: ThrottleRules;
   });
+  openSinks(): MaybePromise<void>;
   get closed(): boolean;
   join(member: Member): void;
   enter(): void;
@@ -2563,15 +2565,16 @@ declare class Runtime {
   close(): Promise<void>;
 }
 type Path = readonly string[];
+interface Expanded {
+  readonly pathname: string;
+  readonly search: string;
+}
 interface UrlTemplate {
   readonly text: string;
   readonly origin: string;
   readonly variables: ReadonlyMap<string, boolean>;
   readonly query: readonly (readonly [name: string, value: string])[];
-  expand(params: Readonly<Record<string, unknown>> | undefined): {
-    readonly pathname: string;
-    readonly search: string;
-  };
+  expand(params: Readonly<Record<string, unknown>> | undefined): MaybePromise<Expanded>;
 }
 type InputSlot = "params" | "query" | "body" | "headers" | "variables";
 interface Plan {
@@ -2616,7 +2619,7 @@ interface Plan {
   readonly redactor: Redactor;
   readonly streams: boolean;
   readonly repeatable: boolean;
-  readonly plain: boolean;
+  readonly guarded: boolean;
 }
 interface TraceParent {
   readonly traceId: string;
