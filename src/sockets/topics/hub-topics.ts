@@ -137,6 +137,7 @@ export class HubTopics {
   detach(clientId: string, topic: string): MaybePromise<void> {
     const { bridge } = this;
     if (bridge === undefined) return undefined;
+    if (!this.index.has(topic)) this.sequencer?.settled(topic);
     // With one carrier for all topics the interest ends with the connection's last topic, at its end.
     if (this.policy.wildcards && bridge.shared) return undefined;
     return this.#adapter(() => bridge.unsubscribe(clientId, topic), topic);
@@ -161,6 +162,7 @@ export class HubTopics {
 
   joined(topic: string, connection: Connection): void {
     this.index.add(topic, connection);
+    this.sequencer?.settled(topic);
     this.hub.onTopics?.(connection);
     this.presence?.join(topic, connection);
     const { events } = this.hub;

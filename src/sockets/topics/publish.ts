@@ -118,6 +118,8 @@ function* steps(
     progress.topic = topic;
     if (progress.own !== undefined) progress.own.topic = topic;
     const body = encode(compiled.type, { type: compiled.type, meta, payload });
+    // An announcement is written before anything is kept; without one that has to be seen to.
+    if (bridge === undefined) encodeOnce(hub, compiled.type, { topic, type: compiled.type, meta, payload, exclude });
     try {
       yield topics.ready();
       const announcement = bridge?.announcement(topics.carrier(topic), outgoing(hub, { topic, type: compiled.type, meta, payload, exclude }));

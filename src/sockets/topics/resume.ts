@@ -1,6 +1,8 @@
 /** Coming back: the topics a client had, what it missed of them, and where that cannot be told. */
 
-import { type Retry, createRetry } from "../../resilience/retry.ts";
+import { isSluiceError } from "../../core/errors.ts";
+import type { MaybePromise } from "../../core/maybe-promise.ts";
+import { createRetry } from "../../resilience/retry.ts";
 import { type LogSlice, parseOffset } from "../../state/pubsub/topic-log.ts";
 import { CLOSE } from "../close-codes.ts";
 import type { Codec } from "../codec.ts";
@@ -23,18 +25,22 @@ interface Resumed {
 const MAX_RESUMED = 1000;
 /** A broker that is just coming back: the client waits behind this, so it is short. */
 const PATIENCE = { maxRetries: 4, baseDelayMs: 50, maxDelayMs: 500, jitter: "equal" } as const;
+/** For all topics together, in ms. */
+const PATIENCE_MS = 2000;
 
 export async function resumeTopics(connection: Connection, wanted: Record<string, unknown>): Promise<void> {
   const { hub } = connection;
   const answer: Record<string, Status> = {};
   const resumed: Resumed[] = [];
   const retry = createRetry<unknown>({ ...PATIENCE, judge: (attempt) => !attempt.ok && (isAway(attempt.error) || !(attempt.error instanceof TopicError)), clock: hub.clock, random: hub.options.random });
+  const endsAt = hub.monotonic() + PATIENCE_MS;
+  const patient = { left: () => connection.isGone, remainingMs: () => endsAt - hub.monotonic() };
   // Everything later waits behind the answer and what was missed.
   const slot = connection.outbox.hold();
   const gate = (connection.gate ??= new ReplayGate());
   try {
     for (const name of Object.keys(wanted).slice(0, MAX_RESUMED)) {
-      const result = await resumeOne(connection, name, wanted[name], gate, retry);
+      const result = await resumeOne(connection, name, wanted[name], gate, (ask) => retry.run(ask, patient));
       Object.defineProperty(answer, name, { value: result.status, enumerable: true, configurable: true, writable: true });
       resumed.push(result);
     }
@@ -64,20 +70,29 @@ function framesOf({ hub, codec }: Connection, topic: string, slice: LogSlice): r
   if (byCodec === undefined) written.set(slice, (byCodec = new Map()));
   let frames = byCodec.get(codec);
   if (frames === undefined) {
-    frames = slice.entries.map(({ offset, body }) => {
-      const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
-      return topicFrame(hub, codec, { topic, type, meta, payload, offset });
+    frames = slice.entries.flatMap(({ offset, body }) => {
+      try {
+        const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
+        return [topicFrame(hub, codec, { topic, type, meta, payload, offset })];
+      } catch (error) {
+        // One that cannot be written leaves a hole in the numbers, and takes nothing else along.
+        hub.reportError(error, undefined, CONTROL.resume);
+        return [];
+      }
     });
     byCodec.set(codec, frames);
   }
   return frames;
 }
 
+/** What a broker that will be back says. */
+const AWAY: ReadonlySet<string> = /* @__PURE__ */ new Set(["STORE_UNAVAILABLE", "STORE_TIMEOUT", "STORE_OVERLOADED"]);
+
 function isAway(error: unknown): boolean {
   return error instanceof TopicError && error.code === "ADAPTER_ERROR";
 }
 
-async function resumeOne(connection: Connection, name: string, after: unknown, gate: ReplayGate, retry: Retry<unknown>): Promise<Resumed> {
+async function resumeOne(connection: Connection, name: string, after: unknown, gate: ReplayGate, ask: (question: () => MaybePromise<unknown>) => Promise<unknown>): Promise<Resumed> {
   const { topics } = connection.hub;
   let topic = name;
   try {
@@ -85,7 +100,7 @@ async function resumeOne(connection: Connection, name: string, after: unknown, g
     if (!topics.keepsHistory(topic)) return { topic, status: { status: "denied" } };
     gate.hold(topic);
     // Subscribing asks the policy again, as a new subscription does.
-    await retry.run(() => connection.topics.subscribe(topic), { left: () => connection.isGone });
+    await ask(() => connection.topics.subscribe(topic));
     await topics.authorise("history", topic, connection);
   } catch (error) {
     if (isAway(error)) throw error;
@@ -93,9 +108,10 @@ async function resumeOne(connection: Connection, name: string, after: unknown, g
   }
   const known = parseOffset(after) !== undefined;
   try {
-    const slice = (await retry.run(() => topics.readShared(topic, known ? (after as string) : "none:0"))) as LogSlice;
+    const slice = (await ask(() => topics.readShared(topic, known ? (after as string) : "none:0"))) as LogSlice;
     return { topic, slice, status: { status: slice.gap || !known ? "gap" : "ok", ...(slice.last === undefined ? {} : { offset: slice.last }) } };
   } catch (error) {
+    if (isSluiceError(error) && AWAY.has(error.code)) throw new TopicError("ADAPTER_ERROR", "the history of the topic cannot be read", { topic }, error);
     connection.hub.reportError(error, connection, CONTROL.resume, "ADAPTER_ERROR");
     // What cannot be read has to be taken for lost; what comes from here on is delivered.
     return { topic, status: { status: "gap" } };

@@ -9,12 +9,17 @@ import { createTestRouter } from "../testing/test-router.ts";
 
 const Say = message("SAY", z.string());
 const Join = rpc("JOIN", z.string(), "JOINED", z.boolean());
+const JoinMany = rpc("JOIN_MANY", z.array(z.string()), "JOINED_MANY", z.boolean());
 
 /** A broker whose connections and whose history fail when they are told to. */
 class Broker {
   readonly #log: MemoryTopicLog;
   readonly #wires = new Set<{ readonly heard: Map<string, (text: string) => void>; back: () => void; deaf: boolean }>();
   readsFail = false;
+  /** The history was emptied, and has had no message since. */
+  flushed = false;
+  /** Reads of a topic wait for these. */
+  readonly held = new Map<string, Promise<void>>();
   subscribesFail = false;
   reads = 0;
   subscriptions = 0;
@@ -50,6 +55,8 @@ class Broker {
         read: async (topic, after, options, limit) => {
           this.reads++;
           if (this.readsFail) throw new Error("away");
+          if (this.flushed) return { entries: [], gap: after !== undefined, last: undefined };
+          await this.held.get(topic);
           return this.#log.read(topic, after, options, limit);
         },
       },
@@ -66,7 +73,8 @@ function fleet() {
   const member = () => {
     const wire = broker.wire();
     const router = createRouter({ logger: false, clock, pubsub: backendPubSub(wire, { clock }), topics: { history: { match: /./ } }, heartbeat: false, sinks: [(event) => event.type === "pubsub.gap" && gaps.push(event.topic)] })
-      .rpc(Join, async (ctx) => (await ctx.topics.subscribe(ctx.payload), true));
+      .rpc(Join, async (ctx) => (await ctx.topics.subscribe(ctx.payload), true))
+      .rpc(JoinMany, async (ctx) => (await ctx.topics.subscribeMany(ctx.payload), true));
     return { wire, router, test: createTestRouter(router, { clock }) };
   };
   return { clock, broker, gaps, here: member(), there: member() };
@@ -141,6 +149,56 @@ describe("a topic whose history cannot be read for a while", () => {
     expect(broker.subscriptions).toBe(before);
   });
 
+  it("that was emptied keeps nobody waiting", async () => {
+    const { clock, broker, here, there } = fleet();
+    const client = await there.test.connect();
+    await client.request(Join, "a");
+    await here.router.publish("a", Say, "0");
+    there.wire.deaf();
+    await here.router.publish("a", Say, "1");
+    broker.flushed = true;
+    const own = there.router.publish("a", Say, "2");
+    await clock.advanceAsync(100);
+    await expect(own).resolves.toMatchObject({ ok: true, matched: 1, offset: "e:3" });
+    expect(texts(client)).toEqual(["0", "2"]);
+    expect(broker.reads).toBeLessThan(10);
+  });
+
+  it("loses nothing for the first of two who subscribe at the same time", async () => {
+    const { clock, broker, here, there } = fleet();
+    const [first, second] = [await there.test.connect(), await there.test.connect()];
+    const hold = (topic: string): (() => void) => {
+      let open = (): void => undefined;
+      broker.held.set(topic, new Promise((resolve) => void (open = resolve)));
+      return open;
+    };
+    const letB = hold("b");
+    // Its first topic is followed, and it has not joined: the second one takes its time.
+    const both = first.request(JoinMany, ["a", "b"]);
+    await clock.advanceAsync(10);
+    const letA = hold("a");
+    const other = second.request(Join, "a");
+    await clock.advanceAsync(10);
+    letB();
+    await both;
+    await here.router.publish("a", Say, "1");
+    letA();
+    await other;
+    await clock.advanceAsync(100);
+    expect(texts(first)).toEqual(["1"]);
+  });
+
+  it("holds the answers of a connection for a moment only, however many topics it resumes", async () => {
+    const { clock, broker, there } = fleet();
+    const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
+    await (await there.test.connect()).request(JoinMany, names);
+    const client = await there.test.connect();
+    broker.readsFail = true;
+    client.sendRaw(JSON.stringify({ type: "$ws:resume", payload: { topics: Object.fromEntries(names.map((name) => [name, "e:1"])) } }));
+    await clock.advanceAsync(3000);
+    expect(client.closed).toEqual({ code: 1013, reason: "the broker is away" });
+  });
+
   it("is asked again when a client resumes; one that cannot be told is sent away to come back", async () => {
     const { clock, broker, here, there } = fleet();
     await here.router.publish("a", Say, "1");
@@ -164,4 +222,27 @@ describe("a topic whose history cannot be read for a while", () => {
     expect(unlucky.closed).toEqual({ code: 1013, reason: "the broker is away" });
     expect(unlucky.outgoing()).toEqual([]);
   });
+});
+
+it("a message that cannot be written is not kept, and one that was kept takes nothing else along", async () => {
+  const clock = manualClock();
+  let refuses = true;
+  const limits = { backpressure: { policy: "coalesce", coalesceKey: (_topic: string, _type: string, payload: unknown): string => {
+    if (refuses && payload === "bad") throw new Error("no key");
+    return "key";
+  } } } as const;
+  const router = createRouter({ logger: false, clock, topics: { history: { match: /./ } }, heartbeat: false, limits });
+  const test = createTestRouter(router, { clock });
+  await expect(router.publish("a", Say, "0")).resolves.toMatchObject({ ok: true });
+  await expect(router.publish("a", Say, "bad")).resolves.toMatchObject({ ok: false, error: "VALIDATION" });
+  refuses = false;
+  await expect(router.publish("a", Say, "bad")).resolves.toMatchObject({ ok: true });
+  refuses = true;
+  const { offset } = (await router.publish("a", Say, "2")) as { offset: string };
+  const client = await test.connect();
+  client.sendRaw(JSON.stringify({ type: "$ws:resume", payload: { topics: { a: `${offset.split(":")[0]}:0` } } }));
+  await clock.advanceAsync(100);
+  await router.publish("a", Say, "live");
+  await clock.advanceAsync(100);
+  expect(texts(client)).toEqual(["0", "2", "live"]);
 });

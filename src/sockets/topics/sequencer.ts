@@ -35,6 +35,8 @@ interface Line {
   wanted: Offset | undefined;
   /** The first look at the history. */
   opening: Promise<void> | undefined;
+  /** Subscriptions that are on their way: nobody listens yet, and what comes concerns them already. */
+  joining: number;
   fetching: Promise<void> | undefined;
   /** On their way into the history, from here: what number they get is not known yet. */
   readonly appending: Set<Promise<string>>;
@@ -63,13 +65,22 @@ export class Sequencer {
   /** A subscription has begun: everything after what the history holds now is delivered. The broker listens already. */
   open(topic: string): MaybePromise<void> {
     const known = this.#lines.get(topic);
-    if (known !== undefined && (known.opening !== undefined || this.#topics.index.has(topic))) return known.opening;
+    if (known !== undefined && (known.opening !== undefined || known.joining > 0 || this.#topics.index.has(topic))) {
+      known.joining++;
+      return known.opening;
+    }
     if (this.#lines.size > this.#topics.index.size + MAX_STALE) this.#prune();
-    const line: Line = { ...newLine(), ...(known === undefined ? {} : { appending: known.appending, own: known.own }) };
+    const line: Line = { ...newLine(), joining: 1, ...(known === undefined ? {} : { appending: known.appending, own: known.own }) };
     this.#lines.set(topic, line);
     line.opening = this.#begin(topic, line);
     line.opening.catch(() => undefined);
     return line.opening;
+  }
+
+  /** A subscription for which {@link open} was called is there, or came to nothing. */
+  settled(topic: string): void {
+    const line = this.#lines.get(topic);
+    if (line !== undefined && line.joining > 0) line.joining--;
   }
 
   async #begin(topic: string, line: Line): Promise<void> {
@@ -130,7 +141,7 @@ export class Sequencer {
     if (line.epoch === parsed.epoch && parsed.n <= line.last) return;
     if (body === undefined || !this.#isNext(line, parsed)) return this.#want(topic, line, parsed);
     advance(line, parsed);
-    fanOut(this.#topics.hub, { topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, offset, exclude });
+    this.#fanOut({ topic, type: body.type, meta: body.meta ?? {}, payload: body.payload, offset, exclude });
   }
 
   /** Nothing is followed any more, and nobody waits. */
@@ -163,7 +174,7 @@ export class Sequencer {
   }
 
   async #run(topic: string, line: Line): Promise<void> {
-    const { slice, wanted } = await this.#readOn(topic, line);
+    const { slice, wanted, asked } = await this.#readOn(topic, line);
     if (line.appending.size > 0) await Promise.allSettled(line.appending);
     // Another line has taken over, with everything that waits.
     if (this.#lines.get(topic) !== line) return;
@@ -176,28 +187,35 @@ export class Sequencer {
     // A message of this process has been promised to its subscribers, whatever the history still has.
     for (const [offset, waiting] of line.own) {
       const { epoch, n } = parseOffset(offset) as Offset;
-      if (epoch === line.epoch && n > line.last) continue;
+      if (epoch === line.epoch && n > line.last) {
+        // A history that does not know a message it has numbered has been emptied meanwhile.
+        if (!asked.includes(offset)) continue;
+        advance(line, { epoch, n });
+      }
       line.own.delete(offset);
       this.#give(waiting);
     }
   }
 
   /** What the history has behind the line; asked until it answers, or until messages that are known of have waited long enough. */
-  async #readOn(topic: string, line: Line): Promise<{ readonly slice?: LogSlice; readonly wanted: Offset | undefined }> {
+  async #readOn(topic: string, line: Line): Promise<{ readonly slice?: LogSlice; readonly wanted: Offset | undefined; readonly asked: readonly string[] }> {
     const { hub, history, policy } = this.#topics;
     let wanted: Offset | undefined;
+    // Messages of this process that were numbered before the read began.
+    let asked: readonly string[] = [];
     for (let tries = 1; this.#lines.get(topic) === line; tries++) {
       wanted = line.wanted ?? wanted;
       line.wanted = undefined;
+      asked = [...line.own.keys()];
       try {
-        return { slice: await history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!), wanted };
+        return { slice: await history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!), wanted, asked };
       } catch (error) {
         if (tries === 1) hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
         if (tries >= MAX_READS && (wanted !== undefined || line.own.size > 0)) break;
       }
       await sleep(retryDelayMs(tries, BACKOFF, hub.options.random), hub.clock);
     }
-    return { wanted };
+    return { wanted, asked };
   }
 
   #arrived(topic: string, line: Line, offset: string, body: string): void {
@@ -210,11 +228,21 @@ export class Sequencer {
       return this.#give(waiting);
     }
     const { type, meta, payload } = JSON.parse(body) as { type: string; meta: Record<string, unknown>; payload: unknown };
-    fanOut(this.#topics.hub, { topic, type, meta, payload, offset });
+    this.#fanOut({ topic, type, meta, payload, offset });
+  }
+
+  /** What a codec or a function of the user throws concerns this message alone. */
+  #fanOut(message: Message, publisher?: Connection, own?: Slot): FannedOut {
+    try {
+      return fanOut(this.#topics.hub, message, publisher, own);
+    } catch (error) {
+      this.#topics.hub.reportError(error, publisher, message.type);
+      return NOBODY;
+    }
   }
 
   #give({ message, publisher, own, resolve }: Waiting): void {
-    resolve(fanOut(this.#topics.hub, message, publisher, own));
+    resolve(this.#fanOut(message, publisher, own));
   }
 
   #giveAll(line: Line): void {
@@ -230,7 +258,7 @@ export class Sequencer {
 const NOBODY: FannedOut = { matched: 0, dropped: 0, byPattern: false };
 
 function newLine(): Line {
-  return { epoch: undefined, last: 0, wanted: undefined, opening: undefined, fetching: undefined, appending: new Set(), own: new Map() };
+  return { epoch: undefined, last: 0, wanted: undefined, opening: undefined, joining: 0, fetching: undefined, appending: new Set(), own: new Map() };
 }
 
 function advance(line: Line, { epoch, n }: Offset): void {

@@ -28,7 +28,13 @@ export class SharedReads<T> {
   }
 
   #start(key: string, start: () => MaybePromise<T>): MaybePromise<T> {
-    const work = start();
+    let work: MaybePromise<T>;
+    try {
+      work = start();
+    } catch (error) {
+      this.#flights.delete(key);
+      throw error;
+    }
     if (!isPromise(work)) {
       this.#flights.delete(key);
       return work;
