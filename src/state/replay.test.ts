@@ -24,6 +24,7 @@ it("gives a row what its steps one by one give, and the very state where nothing
     [[1000, 300, 7], [charge]],
     [undefined, [{ ...charge, dry: true }]],
     [[9000, 100, 7], [charge]],
+    [[1010, 100, 7], [charge, { refund: { era: 7, at: 1010, need: 100 }, policy }]],
     [undefined, []],
   ];
   for (const [before, commands] of cases) {
@@ -36,6 +37,7 @@ it("gives a row what its steps one by one give, and the very state where nothing
     });
     const replayed = replay({ algorithm: tokenBucket as never, key: "k", commands }, before, 1010.5);
     expect(replayed).toEqual({ state, replies, expiresAt });
-    if (state === before) expect(replayed.state).toBe(before);
+    // A record that was written is another one, also when it holds the same numbers: the time of its last writer counts.
+    expect(replayed.state === before).toBe(state === before);
   }
 });

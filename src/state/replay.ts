@@ -29,22 +29,22 @@ export function replay({ algorithm, commands }: Operation, before: unknown, now:
 function replayRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], before: Row | undefined, now: number): Replay {
   const cells = new Float64Array(machine.width);
   if (before !== undefined) cells.set(before);
-  const replies = stepRow(machine, commands, cells, now);
+  const { replies, changed } = stepRow(machine, commands, cells, now);
   // A row of zeros is an absent state.
-  if (cells.every((cell) => cell === 0)) return { state: undefined, replies, expiresAt: undefined };
-  const state = before !== undefined && cells.every((cell, i) => cell === before[i]) ? before : Array.from(cells);
-  return { state, replies, expiresAt: machine.expiresAt(cells, 0, commands.at(-1)) };
+  const state = !changed ? before : cells.every((cell) => cell === 0) ? undefined : Array.from(cells);
+  return { state, replies, expiresAt: state === undefined ? undefined : machine.expiresAt(cells, 0, commands.at(-1)) };
 }
 
 /** The commands on the row in place: the same arithmetic as `step`, without a state object per command. */
-export function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): Reply[] {
+export function stepRow(machine: RowMachine<unknown, Reply>, commands: readonly unknown[], cells: Float64Array, now: number): { readonly replies: Reply[]; readonly changed: boolean } {
   const replies: Reply[] = new Array(commands.length);
+  let changed = false;
   for (let i = 0; i < commands.length; i++) {
     const reply = machine.reply();
-    machine.apply(cells, 0, commands[i], now, reply);
+    if (machine.apply(cells, 0, commands[i], now, reply)) changed = true;
     replies[i] = reply;
   }
-  return replies;
+  return { replies, changed };
 }
 
 /** The replies where the write of `operation` failed: a command that changes nothing has its own, every other one the error. */

@@ -316,7 +316,7 @@ class RedisDriver implements RedisStateDriver {
         const state = parseNative(algorithm, stored[i]);
         const failure = failed?.get(i);
         if (failure !== undefined) return unwrittenReplies(operation, state, now, failure);
-        return machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now);
+        return machine === undefined ? replay(operation, state, now).replies : stepRow(machine, operation.commands, cellsOf(machine, state as Row | undefined), now).replies;
       } catch (error) {
         return failedReplies(operation, error);
       }

@@ -87,7 +87,7 @@ function repliesOf({ algorithm }: NativeAlgorithm, operations: readonly Operatio
       const failure = failed?.get(i);
       const machine = operation.algorithm.row as RowMachine<unknown, Reply> | undefined;
       if (failure !== undefined) replies[i] = unwrittenReplies(operation, rowOf(cells), now, failure);
-      else replies[i] = machine === undefined ? replay(operation, rowOf(cells), now).replies : stepRow(machine, operation.commands, cells, now);
+      else replies[i] = machine === undefined ? replay(operation, rowOf(cells), now).replies : stepRow(machine, operation.commands, cells, now).replies;
     } catch (error) {
       replies[i] = failedReplies(operation, error);
     }
