@@ -90,7 +90,8 @@ export class Redactor {
   /** A copy of plain data with secret fields masked. */
   value(value: unknown, depth = 0): unknown {
     if (typeof value === "string") return this.text(value);
-    if (typeof value !== "object" || value === null || depth > 32) return value;
+    if (typeof value !== "object" || value === null) return value;
+    if (depth > 32) return MASK;
     if (Array.isArray(value)) return value.map((item) => this.value(item, depth + 1));
     const copy = Object.create(null) as Record<string, unknown>;
     for (const key of Object.keys(value)) copy[key] = this.hidesField(key) ? MASK : this.value((value as Record<string, unknown>)[key], depth + 1);

@@ -7,6 +7,8 @@ import { MASK, plain, type Redactor } from "./redact.ts";
 
 /** Events that wait for a slow sink; beyond it new ones are dropped and counted. */
 const MAX_WAITING = 1000;
+/** Bytes of an answer that are read for sinks; a longer JSON is masked as the text it is. */
+const MAX_SHOWN_BYTES = 1024 * 1024;
 
 interface Line {
   readonly sink: TraceSink;
@@ -39,7 +41,7 @@ export class SinkLines {
   }
 
   keepResponse(call: Call, bytes: Uint8Array): void {
-    if (this.payloads && !call.plan.sensitive) call.responseBody = redactedBody(call.plan.redactor, new TextDecoder().decode(bytes.subarray(0, 4 * this.maxBodyBytes)), this.maxBodyBytes);
+    if (this.payloads && !call.plan.sensitive) call.responseBody = redactedBody(call.plan.redactor, new TextDecoder().decode(bytes.subarray(0, MAX_SHOWN_BYTES)), this.maxBodyBytes);
   }
 
   send(call: Call, told: StitchEvent, error: unknown): void {
@@ -91,13 +93,19 @@ async function quietly(run: () => unknown): Promise<void> {
   }
 }
 
-/** A JSON text or form with secret fields masked, cut to `maxBytes`. What is neither is masked by known secrets alone. */
+/** Members and values of JSON, also of one that was cut. */
+const PAIR = /"((?:[^"\\]|\\.)*)"(\s*:\s*)("(?:[^"\\]|\\.)*"?|[^",}\]\s]+)/g;
+const FIELD = /(^|&)([^=&]*)=([^&]*)/g;
+
+/** A JSON text or form with secret fields masked, and then cut to `maxBytes`. What is neither is masked by what looks like either, and by known secrets. */
 function redactedBody(redactor: Redactor, text: string, maxBytes: number): string {
-  let shown = text;
+  let shown: string;
   try {
     shown = JSON.stringify(redactor.value(JSON.parse(text)));
   } catch {
-    shown = text.replace(/(^|&)([^=&]*)=([^&]*)/g, (pair, lead: string, name: string) => (redactor.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
+    shown = text
+      .replace(PAIR, (pair, name: string, colon: string) => (redactor.hidesField(plain(name)) ? `"${name}"${colon}"${MASK}"` : pair))
+      .replace(FIELD, (pair, lead: string, name: string) => (redactor.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
   }
   shown = redactor.text(shown);
   return shown.length > maxBytes ? `${shown.slice(0, maxBytes)}...` : shown;

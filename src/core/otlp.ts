@@ -31,7 +31,11 @@ export class OtlpQueue<T> {
   private readonly options: Required<OtlpOptions>;
   private queue: T[] = [];
   private timer: TimerHandle;
-  private sending: Promise<void> = Promise.resolve();
+  private sending: Promise<void> | undefined;
+  /** Items that have left the queue, and were neither sent nor given up yet. */
+  private underWay = 0;
+  /** The last batch reached nobody, so the next ones are tried once: who closes does not wait for each. */
+  private unreachable = false;
   private waiting: Promise<void> | undefined;
   private wake: (() => void) | undefined;
   private lost = 0;
@@ -59,7 +63,7 @@ export class OtlpQueue<T> {
   /** Queues items. Resolves once they have been sent or dropped. */
   add(items: readonly T[]): Promise<void> {
     const { maxQueue, maxBatch, delayMs, clock } = this.options;
-    const room = Math.max(0, maxQueue - this.queue.length);
+    const room = Math.max(0, maxQueue - this.queue.length - this.underWay);
     this.queue.push(...items.slice(0, room));
     this.lost += Math.max(0, items.length - room);
     if (this.queue.length === 0) return Promise.resolve();
@@ -70,21 +74,34 @@ export class OtlpQueue<T> {
     return done;
   }
 
-  /** Sends what waits, now. */
+  /** Sends what waits, now; what comes meanwhile leaves when the collector has answered. */
   flush(): Promise<void> {
     this.options.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    const items = this.queue;
-    const wake = this.wake;
-    this.queue = [];
-    this.waiting = undefined;
-    this.wake = undefined;
-    if (items.length === 0) return this.sending;
-    this.sending = this.sending.then(async () => {
-      for (let at = 0; at < items.length; at += this.options.maxBatch) await this.send(items.slice(at, at + this.options.maxBatch));
+    if (this.sending === undefined && this.queue.length > 0) this.sending = this.drain();
+    return this.sending ?? Promise.resolve();
+  }
+
+  private async drain(): Promise<void> {
+    const { maxBatch } = this.options;
+    while (this.queue.length > 0) {
+      const { queue: items, wake } = this;
+      this.queue = [];
+      this.waiting = this.wake = undefined;
+      this.underWay = items.length;
+      for (let at = 0; at < items.length; at += maxBatch) {
+        const batch = items.slice(at, at + maxBatch);
+        try {
+          await this.send(batch);
+        } catch {
+          // Something in it cannot be written.
+          this.lost += batch.length;
+        }
+        this.underWay -= batch.length;
+      }
       wake?.();
-    });
-    return this.sending;
+    }
+    this.sending = undefined;
   }
 
   private async send(items: readonly T[]): Promise<void> {
@@ -97,6 +114,7 @@ export class OtlpQueue<T> {
       try {
         const response = await this.options.fetch(this.url, { method: "POST", headers: { ...headers, "content-type": "application/json" }, body, signal: deadline.signal });
         response.body?.cancel().catch(() => {});
+        this.unreachable = !response.ok && this.unreachable;
         if (response.ok) return;
         const after = Number(response.headers.get("retry-after") ?? Number.NaN);
         if (!RETRYABLE.has(response.status)) waitMs = undefined;
@@ -106,7 +124,8 @@ export class OtlpQueue<T> {
       } finally {
         clock.clearTimeout(late);
       }
-      if (waitMs === undefined || attempt === ATTEMPTS) {
+      if (waitMs === undefined || attempt === ATTEMPTS || this.unreachable) {
+        this.unreachable = waitMs !== undefined;
         this.lost += items.length;
         return;
       }

@@ -15,6 +15,8 @@ import { violation } from "./violation.ts";
 
 const MAX_ISSUES = 10;
 const MAX_TYPE_ECHO = 128;
+/** The type of `message.in` for a message nobody handles. */
+const UNKNOWN_TYPE = "_OTHER";
 const NO_META: Readonly<Record<string, unknown>> = Object.freeze({});
 
 export function dispatch(connection: Connection, data: string | Uint8Array, bytes: number): void {
@@ -26,8 +28,9 @@ export function dispatch(connection: Connection, data: string | Uint8Array, byte
   // "$" and "_": control types and reserved ones.
   if ((first === 36 || first === 95) && handleControl(connection, envelope)) return;
   if (isReservedType(type)) return violation(connection, `the type ${quote(type.slice(0, MAX_TYPE_ECHO))} is reserved`, envelope.correlationId, false);
-  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: type, bytes, ...traceOf(envelope.meta) });
   const route = hub.program.routes.get(type);
+  // A type that nobody handles is a client's invention: figures are kept per type, and it may be as long as a message.
+  if (hub.events.active) hub.events.emit({ type: "message.in", clientId: connection.clientId, at: hub.now(), messageType: route === undefined ? UNKNOWN_TYPE : type, bytes, ...traceOf(envelope.meta) });
   if (route === undefined) {
     hub.events.emit({ type: "message.unhandled", clientId: connection.clientId, at: hub.now(), messageType: type.slice(0, MAX_TYPE_ECHO) });
     return void connection.sendError("UNIMPLEMENTED", "no handler for this type", { type: type.slice(0, MAX_TYPE_ECHO) }, {}, envelope.correlationId, envelope.correlationId !== undefined);

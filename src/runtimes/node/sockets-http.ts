@@ -40,16 +40,23 @@ export async function writeResponse(answer: Response, response: ServerResponse):
   for (const cookie of answer.headers.getSetCookie()) headers.push(["set-cookie", cookie]);
   response.writeHead(answer.status, headers.flat());
   if (answer.body === null) return void response.end();
-  for await (const chunk of Readable.fromWeb(answer.body as never)) {
-    if (!response.write(chunk)) await room(response);
-    if (response.destroyed) return;
+  const body = Readable.fromWeb(answer.body as never);
+  // A client that leaves is noticed at once, also where nothing would be written for a while.
+  const left = (): unknown => body.destroy();
+  if (response.destroyed) return void left();
+  response.once("close", left);
+  try {
+    for await (const chunk of body) if (!response.write(chunk)) await room(response);
+    response.end();
+  } catch (error) {
+    if (!response.destroyed) throw error;
   }
-  response.end();
 }
 
 /** Resolves when the response takes more, or never will. */
 function room(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    if (response.destroyed) return resolve();
     const done = (): void => {
       response.removeListener("drain", done).removeListener("close", done);
       resolve();

@@ -13,9 +13,12 @@ import { Figures } from "./figures.ts";
 import { devtoolsPage } from "./page.ts";
 
 export interface DevtoolsOptions {
-  /** Only `true` lets a request in; a throw does not. @default requests straight from this machine only */
+  /**
+   * Only `true` lets a request in; a throw does not. A proxy on the same machine makes everybody local, so give it wherever one may
+   * stand in front. Publishing from the page needs it. @default requests straight from this machine only, to look
+   */
   readonly authorize?: (request: Request) => MaybePromise<unknown>;
-  /** Shows the payloads of received messages, redacted and cut to 1 KB. @default false */
+  /** Shows the payloads of received messages, redacted and cut to 1 KB, and the newest message of a topic with history. @default false */
   readonly payloads?: boolean;
   /** Events that may be published from the page beside those the router handles. */
   readonly messages?: readonly AnyEvent[];
@@ -58,6 +61,7 @@ class Tools {
   readonly #core: RouterCore;
   readonly #authorize: DevtoolsOptions["authorize"];
   readonly #messages: readonly AnyEvent[];
+  #payloads = false;
   /** Counts while somebody watches: without a viewer there is no sink, and events cost nothing. */
   #figures: Figures | undefined;
   #stop: (() => void) | undefined;
@@ -71,6 +75,7 @@ class Tools {
 
   showPayloads(): void {
     const { redact } = this.#core.options;
+    this.#payloads = true;
     this.#core.use(((ctx: MiddlewareContext, next: Next) => {
       if (ctx.payload !== undefined) this.#figures?.payload(ctx.type, ctx.clientId, (JSON.stringify(redactDetails(ctx.payload, redact)) ?? "").slice(0, MAX_PAYLOAD));
       return next();
@@ -106,14 +111,17 @@ class Tools {
   }
 
   async #publish(request: Request): Promise<Response> {
+    // A proxy on this machine makes everybody local: what changes something asks for more than that.
+    if (this.#authorize === undefined) return text(403, "Publishing from this page needs the option authorize");
     // A form of another site cannot send this type, and a script of one is asked for its origin.
     if (request.headers.get("content-type")?.split(";")[0] !== "application/json") return text(415, "The body is JSON");
     const origin = request.headers.get("origin");
-    if (origin !== null && origin !== new URL(request.url).origin && new URL(origin).host !== request.headers.get("host")) return text(403, "This page is of another site");
-    if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY) return text(413, "The body is too large");
+    if (origin !== null && origin !== new URL(request.url).origin && (!URL.canParse(origin) || new URL(origin).host !== request.headers.get("host"))) return text(403, "This page is of another site");
+    const sent = await bounded(request);
+    if (sent === undefined) return text(413, "The body is too large");
     let body: { readonly topic?: unknown; readonly type?: unknown; readonly payload?: unknown };
     try {
-      body = (await request.json()) as typeof body;
+      body = JSON.parse(sent) as typeof body;
     } catch {
       return text(400, "The body is no JSON");
     }
@@ -125,8 +133,10 @@ class Tools {
   }
 
   async #history(topic: string): Promise<Response> {
+    if (!this.#payloads) return text(403, "The past is shown with the option payloads");
     try {
-      return json(await this.#core.topics.history(topic, { limit: 100 }));
+      const entries = await this.#core.topics.history(topic, { limit: 1 });
+      return json(entries.map((entry) => ({ ...entry, payload: redactDetails(entry.payload, this.#core.options.redact) })));
     } catch (error) {
       return text(422, error instanceof Error ? error.message : String(error));
     }
@@ -182,4 +192,17 @@ function json(value: unknown, status = 200): Response {
 
 function text(status: number, said: string, headers: Record<string, string> = {}): Response {
   return new Response(said, { status, headers: { ...headers, "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-content-type-options": "nosniff" } });
+}
+
+/** The body as text; `undefined` when it is too large. */
+async function bounded(request: Request): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of (request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
