@@ -51,6 +51,17 @@ describe("sinks", () => {
     rmSync(folder, { recursive: true });
   });
 
+  test("no secret of an answer longer than what is shown, or cut in the middle of one", async () => {
+    const shown: string[] = [];
+    const trace: TraceSink = { payloads: true, handle: (_event, { responseBody }) => void (responseBody !== undefined && shown.push(responseBody)) };
+    for (const body of [{ access_token: CANARY, pad: "x".repeat(9000) }, { pad: "x".repeat(1_048_500), access_token: CANARY.repeat(20) }]) {
+      await seam({ baseUrl: "https://api.test", adapter: mockAdapter([{ respond: { body } }]), trace }).stitch("/x")();
+    }
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown[0]).toContain("xxx");
+    for (const text of shown) expect(text).not.toContain(CANARY);
+  });
+
   test("a sink that throws, rejects or hangs changes no call; what waits is bounded", async () => {
     const broken: TraceSink[] = [{ handle() { throw new Error("a"); } }, { handle: () => Promise.reject(new Error("b")) }, { handle: () => new Promise(() => undefined) }];
     const api = seam({ baseUrl: "https://api.test", adapter: mockAdapter([{ respond: { body: 1 } }]), trace: broken });
