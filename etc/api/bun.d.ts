@@ -704,6 +704,7 @@ declare class Sequencer {
   constructor(topics: HubTopics);
   get size(): number;
   open(topic: string): MaybePromise<void>;
+  settled(topic: string): void;
   append(topic: string, work: MaybePromise<string>): MaybePromise<string>;
   deliver(message: Message & {
     readonly offset: string;
