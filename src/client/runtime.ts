@@ -71,7 +71,8 @@ export class Runtime {
     const sinks = checkSinks(config.trace);
     if (sinks.length > 0) {
       const opened = chain(features.sinks(), ({ SinkLines: Made }) => void (this.sinks = new Made(sinks)));
-      if (isPromise(opened)) this.#opening = opened as Promise<void>;
+      // Sinks observe: a chunk of a browser's that does not load costs what they would have been told, and no call.
+      if (isPromise(opened)) this.#opening = (opened as Promise<void>).catch(() => undefined);
     }
     this.seamName = facts.seamName;
     this.origin = facts.origin;
