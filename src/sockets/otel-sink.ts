@@ -19,7 +19,7 @@ const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.
 
 /**
  * A sink for `sinks` or `router.observe`: a span per message and per call that was handled, a span per publish, and metrics. Spans
- * carry types, topics of publishes, codes and sizes, never payloads.
+ * carry types, topics of publishes, and codes, never payloads.
  *
  * ```ts
  * import { ROOT_CONTEXT, metrics, trace } from "@opentelemetry/api";
