@@ -93,19 +93,16 @@ async function quietly(run: () => unknown): Promise<void> {
   }
 }
 
-/** Members and values of JSON, also of one that was cut. */
-const PAIR = /"((?:[^"\\]|\\.)*)"(\s*:\s*)("(?:[^"\\]|\\.)*"?|[^",}\]\s]+)/g;
 const FIELD = /(^|&)([^=&]*)=([^&]*)/g;
 
-/** A JSON text or form with secret fields masked, and then cut to `maxBytes`. What is neither is masked by what looks like either, and by known secrets. */
+/** A JSON text or form with secret fields masked, and then cut to `maxBytes`. What looks like JSON and cannot be read whole is left out: where its secrets end cannot be told. */
 function redactedBody(redactor: Redactor, text: string, maxBytes: number): string {
   let shown: string;
   try {
     shown = JSON.stringify(redactor.value(JSON.parse(text)));
   } catch {
-    shown = text
-      .replace(PAIR, (pair, name: string, colon: string) => (redactor.hidesField(plain(name)) ? `"${name}"${colon}"${MASK}"` : pair))
-      .replace(FIELD, (pair, lead: string, name: string) => (redactor.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
+    if (/^\s*[[{"]/.test(text)) return "[JSON that cannot be read whole]";
+    shown = text.replace(FIELD, (pair, lead: string, name: string) => (redactor.hidesField(plain(name)) ? `${lead}${name}=${MASK}` : pair));
   }
   shown = redactor.text(shown);
   return shown.length > maxBytes ? `${shown.slice(0, maxBytes)}...` : shown;

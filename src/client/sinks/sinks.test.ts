@@ -54,7 +54,7 @@ describe("sinks", () => {
   test("no secret of an answer longer than what is shown, or cut in the middle of one", async () => {
     const shown: string[] = [];
     const trace: TraceSink = { payloads: true, handle: (_event, { responseBody }) => void (responseBody !== undefined && shown.push(responseBody)) };
-    for (const body of [{ access_token: CANARY, pad: "x".repeat(9000) }, { pad: "x".repeat(1_048_500), access_token: CANARY.repeat(20) }]) {
+    for (const body of [{ access_token: CANARY, pad: "x".repeat(9000) }, { pad: "x".repeat(1_048_500), access_token: CANARY.repeat(20) }, { tokens: [CANARY], pad: "x".repeat(1_100_000) }]) {
       await seam({ baseUrl: "https://api.test", adapter: mockAdapter([{ respond: { body } }]), trace }).stitch("/x")();
     }
     expect(shown.length).toBeGreaterThan(1);
