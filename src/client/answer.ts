@@ -1,6 +1,7 @@
 /** A response on its way through the pipeline, whatever form the adapter gave it. */
 
 import type { AdapterResponse } from "../core/adapter.ts";
+import { joinBytes } from "../core/concat-bytes.ts";
 import { decodeText, encodeText } from "../core/utf8.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { flatField } from "../core/transport.ts";
@@ -72,7 +73,7 @@ export class Answer {
     } finally {
       this.end();
     }
-    return (this.body = joined(chunks, length));
+    return (this.body = joinBytes(chunks, length));
   }
 
   end(): void {
@@ -91,17 +92,6 @@ export class Answer {
 
 const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 const LISTS: ReadonlySet<string> = /* @__PURE__ */ new Set(["cache-control", "vary", "link", "ratelimit", "set-cookie", "www-authenticate", "content-encoding"]);
-
-export function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0] as Uint8Array;
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
-}
 
 export function tooLarge(maxBytes: number, status: number | undefined): StitchError {
   return new StitchError("RESPONSE_TOO_LARGE", `the response is longer than maxResponseBytes (${maxBytes})`, { sent: true, status });

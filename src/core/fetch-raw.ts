@@ -1,6 +1,7 @@
 /** The raw form of an exchange over `fetch`, which has undone the codings: what is counted and given is plain bytes. */
 
 import { systemClock, type TimerHandle } from "./clock.ts";
+import { concatBytes, joinBytes } from "./concat-bytes.ts";
 import {
   CONNECTION_FIELDS, ERROR_BODY_BYTES, MAX_CODINGS, TransportError, bodyCodings, isBodylessStatus, nominatedFields, type RawResponse, type RawTransport, type RawTransportRequest, type TransportErrorCode,
   type TransportRequest,
@@ -117,14 +118,7 @@ async function collect(next: () => Promise<Uint8Array | undefined>, leave: (reas
       break;
     }
   }
-  if (chunks.length === 1 && length <= most) return chunks[0] as Uint8Array;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes.subarray(0, Math.min(length, most));
+  return length <= most ? joinBytes(chunks, length) : concatBytes(chunks, length).subarray(0, most);
 }
 
 function tooLongError(maxBytes: number): TransportError {

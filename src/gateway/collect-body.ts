@@ -1,6 +1,7 @@
 /** Bodies that a policy needs as bytes, up to a limit. */
 
 import type { Context } from "hono";
+import { concatBytes } from "../core/concat-bytes.ts";
 import { GatewayError } from "./errors.ts";
 
 /** All bytes of a body of at most `limit` bytes; else a stream of all of it: what was read, then the rest as it comes. */
@@ -15,13 +16,7 @@ export async function collectBody(body: ReadableStream<Uint8Array>, limit: numbe
     size += value.byteLength;
     if (size > limit) return continued(chunks, reader);
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
+  return concatBytes(chunks, size);
 }
 
 function continued(head: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {

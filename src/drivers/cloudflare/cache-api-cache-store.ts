@@ -3,6 +3,7 @@
 import { checkInteger, checkString } from "../../core/check.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { decodeText, decodeValue, encodeText, encodeValue } from "../../core/codec.ts";
+import { concatBytes } from "../../core/concat-bytes.ts";
 import { OptionError, StoreError } from "../../core/errors.ts";
 import { boundKey, utf8Key } from "../../core/keys.ts";
 import type { DriverCapabilities } from "../../state/contracts/driver.ts";
@@ -144,13 +145,7 @@ export class CacheApiCacheStore implements CacheStore {
       await reader?.cancel(error).catch(() => undefined);
       throw error;
     }
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return concatBytes(parts, length);
   }
 
   #tooLarge(): StoreError {

@@ -1,5 +1,6 @@
 /** Bodies of cached responses that are too large for their entry: chunks that carry the name of their write. */
 
+import { joinBytes } from "../../core/concat-bytes.ts";
 import { StoreError } from "../../core/errors.ts";
 import type { StateDriver } from "../contracts/driver.ts";
 
@@ -102,12 +103,12 @@ export class CacheBodies {
         }
         const over = chunks > 0 || length > inlineBytes;
         while (over && (held >= chunkBytes || (done && held > 0))) {
-          const joined = join(parts, held);
+          const joined = joinBytes(parts, held);
           await this.#set(name, write, chunks++, joined.subarray(0, chunkBytes), ttlMs);
           parts = held > chunkBytes ? [joined.subarray(chunkBytes)] : [];
           held = Math.max(0, held - chunkBytes);
         }
-        if (done) return { chunks, length, inline: over ? undefined : join(parts, held) };
+        if (done) return { chunks, length, inline: over ? undefined : joinBytes(parts, held) };
       }
     } catch (error) {
       await reader?.cancel(error).catch(() => undefined);
@@ -127,15 +128,4 @@ export class CacheBodies {
   #key(name: string, write: number, index: number): string {
     return `${this.#prefix}body:${name}:${write}:${index}`;
   }
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { checkInteger, checkOneOf, checkString } from "../../../core/check.ts";
+import { concatBytes } from "../../../core/concat-bytes.ts";
 import { OptionError, quote, stackless } from "../../../core/errors.ts";
 import { requestBytes } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
@@ -106,12 +107,7 @@ async function prefix(c: Context, limit: number): Promise<Uint8Array> {
     chunks.push(value);
     size += value.byteLength;
   }
-  const head = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    head.set(chunk, at);
-    at += chunk.byteLength;
-  }
+  const head = concatBytes(chunks, size);
   let sent = false;
   const body = new ReadableStream<Uint8Array>(
     {

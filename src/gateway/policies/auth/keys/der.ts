@@ -1,5 +1,7 @@
 /** The little of DER (X.690) that keys need: which algorithm a key is for, and one spelling of it. */
 
+import { concatBytes } from "../../../../core/concat-bytes.ts";
+
 const SEQUENCE = 0x30;
 const OBJECT_ID = 0x06;
 
@@ -49,7 +51,7 @@ export function readKey(der: Uint8Array, kind: "public" | "private"): { readonly
 /** An RSA key as PKCS#1 has it (RFC 8017 A.1), wrapped into `spki` or `pkcs8`. */
 export function wrapPkcs1(der: Uint8Array, kind: "public" | "private"): Uint8Array {
   const algorithm = Uint8Array.from(RSA_ALGORITHM);
-  if (kind === "public") return sequence(algorithm, element(0x03, concat([Uint8Array.of(0), der])));
+  if (kind === "public") return sequence(algorithm, element(0x03, concatBytes([Uint8Array.of(0), der])));
   return sequence(Uint8Array.of(0x02, 0x01, 0x00), algorithm, element(0x04, der));
 }
 
@@ -74,23 +76,13 @@ function elements(bytes: Uint8Array): Element[] {
 }
 
 function sequence(...parts: readonly Uint8Array[]): Uint8Array {
-  return element(SEQUENCE, concat(parts));
+  return element(SEQUENCE, concatBytes(parts));
 }
 
 function element(tag: number, content: Uint8Array): Uint8Array {
   const { length } = content;
   const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return concat([Uint8Array.of(tag, ...size), content]);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return concatBytes([Uint8Array.of(tag, ...size), content]);
 }
 
 function hex(bytes: Uint8Array): string {

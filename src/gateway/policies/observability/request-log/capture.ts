@@ -1,5 +1,7 @@
 /** Looks at a body while it passes: the first bytes and the size, without holding it up. */
 
+import { concatBytes } from "../../../../core/concat-bytes.ts";
+
 export interface Capture {
   readonly stream: ReadableStream<Uint8Array>;
   /** The bytes kept, whether they are all there were, and how many have passed. */
@@ -34,13 +36,7 @@ export function capture(body: ReadableStream<Uint8Array>, limit: number): Captur
     stream,
     read() {
       const whole = ended && size <= limit;
-      const bytes = new Uint8Array(whole ? size : 0);
-      let at = 0;
-      for (const chunk of whole ? kept : []) {
-        bytes.set(chunk, at);
-        at += chunk.byteLength;
-      }
-      return { bytes, whole, size };
+      return { bytes: concatBytes(whole ? kept : []), whole, size };
     },
   };
 }

@@ -1,5 +1,7 @@
 /** Feeds a body to its reader and keeps a copy, up to a limit. */
 
+import { joinBytes } from "../../../../core/concat-bytes.ts";
+
 /** How a captured body ended: its bytes, longer than the limit, or broken off. */
 export type Captured = Uint8Array | "too-large" | "broken";
 
@@ -149,7 +151,7 @@ class Copy {
   }
 
   end(): void {
-    if (this.open) this.#finish(this.#length !== undefined && this.#length !== this.#size ? "broken" : this.#whole());
+    if (this.open) this.#finish(this.#length !== undefined && this.#length !== this.#size ? "broken" : joinBytes(this.#chunks, this.#size));
   }
 
   fail(): void {
@@ -160,17 +162,5 @@ class Copy {
     this.open = false;
     this.#chunks = [];
     this.#done(captured);
-  }
-
-  #whole(): Uint8Array {
-    const first = this.#chunks[0];
-    if (first !== undefined && this.#chunks.length === 1) return first;
-    const whole = new Uint8Array(this.#size);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      whole.set(chunk, at);
-      at += chunk.byteLength;
-    }
-    return whole;
   }
 }
