@@ -59,7 +59,8 @@ export interface CombinerStats {
 
 export interface Combiner {
   /**
-   * Runs one command. Over a driver with `runSync` the reply is a plain value; else a promise.
+   * Runs one command. Over a driver with `runSync` the reply is a plain value; else a promise. It may be given on by itself: stores
+   * take it as their `run`.
    *
    * Rejects with `STORE_OVERLOADED` above `maxQueued`, `STORE_TIMEOUT` at a deadline, `STORE_CORRUPT` for a reply of the
    * wrong shape, `STORE_CLOSED` after `close()`, and with the error of the batch or of the key.
@@ -124,6 +125,8 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     this.clock = options.clock ?? systemClock;
     this.deadlines = deadlinesOf(this.clock);
     this.guard = options.guard;
+    // Stores are given it as a function.
+    this.run = this.run.bind(this);
   }
 
   run<State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>): MaybePromise<R> {

@@ -112,7 +112,7 @@ export function cloudflareAdapter(options: CloudflareAdapterOptions = {}): Cloud
 
 function stateStores(driver: DurableObjectDriver): { driver: DurableObjectDriver; run: Run; store: KeyValueStore; rateLimitStore: RateLimitStore } {
   const combiner = new DirectCombiner(driver);
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   return { driver, run, store: keyValueStoreOn(driver, { keyPrefix: "kv:", run }), rateLimitStore: rateLimitStoreOn(driver, { prefix: "rl", run }) };
 }
 

@@ -28,7 +28,7 @@ export class DurableObjectCircuitBreakerStore implements CircuitBreakerStore {
     const driver = objectPerKeyDriver(namespace, "CircuitBreakerDO", options);
     const combiner = new DirectCombiner(driver);
     this.capabilities = driver.capabilities;
-    this.#store = circuitBreakerStoreOn(driver, { prefix: "", policy, random, run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
+    this.#store = circuitBreakerStoreOn(driver, { prefix: "", policy, random, run: combiner.run });
   }
 
   async getState(key: string): Promise<CircuitBreakerSnapshot> {

@@ -7,7 +7,6 @@ import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-valu
 import { driverLimiter } from "../../state/stores/driver-limiter.ts";
 import { type StoreLeaseOptions, leasedLimit } from "../../state/stores/leased-limits.ts";
 import type { DriverRateLimiter } from "../../state/stores/rate-limiter.ts";
-import type { Run } from "../../state/stores/runner.ts";
 import { type DurableObjectDriverOptions, durableObjectDriver } from "./driver.ts";
 import { ownTimer } from "./own-timer.ts";
 import type { DurableObjectNamespaceLike } from "./types.ts";
@@ -29,7 +28,7 @@ export function durableObjectStore(namespace: DurableObjectNamespaceLike, option
   const combiner = new DirectCombiner(driver);
   return keyValueStoreOn(driver, {
     keyPrefix: options.keyPrefix,
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    run: combiner.run,
     onClose: async () => {
       await combiner.close();
       await driver.close();
@@ -62,7 +61,7 @@ export function durableObjectRateLimiter(namespace: DurableObjectNamespaceLike, 
   const driver = durableObjectDriver(namespace, { ...rest, shards: checkInteger("shards", shards ?? 128, 1), name: rest.name ?? "limiter" });
   const combiner = new DirectCombiner(driver);
   const policy = { capacity, tokensPerSecond, ...(prefix === undefined ? {} : { prefix: checkString("prefix", prefix) }) };
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   const onDispose = (): void => void combiner.close().then(() => driver.close());
   if (lease === undefined) return driverLimiter(driver, policy, { run, onDispose });
   return driverLimiter(driver, policy, { run, onDispose, wait: ownTimer(rest.timeoutMs), leased: (limit) => leasedLimit(driver, limit, { run }, leaseOnWorkers(lease)) });

@@ -12,7 +12,6 @@ import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../sta
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
-import type { Run } from "../../state/stores/runner.ts";
 import { denoKvDriver } from "./driver.ts";
 import type { DenoKvLike } from "./kv.ts";
 
@@ -61,7 +60,7 @@ export function denoKvAdapter(kv: DenoKvLike, options: DenoKvAdapterOptions = {}
   if (prefix === "") throw new OptionError("prefix", prefix, "a non-empty string");
   const driver = denoKvDriver(kv, { prefix, timeoutMs, clock, random });
   const combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : circuitBreakerStoreOn(driver, { prefix: "circuit:", run, random });
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, { prefix: "cache:", run, clock, random, maxEntryBytes, inlineBytes: INLINE_BYTES });

@@ -31,7 +31,7 @@ export function denoKvStore(kv: DenoKvLike, options: DenoKvStoreOptions = {}): D
   const driver = denoKvDriver(kv, { ...rest, prefix: keyPrefix, maxTries });
   const combiner = createCombiner(driver, { clock: rest.clock });
   return keyValueStoreOn(driver, {
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    run: combiner.run,
     onClose: async () => {
       await combiner.close();
       await driver.close();

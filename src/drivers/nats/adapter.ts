@@ -12,7 +12,6 @@ import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../sta
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
-import type { Run } from "../../state/stores/runner.ts";
 import { natsDriver } from "./driver.ts";
 import type { NatsKv } from "./kv.ts";
 import { type NatsConnectionLike, type NatsPubSub, natsPubSub } from "./pub-sub.ts";
@@ -71,7 +70,7 @@ export function natsAdapter(options: NatsAdapterOptions): NatsAdapter {
   if (stores.pubsub === true && connection === undefined) throw new OptionError("connection", connection, "a connection to NATS, for stores.pubsub");
   const pubsub = stores.pubsub === false || connection === undefined ? undefined : natsPubSub(connection, { prefix: `${prefix}pubsub:`, clock });
   const combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   const rateLimitStore = stores.rateLimit === false ? undefined : rateLimitStoreOn(driver, { prefix: "rl", run });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : circuitBreakerStoreOn(driver, { prefix: "circuit:", run, random });
   const cacheStore = stores.cache === false ? undefined : cacheStoreOn(driver, { prefix: "cache:", run, clock, random, maxEntryBytes: options.maxEntryBytes });

@@ -31,7 +31,7 @@ export function natsStore(kv: NatsKv, options: NatsStoreOptions = {}): NatsStore
   const combiner = createCombiner(driver, { clock: rest.clock });
   const store = keyValueStoreOn(driver, {
     keyPrefix,
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    run: combiner.run,
     onClose: async () => {
       await combiner.close();
       await driver.close();

@@ -31,7 +31,7 @@ export class Line {
     this.#own = driver === undefined;
     this.driver = driver ?? driverOn(client, options);
     this.#combiner = createCombiner(this.driver, { ...options.combiner, clock: options.clock });
-    this.run = (algorithm, key, command, call) => this.#combiner.run(algorithm, key, command, call);
+    this.run = this.#combiner.run;
   }
 
   close(): Promise<void> {

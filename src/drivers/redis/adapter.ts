@@ -12,7 +12,6 @@ import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-valu
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
 import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
-import type { Run } from "../../state/stores/runner.ts";
 import { encodeBlob } from "./blob.ts";
 import { type RedisClient, recogniseClient } from "./client.ts";
 import { redisDriver } from "./driver.ts";
@@ -78,7 +77,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const connection = recogniseClient(options.client);
   const driver = redisDriver(connection, { prefix: options.prefix, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   const setWithTTL = options.setWithTTL === undefined ? undefined : checkFunction("setWithTTL", options.setWithTTL);
   const normal = normalClient(connection);
   const blobs = setWithTTL === undefined ? driver : {

@@ -26,7 +26,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   const combiner = createCombiner(driver, { clock: rest.clock });
   return keyValueStoreOn(driver, {
     keyPrefix,
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    run: combiner.run,
     onClose: async () => {
       await combiner.close();
       await driver.close();
@@ -44,7 +44,7 @@ export function redisRateLimiter(client: RedisClient, policy: TokenBucketPolicy,
   const driver = redisDriver(client, options);
   const combiner = createCombiner(driver, { clock: options.clock });
   const limiter = rateLimiterOn(driver, policy, {
-    run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call),
+    run: combiner.run,
     lease: options.lease,
     onDispose: () => void combiner.close().then(() => driver.close()),
   });

@@ -19,6 +19,7 @@ export class DirectCombiner implements Combiner {
   constructor(driver: StateDriver, options: Pick<CombinerOptions, "guard"> = {}) {
     this.#driver = driver;
     this.#guard = options.guard;
+    this.run = this.run.bind(this);
   }
 
   run<State, Command, R>(algorithm: Algorithm<State, Command, R>, key: string, command: Command, options?: CombinerCallOptions<R>): MaybePromise<R> {

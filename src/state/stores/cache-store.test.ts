@@ -45,7 +45,7 @@ describe("the cache on a driver", () => {
     const clock = manualClock();
     const driver = distant(memoryDriver({ clock }));
     const combiner = createCombiner(driver, { clock });
-    const report = await verifyCacheStoreContract(() => cacheStoreOn(driver, { clock, run: (algorithm, key, command) => combiner.run(algorithm, key, command) }), { clock, shared: true, exclusive: true });
+    const report = await verifyCacheStoreContract(() => cacheStoreOn(driver, { clock, run: combiner.run }), { clock, shared: true, exclusive: true });
     expect(report.violations).toEqual([]);
   });
 
@@ -96,7 +96,7 @@ describe("the cache on a driver", () => {
     const far = distant(driver);
     const counting = { ...far, run: (...args: Parameters<typeof far.run>) => (batches++, far.run(...args)) };
     const combiner = createCombiner(counting);
-    const [cache, other] = [cacheStoreOn(counting, { clock, run: (algorithm, key, command) => combiner.run(algorithm, key, command) }), cacheStoreOn(driver, { clock })];
+    const [cache, other] = [cacheStoreOn(counting, { clock, run: combiner.run }), cacheStoreOn(driver, { clock })];
     const record = (): CacheRecord => ({ status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + 60_000, keepUntil: clock.now() + 60_000 });
     const token = async (): Promise<string> => {
       const { fill, record: found } = await cache.open("k", 5000);
@@ -128,7 +128,7 @@ describe("the cache on a driver", () => {
     const clock = manualClock();
     const driver = scriptedDriver({ clock });
     const combiner = createCombiner(driver, { clock, timeoutMs: 1000 });
-    const cache = cacheStoreOn(driver, { clock, run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
+    const cache = cacheStoreOn(driver, { clock, run: combiner.run });
     /** Answers all that is asked, and what follows from that. */
     const answerAll = async (): Promise<void> => {
       for (let i = 0; i < 5; i++) {

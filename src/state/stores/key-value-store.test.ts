@@ -21,7 +21,7 @@ function held(clock: ReturnType<typeof manualClock>) {
     close: () => inner.close(),
   };
   const combiner = createCombiner(driver, { clock, timeoutMs: 1000 });
-  const store = keyValueStoreOn(driver, { run: (algorithm, key, command, call) => combiner.run(algorithm, key, command, call) });
+  const store = keyValueStoreOn(driver, { run: combiner.run });
   return { store, batches, combiner };
 }
 

@@ -122,7 +122,7 @@ describe("a leased rate limiter", () => {
   it("ends its own way to the store after the units went back", async () => {
     const { clock, driver } = setup();
     const combiner = createCombiner(driver, { clock });
-    const limiter = rateLimiterOn(driver, { capacity: 1000, tokensPerSecond: 1 }, { run: combiner.run.bind(combiner), lease: { clock }, onDispose: () => void combiner.close() });
+    const limiter = rateLimiterOn(driver, { capacity: 1000, tokensPerSecond: 1 }, { run: combiner.run, lease: { clock }, onDispose: () => void combiner.close() });
     for (let ms = 0; ms < 40; ms++) {
       await limiter.consume("k", 1);
       await clock.advanceAsync(1);

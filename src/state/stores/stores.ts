@@ -9,7 +9,6 @@ import { type KeyValueStore, keyValueStoreOn } from "./key-value-store.ts";
 import type { StoreLeaseOptions } from "./leased-limits.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "./rate-limit-store.ts";
 import { type DriverRateLimiter, rateLimiterOn } from "./rate-limiter.ts";
-import type { Run } from "./runner.ts";
 
 export interface StoresOptions {
   /** Before every key of every store: two applications on one backend do not meet. @default "" */
@@ -46,7 +45,7 @@ export interface Stores {
 export function createStores(driver: StateDriver, options: StoresOptions = {}): Stores {
   const prefix = checkString("prefix", options.prefix ?? "");
   const combiner: Combiner = createCombiner(driver, options.combiner);
-  const run: Run = (algorithm, key, command, call) => combiner.run(algorithm, key, command, call);
+  const { run } = combiner;
   const lease = options.lease === undefined ? undefined : { clock: options.combiner?.clock, ...(options.lease === true ? {} : options.lease) };
   const rateLimitStore = rateLimitStoreOn(driver, { prefix: `${prefix}rl`, run, lease });
   /** Limiters that hold leases. */
