@@ -77,7 +77,8 @@ export {
   InMemoryMetricsCollector, toPrometheusText, type HistogramEntry, type InMemoryMetricsOptions, type MetricTags, type MetricsCollector, type MetricsSnapshot, type TaggedValue,
 } from "./gateway/operation/metrics.ts";
 export { OTLPSpanExporter, type OTLPSpanExporterOptions } from "./gateway/operation/otlp-exporter.ts";
-export { consoleSink, metricsSink, openTelemetrySink, prometheusSink, type MeterLike } from "./gateway/operation/sinks.ts";
+export type { MeterLike } from "./core/open-telemetry.ts";
+export { consoleSink, metricsSink, openTelemetrySink, prometheusSink } from "./gateway/operation/sinks.ts";
 export {
   ConsoleSpanExporter, SemConv, SpanBuilder, type ReadableSpan, type SpanAttribute, type SpanEvent, type SpanExporter, type SpanKind, type SpanStatusCode,
 } from "./gateway/operation/spans.ts";

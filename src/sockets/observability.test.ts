@@ -10,7 +10,7 @@ import { type MessageMeasure, metrics } from "./middleware/metrics.ts";
 import { tracing } from "./middleware/tracing.ts";
 import { otelSink } from "./otel-sink.ts";
 import { createRouter } from "./router.ts";
-import type { SpanLike, TracerLike } from "./telemetry.ts";
+import type { SpanLike, TracerLike } from "../core/open-telemetry.ts";
 import { createTestRouter } from "./testing/test-router.ts";
 
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -2,9 +2,10 @@
 
 import type { EventSink } from "../core/events.ts";
 import { OptionError } from "../core/errors.ts";
+import { type Attributes, DURATION_BOUNDARIES, SPAN_KIND, STATUS_ERROR, type TracerLike } from "../core/open-telemetry.ts";
 import { checkFunction, checkKeys } from "./check.ts";
 import type { SocketEvent } from "./events.ts";
-import { type Attributes, type ContextOf, KIND, type MeterLike, STATUS_ERROR, SYSTEM, type TracerLike, parentContext } from "./telemetry.ts";
+import { type ContextOf, type MeterLike, SYSTEM, handlingSpan, parentContext } from "./telemetry.ts";
 
 export interface OtelSinkOptions {
   readonly tracer?: TracerLike;
@@ -15,7 +16,6 @@ export interface OtelSinkOptions {
 
 /** Distinct types in attributes of metrics; later ones are counted as `_OTHER`. */
 const MAX_TYPES = 1000;
-const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /**
  * A sink for `sinks` or `router.observe`: a span per message and per call that was handled, a span per publish, and metrics. Spans
@@ -45,15 +45,15 @@ export function otelSink(options: OtelSinkOptions): EventSink<SocketEvent> {
   return (event) => {
     counted?.(event);
     if (tracer === undefined) return;
-    if (event.type === "message.end") {
+    if (event.type === "message.end" || event.type === "rpc.end") {
       const error = event.code === "OK" ? undefined : event.code;
-      span(`process ${event.messageType}`, KIND.consumer, { "messaging.system": SYSTEM, "messaging.operation.name": "process", "messaging.operation.type": "process", "messaging.destination.name": event.messageType, "messaging.client.id": event.clientId }, event.at - event.durationMs, event.at, error, event.traceparent);
-    } else if (event.type === "rpc.end") {
-      const error = event.code === "OK" ? undefined : event.code;
-      const id: Attributes = event.correlationId === undefined ? {} : { "messaging.message.conversation_id": event.correlationId };
-      span(event.messageType, KIND.server, { "rpc.system.name": SYSTEM, "rpc.method": event.messageType, "rpc.response.status_code": event.code, "messaging.client.id": event.clientId, ...id }, event.at - event.durationMs, event.at, error, event.traceparent);
+      const isCall = event.type === "rpc.end";
+      const { name, kind, attributes } = handlingSpan(isCall, event.messageType, event.clientId);
+      if (isCall) attributes["rpc.response.status_code"] = event.code;
+      if (isCall && event.correlationId !== undefined) attributes["messaging.message.conversation_id"] = event.correlationId;
+      span(name, kind, attributes, event.at - event.durationMs, event.at, error, event.traceparent);
     } else if (event.type === "topic.publish") {
-      span(`publish ${event.messageType}`, KIND.producer, { "messaging.system": SYSTEM, "messaging.operation.name": "publish", "messaging.operation.type": "send", "messaging.destination.name": event.topic, "sluice.matched": event.matched, "sluice.dropped": event.dropped }, event.at, event.at, undefined, event.traceparent);
+      span(`publish ${event.messageType}`, SPAN_KIND.producer, { "messaging.system": SYSTEM, "messaging.operation.name": "publish", "messaging.operation.type": "send", "messaging.destination.name": event.topic, "sluice.matched": event.matched, "sluice.dropped": event.dropped }, event.at, event.at, undefined, event.traceparent);
     }
   };
 }
@@ -69,7 +69,7 @@ function metricsOf(meter: MeterLike): (event: SocketEvent) => void {
   const limits = counter("sluice.sockets.limits", "{refusal}", "Limits that were exceeded.");
   const violations = counter("sluice.sockets.violations", "{violation}", "Frames against the protocol.");
   const errors = counter("sluice.sockets.errors", "{error}", "Failures of handlers, hooks and adapters.");
-  const duration = (name: string, description: string): { record(value: number, attributes?: Attributes): void } => meter.createHistogram(name, { unit: "s", description, advice: { explicitBucketBoundaries: BOUNDARIES } });
+  const duration = (name: string, description: string): { record(value: number, attributes?: Attributes): void } => meter.createHistogram(name, { unit: "s", description, advice: { explicitBucketBoundaries: DURATION_BOUNDARIES } });
   const processed = duration("messaging.process.duration", "Duration of handlers of events.");
   const called = duration("rpc.server.call.duration", "Duration of calls.");
   const types = new Set<string>();

@@ -1,23 +1,10 @@
-/** The shapes of `@opentelemetry/api` that are used, and the parent a message brings along. */
+/** How messages are named in traces, and the parent a message brings along. */
 
+import { type Attributes, type MeterLike as Meter, SPAN_KIND } from "../core/open-telemetry.ts";
 import { traceIds } from "../core/trace-context.ts";
 
-export type Attributes = Record<string, string | number | boolean>;
-
-/** What is used of a span of `@opentelemetry/api`. */
-export interface SpanLike {
-  setAttributes(attributes: Attributes): unknown;
-  setStatus(status: { code: number; message?: string }): unknown;
-  end(endTime?: number): void;
-}
-
-export interface TracerLike {
-  startSpan(name: string, options?: { kind?: number; attributes?: Attributes; startTime?: number; root?: boolean }, context?: unknown): SpanLike;
-}
-
-export interface MeterLike {
-  createHistogram(name: string, options?: object): { record(value: number, attributes?: Attributes): void };
-  createCounter(name: string, options?: object): { add(value: number, attributes?: Attributes): void };
+/** What is used of a meter of `@opentelemetry/api`. */
+export interface MeterLike extends Meter {
   createUpDownCounter(name: string, options?: object): { add(value: number, attributes?: Attributes): void };
 }
 
@@ -39,8 +26,12 @@ export function parentContext(contextOf: ContextOf | undefined, traceparent: unk
   return parentSpanId === undefined ? undefined : contextOf({ traceId, spanId: parentSpanId, traceFlags: flags, isRemote: true });
 }
 
-/** `SpanKind` and `SpanStatusCode` of `@opentelemetry/api`. */
-export const KIND = { server: 1, producer: 3, consumer: 4 } as const;
-export const STATUS_ERROR = 2;
 /** The name of this messaging and RPC system in attributes. */
 export const SYSTEM = "sluice";
+
+/** The span of a message or a call that is handled: its name, its kind and what it says of itself. */
+export function handlingSpan(isCall: boolean, type: string, clientId: string): { readonly name: string; readonly kind: number; readonly attributes: Attributes } {
+  if (isCall) return { name: type, kind: SPAN_KIND.server, attributes: { "rpc.system.name": SYSTEM, "rpc.method": type, "messaging.client.id": clientId } };
+  const attributes = { "messaging.system": SYSTEM, "messaging.operation.name": "process", "messaging.operation.type": "process", "messaging.destination.name": type, "messaging.client.id": clientId };
+  return { name: `process ${type}`, kind: SPAN_KIND.consumer, attributes };
+}

@@ -1,25 +1,8 @@
 /** Events as OpenTelemetry spans and metrics, by the HTTP client conventions (semantic conventions 1.44). */
 
+import { DURATION_BOUNDARIES, SPAN_KIND, STATUS_ERROR, type Attributes, type MeterLike, type SpanLike, type TracerLike } from "../../core/open-telemetry.ts";
 import { configError } from "../errors.ts";
 import type { SinkContext, StitchEvent, TraceSink } from "../events.ts";
-
-export type Attributes = Record<string, string | number | boolean>;
-
-/** What is used of a span of `@opentelemetry/api`. */
-export interface SpanLike {
-  setAttributes(attributes: Attributes): unknown;
-  setStatus(status: { code: number; message?: string }): unknown;
-  end(endTime?: number): void;
-}
-
-export interface TracerLike {
-  startSpan(name: string, options?: { kind?: number; attributes?: Attributes; startTime?: number }, context?: unknown): SpanLike;
-}
-
-export interface MeterLike {
-  createHistogram(name: string, options?: object): { record(value: number, attributes?: Attributes): void };
-  createCounter(name: string, options?: object): { add(value: number, attributes?: Attributes): void };
-}
 
 export interface OtelSinkOptions {
   readonly tracer: TracerLike;
@@ -28,13 +11,8 @@ export interface OtelSinkOptions {
   readonly contextOf?: (span: SpanLike) => unknown;
 }
 
-/** `SpanKind.CLIENT`. */
-const CLIENT = 2;
-/** `SpanStatusCode.ERROR`. */
-export const ERROR = 2;
 /** Calls followed at once; those beyond have metrics and no spans. */
 const MAX_OPEN = 10_000;
-export const BOUNDARIES: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 interface Open {
   readonly span: SpanLike;
@@ -55,7 +33,7 @@ export type StartSpan = (name: string, start: { readonly kind: number; readonly 
 
 /** Events as spans and figures, wherever those go. */
 export function spansOfCalls(startSpan: StartSpan, meter: MeterLike | undefined): TraceSink {
-  const duration = meter?.createHistogram("http.client.request.duration", { unit: "s", description: "Duration of HTTP client requests.", advice: { explicitBucketBoundaries: BOUNDARIES } });
+  const duration = meter?.createHistogram("http.client.request.duration", { unit: "s", description: "Duration of HTTP client requests.", advice: { explicitBucketBoundaries: DURATION_BOUNDARIES } });
   const retries = meter?.createCounter("sluice.client.retries", { description: "Tries beyond the first." });
   const throttled = meter?.createCounter("sluice.client.throttle_wait", { unit: "ms", description: "Time waited for a turn." });
   const cache = meter?.createCounter("sluice.client.cache_hits", { description: "Answers from the cache." });
@@ -67,7 +45,7 @@ export function spansOfCalls(startSpan: StartSpan, meter: MeterLike | undefined)
     const failed = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
     const attributes: Attributes = { ...call.attributes, ...(status === undefined ? {} : { "http.response.status_code": status }), ...(failed === undefined ? {} : { "error.type": failed }) };
     call.attempt.setAttributes(attributes);
-    if (failed !== undefined) call.attempt.setStatus({ code: ERROR });
+    if (failed !== undefined) call.attempt.setStatus({ code: STATUS_ERROR });
     call.attempt.end(at);
     call.attempt = undefined;
     const { "url.full": _, "url.template": __, ...labels } = attributes;
@@ -79,7 +57,7 @@ export function spansOfCalls(startSpan: StartSpan, meter: MeterLike | undefined)
       if (event.type === "start") {
         if (open.size >= MAX_OPEN) return;
         const attributes = attributesOf(context);
-        open.set(event.spanId, { span: startSpan(context.method, { kind: CLIENT, attributes: { ...attributes, "sluice.stitch": event.name }, startTime: event.at }, event, undefined), attributes, attempt: undefined, attemptAt: event.at });
+        open.set(event.spanId, { span: startSpan(context.method, { kind: SPAN_KIND.client, attributes: { ...attributes, "sluice.stitch": event.name }, startTime: event.at }, event, undefined), attributes, attempt: undefined, attemptAt: event.at });
         return;
       }
       count(event);
@@ -88,13 +66,13 @@ export function spansOfCalls(startSpan: StartSpan, meter: MeterLike | undefined)
       if (event.type === "progress" && event.phase === "request") {
         endAttempt(call, event.at, undefined, "replaced");
         const resent: Attributes = event.attempt > 1 ? { "http.request.resend_count": event.attempt - 1 } : {};
-        call.attempt = startSpan(context.method, { kind: CLIENT, attributes: { ...call.attributes, ...resent }, startTime: event.at }, event, call.span);
+        call.attempt = startSpan(context.method, { kind: SPAN_KIND.client, attributes: { ...call.attributes, ...resent }, startTime: event.at }, event, call.span);
         call.attemptAt = event.at;
       } else if (event.type === "progress" && event.phase === "response") endAttempt(call, event.at, event.status, undefined);
       else if (event.type === "error") {
         endAttempt(call, event.at, event.status, event.code);
         call.span.setAttributes({ "error.type": event.code, ...(event.status === undefined ? {} : { "http.response.status_code": event.status }) });
-        call.span.setStatus({ code: ERROR, message: event.code });
+        call.span.setStatus({ code: STATUS_ERROR, message: event.code });
       } else if (event.type === "result") call.span.setAttributes({ "http.response.status_code": event.status, "sluice.source": event.source });
       else if (event.type === "done") {
         endAttempt(call, event.at, undefined, event.ok ? undefined : "unfinished");

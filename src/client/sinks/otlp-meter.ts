@@ -1,7 +1,7 @@
 /** Instruments that add up in this process, and their sums as OTLP. */
 
+import { DURATION_BOUNDARIES, type Attributes, type MeterLike } from "../../core/open-telemetry.ts";
 import { otlpAttributes, otlpNanos } from "../../core/otlp.ts";
-import { BOUNDARIES, type Attributes, type MeterLike } from "./otel.ts";
 
 /** Sets of attributes per instrument; those beyond share one, as the OpenTelemetry SDKs do ("Cardinality limits"). */
 const MAX_SERIES = 2000;
@@ -40,8 +40,8 @@ export function createOtlpMeter(startedAt: number, onChange: () => void): OtlpMe
       series.count++;
       series.sum += value;
       if (series.buckets !== undefined) {
-        const at = BOUNDARIES.findIndex((boundary) => value <= boundary);
-        const bucket = at === -1 ? BOUNDARIES.length : at;
+        const at = DURATION_BOUNDARIES.findIndex((boundary) => value <= boundary);
+        const bucket = at === -1 ? DURATION_BOUNDARIES.length : at;
         series.buckets[bucket] = (series.buckets[bucket] as number) + 1;
       }
       onChange();
@@ -73,7 +73,7 @@ function seriesOf({ series, buckets }: Instrument, attributes: Attributes): Seri
     found = series.get(key);
     if (found !== undefined) return found;
   }
-  series.set(key, (found = { attributes: full ? OVERFLOW : attributes, count: 0, sum: 0, buckets: buckets ? Array.from({ length: BOUNDARIES.length + 1 }, () => 0) : undefined }));
+  series.set(key, (found = { attributes: full ? OVERFLOW : attributes, count: 0, sum: 0, buckets: buckets ? Array.from({ length: DURATION_BOUNDARIES.length + 1 }, () => 0) : undefined }));
   return found;
 }
 
@@ -81,7 +81,7 @@ function metricOf({ name, options, series, buckets }: Instrument, startTimeUnixN
   const point = ({ attributes }: Series): object => ({ attributes: otlpAttributes(attributes), startTimeUnixNano, timeUnixNano });
   const all = [...series.values()];
   const data = buckets
-    ? { histogram: { aggregationTemporality: CUMULATIVE, dataPoints: all.map((each) => ({ ...point(each), count: String(each.count), sum: each.sum, bucketCounts: each.buckets?.map(String), explicitBounds: BOUNDARIES })) } }
+    ? { histogram: { aggregationTemporality: CUMULATIVE, dataPoints: all.map((each) => ({ ...point(each), count: String(each.count), sum: each.sum, bucketCounts: each.buckets?.map(String), explicitBounds: DURATION_BOUNDARIES })) } }
     : { sum: { aggregationTemporality: CUMULATIVE, isMonotonic: true, dataPoints: all.map((each) => ({ ...point(each), asDouble: each.sum })) } };
   return { name, unit: options.unit ?? "1", description: options.description ?? "", ...data };
 }

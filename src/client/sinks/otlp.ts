@@ -2,12 +2,13 @@
 
 import { checkPositive } from "../../core/check.ts";
 import { systemClock, type TimerHandle } from "../../core/clock.ts";
+import { STATUS_ERROR, type Attributes, type SpanLike } from "../../core/open-telemetry.ts";
 import { OtlpQueue, checkCollectorUrl, otlpResource, otlpTraces, type OtlpOptions, type OtlpSpan } from "../../core/otlp.ts";
 import { newSpanId } from "../../core/trace-context.ts";
 import { checked, configError } from "../errors.ts";
 import type { TraceSink } from "../events.ts";
 import { checkKeys } from "../option-table.ts";
-import { ERROR, spansOfCalls, type Attributes, type SpanLike } from "./otel.ts";
+import { spansOfCalls } from "./otel.ts";
 import { createOtlpMeter } from "./otlp-meter.ts";
 
 export interface OtlpSinkOptions extends OtlpOptions {
@@ -80,7 +81,7 @@ function record(facts: Omit<OtlpSpan, "endTimeMs" | "attributes" | "status">, fi
   return {
     setAttributes: (more) => Object.assign(attributes, more),
     setStatus({ code, message }) {
-      if (code === ERROR) status = { code: "ERROR", message };
+      if (code === STATUS_ERROR) status = { code: "ERROR", message };
     },
     end: (endTimeMs = facts.startTimeMs) => done({ ...facts, attributes, status, endTimeMs }),
   };

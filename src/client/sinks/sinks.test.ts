@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { context, trace } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, test } from "vitest";
+import type { SpanLike, TracerLike } from "../../core/open-telemetry.ts";
 import { manualClock } from "../../testing/manual-clock.ts";
 import { mockAdapter } from "../../testing/mock-adapter.ts";
 import { bearer } from "../auth/simple.ts";
@@ -14,7 +15,7 @@ import { consoleSink } from "./console.ts";
 import { fileSink } from "./file.ts";
 import { loggerSink, multiplex } from "./logger.ts";
 import { otlpSink } from "./otlp.ts";
-import { otelSink, type SpanLike, type TracerLike } from "./otel.ts";
+import { otelSink } from "./otel.ts";
 import { sentrySink } from "./sentry.ts";
 
 const CANARY = "canary-5f3a9c";

@@ -1,6 +1,7 @@
 /** Sinks of a gateway's event stream: figures, lines for a console, OpenTelemetry instruments. */
 
 import type { EventSink } from "../../core/events.ts";
+import { DURATION_BOUNDARIES, type MeterLike } from "../../core/open-telemetry.ts";
 import type { GatewayEvent } from "../types.ts";
 import { InMemoryMetricsCollector, toPrometheusText, type MetricsCollector } from "./metrics.ts";
 
@@ -66,18 +67,9 @@ export function consoleSink(options: { readonly write?: (line: string) => void; 
   return requests ? detailed(sink) : sink;
 }
 
-/** The part of an OpenTelemetry `Meter` that is used. */
-export interface MeterLike {
-  createHistogram(name: string, options?: object): { record(value: number, attributes?: Readonly<Record<string, string | number>>): void };
-  createCounter(name: string, options?: object): { add(value: number, attributes?: Readonly<Record<string, string | number>>): void };
-}
-
-/** Bounds of the stable HTTP duration metrics (OpenTelemetry semantic conventions), in seconds. */
-const SECONDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-
 /** Records the stable HTTP metrics and counters of the gateway on an OpenTelemetry meter. */
 export function openTelemetrySink(meter: MeterLike, options: { readonly scheme?: string } = {}): EventSink<GatewayEvent> {
-  const advice = { unit: "s", advice: { explicitBucketBoundaries: [...SECONDS] } };
+  const advice = { unit: "s", advice: { explicitBucketBoundaries: [...DURATION_BOUNDARIES] } };
   const server = meter.createHistogram("http.server.request.duration", { ...advice, description: "Duration of HTTP server requests." });
   const client = meter.createHistogram("http.client.request.duration", { ...advice, description: "Duration of HTTP client requests." });
   const limits = meter.createCounter("gateway.rate_limit.decisions");

@@ -1,8 +1,9 @@
 /** A span around each message that is active while it is handled. */
 
 import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
+import { STATUS_ERROR, type SpanLike, type TracerLike } from "../../core/open-telemetry.ts";
 import { checkFunction, checkKeys, checkOptionalFunction } from "../check.ts";
-import { type Attributes, type ContextOf, KIND, STATUS_ERROR, SYSTEM, type SpanLike, type TracerLike, parentContext } from "../telemetry.ts";
+import { type ContextOf, handlingSpan, parentContext } from "../telemetry.ts";
 import type { ConnectionData, Middleware } from "../types.ts";
 
 export interface TracingOptions {
@@ -23,14 +24,12 @@ export function tracing<Data = ConnectionData>(options: TracingOptions): Middlew
   return (ctx, next) => {
     const { type, kind, meta, clientId } = ctx;
     const context = parentContext(contextOf, meta.traceparent);
-    const attributes: Attributes = kind === "rpc"
-      ? { "rpc.system.name": SYSTEM, "rpc.method": type }
-      : { "messaging.system": SYSTEM, "messaging.operation.name": "process", "messaging.operation.type": "process", "messaging.destination.name": type };
-    const span = tracer.startSpan(kind === "rpc" ? type : `process ${type}`, { kind: kind === "rpc" ? KIND.server : KIND.consumer, attributes: { ...attributes, "messaging.client.id": clientId }, ...(context === undefined ? { root: true } : {}) }, context);
+    const { name, ...start } = handlingSpan(kind === "rpc", type, clientId);
+    const span = tracer.startSpan(name, { ...start, ...(context === undefined ? { root: true } : {}) }, context);
     (ctx as { span?: SpanLike }).span = span;
     const failed = (error: unknown): never => {
-      const name = (error as { code?: unknown } | undefined)?.code ?? (error as Error | undefined)?.name;
-      span.setAttributes({ "error.type": typeof name === "string" ? name : "_OTHER" });
+      const kindOfError = (error as { code?: unknown } | undefined)?.code ?? (error as Error | undefined)?.name;
+      span.setAttributes({ "error.type": typeof kindOfError === "string" ? kindOfError : "_OTHER" });
       span.setStatus({ code: STATUS_ERROR });
       span.end();
       throw error;
