@@ -1,9 +1,9 @@
 /** A line per message. */
 
-import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { checkKeys } from "../check.ts";
 import { type Logger, consoleLogger } from "../events.ts";
 import type { ConnectionData, Middleware } from "../types.ts";
+import { around } from "./around.ts";
 
 export interface LoggingOptions {
   /** @default the console */
@@ -16,19 +16,10 @@ export function logging<Data = ConnectionData>(options: LoggingOptions = {}): Mi
   const { logger = consoleLogger } = options;
   return (ctx, next) => {
     const line = (outcome: string): string => `${ctx.type} clientId=${ctx.clientId} ${outcome}`;
-    const done = (): void => logger.info(line(`ok remaining=${Math.round(Math.min(ctx.timeRemaining(), 1e9))}ms`));
-    const failed = (error: unknown): never => {
-      logger.error(line(`failed: ${error instanceof Error ? error.message : String(error)}`));
-      throw error;
-    };
-    let work: MaybePromise<void>;
-    try {
-      work = next();
-    } catch (error) {
-      return failed(error);
-    }
-    if (isPromise(work)) return work.then(done, failed);
-    done();
-    return undefined;
+    return around(
+      next,
+      () => logger.info(line(`ok remaining=${Math.round(Math.min(ctx.timeRemaining(), 1e9))}ms`)),
+      (error) => logger.error(line(`failed: ${error instanceof Error ? error.message : String(error)}`)),
+    );
   };
 }

@@ -2,9 +2,9 @@
 
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
-import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
 import { checkFunction, checkKeys } from "../check.ts";
 import type { ConnectionData, Middleware } from "../types.ts";
+import { around } from "./around.ts";
 
 /** One message that was handled. */
 export interface MessageMeasure {
@@ -37,19 +37,9 @@ export function metrics<Data = ConnectionData>(options: MetricsOptions): Middlew
         // A measure observes; it changes no message.
       }
     };
-    const failed = (error: unknown): never => {
+    return around(next, () => ended("OK"), (error) => {
       const code = (error as { code?: unknown } | undefined)?.code;
       ended(typeof code === "string" ? code : "INTERNAL");
-      throw error;
-    };
-    let work: MaybePromise<void>;
-    try {
-      work = next();
-    } catch (error) {
-      return failed(error);
-    }
-    if (isPromise(work)) return work.then(() => ended("OK"), failed);
-    ended("OK");
-    return undefined;
+    });
   };
 }

@@ -1,10 +1,11 @@
 /** A span around each message that is active while it is handled. */
 
-import { type MaybePromise, isPromise } from "../../core/maybe-promise.ts";
+import type { MaybePromise } from "../../core/maybe-promise.ts";
 import { STATUS_ERROR, type SpanLike, type TracerLike } from "../../core/open-telemetry.ts";
 import { checkFunction, checkKeys, checkOptionalFunction } from "../check.ts";
 import { type ContextOf, handlingSpan, parentContext } from "../telemetry.ts";
 import type { ConnectionData, Middleware } from "../types.ts";
+import { around } from "./around.ts";
 
 export interface TracingOptions {
   readonly tracer: TracerLike;
@@ -27,21 +28,12 @@ export function tracing<Data = ConnectionData>(options: TracingOptions): Middlew
     const { name, ...start } = handlingSpan(kind === "rpc", type, clientId);
     const span = tracer.startSpan(name, { ...start, ...(context === undefined ? { root: true } : {}) }, context);
     (ctx as { span?: SpanLike }).span = span;
-    const failed = (error: unknown): never => {
+    const failed = (error: unknown): void => {
       const kindOfError = (error as { code?: unknown } | undefined)?.code ?? (error as Error | undefined)?.name;
       span.setAttributes({ "error.type": typeof kindOfError === "string" ? kindOfError : "_OTHER" });
       span.setStatus({ code: STATUS_ERROR });
       span.end();
-      throw error;
     };
-    let work: MaybePromise<void>;
-    try {
-      work = within === undefined ? next() : within(span, next);
-    } catch (error) {
-      return failed(error);
-    }
-    if (isPromise(work)) return work.then(() => span.end(), failed);
-    span.end();
-    return undefined;
+    return around(within === undefined ? next : () => within(span, next), () => span.end(), failed);
   };
 }
