@@ -1,6 +1,6 @@
 /** The admin pages: what the gateway is made of, how it does, and the few things that may be done to it. */
 
-import { isLocalName, isLoopback, isProxied } from "../../core/loopback.ts";
+import { isFromThisMachine, isLoopback } from "../../core/loopback.ts";
 import type { Context } from "hono";
 import { dashboardPage, streamStats } from "#dashboard";
 import { requestState, type RequestState } from "../context.ts";
@@ -109,7 +109,7 @@ async function allow(host: AdminHost, { auth }: AdminSettings, c: Context, state
     host.core.events.emit({ type: "policy.warning", policy: "admin", message: `The admin pages have no "auth": they are shown to this machine only, for reading only` });
   }
   const { headers, url } = state.original;
-  if (!isLoopback(state.peer) || !isLoopback(state.clientIp) || isProxied(headers) || !isLocalName(new URL(url).hostname)) throw refused();
+  if (!isLoopback(state.clientIp) || !isFromThisMachine(state.peer, headers, url)) throw refused();
 }
 
 function json(value: unknown): Response {

@@ -1,7 +1,7 @@
 /** A page that shows what the sockets of a router are doing. Off unless it is mounted. */
 
 import type { TimerHandle } from "../../core/clock.ts";
-import { isLocalName, isLoopback, isProxied } from "../../core/loopback.ts";
+import { isFromThisMachine } from "../../core/loopback.ts";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import { checkBoolean, checkKeys, checkOptionalFunction } from "../check.ts";
 import { type AnyEvent, checkMessage } from "../message.ts";
@@ -98,7 +98,7 @@ class Tools {
   }
 
   async #allowed(request: Request, ip: string | undefined): Promise<boolean> {
-    if (this.#authorize === undefined) return isLoopback(ip) && !isProxied(request.headers) && isLocalName(new URL(request.url).hostname);
+    if (this.#authorize === undefined) return isFromThisMachine(ip, request.headers, request.url);
     try {
       return (await this.#authorize(request)) === true;
     } catch {
