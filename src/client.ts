@@ -31,7 +31,7 @@ export type { AllOptions, Member } from "./client/compose.ts";
 export { linked } from "./client/linked.ts";
 export type { LinkedOptions, RunStep } from "./client/linked.ts";
 export { consoleSink } from "./client/sinks/console.ts";
-export type { SinkLevel } from "./client/sinks/console.ts";
+export type { SinkLevel } from "./core/console-line.ts";
 export { loggerSink, multiplex } from "./client/sinks/logger.ts";
 export type { LoggerLike, LoggerSinkOptions } from "./client/sinks/logger.ts";
 export { sentrySink } from "./client/sinks/sentry.ts";

@@ -1,6 +1,7 @@
 /** What a call is doing, on a terminal in one line that is written over, elsewhere in one line per event. */
 
 import type { WriteStream } from "node:tty";
+import { withoutControls } from "../core/console-line.ts";
 
 interface Facts {
   readonly type: string;
@@ -22,7 +23,7 @@ export function progressLine(out: NodeJS.WriteStream | WriteStream): ProgressLin
   const live = out.isTTY === true;
   let shown = false;
   const write = (text: string, stays: boolean): void => {
-    const plain = clean(text);
+    const plain = withoutControls(text);
     if (!live) {
       if (stays) out.write(`${plain}\n`);
       return;
@@ -47,9 +48,4 @@ export function progressLine(out: NodeJS.WriteStream | WriteStream): ProgressLin
       shown = false;
     },
   };
-}
-
-/** What an upstream sent must not move a cursor. */
-function clean(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
 }

@@ -1,5 +1,6 @@
 /** Debug logging by namespace globs. Off costs nothing: every logger is then the same empty function. */
 
+import { withoutControls } from "../core/console-line.ts";
 import type { DebugLogger } from "./types.ts";
 
 export const noopDebug: DebugLogger = () => {};
@@ -65,7 +66,7 @@ function format(message: string, args: readonly unknown[]): string {
   });
   for (; used < args.length; used++) text += ` ${show(args[used])}`;
   // One line per call: a value of a request must not be able to write a line of its own.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return withoutControls(text, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function show(value: unknown): string {

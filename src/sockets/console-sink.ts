@@ -1,11 +1,9 @@
 /** Events as lines for people. */
 
+import { SINK_LEVELS, type SinkLevel, withoutControls } from "../core/console-line.ts";
 import type { EventSink } from "../core/events.ts";
 import { checkFunction, checkKeys, checkOneOf } from "./check.ts";
 import type { SocketEvent } from "./events.ts";
-
-export type SinkLevel = "debug" | "info" | "warn" | "error";
-const LEVELS: readonly SinkLevel[] = ["debug", "info", "warn", "error"];
 
 export interface ConsoleSinkOptions {
   /** What matters less is left out. @default "info" */
@@ -26,11 +24,11 @@ function levelOf(event: SocketEvent): SinkLevel {
 /** A line per event, such as `rpc.end messageType=ADD code=OK durationMs=2`. @throws OptionError */
 export function consoleSink(options: ConsoleSinkOptions = {}): EventSink<SocketEvent> {
   checkKeys("consoleSink", options, ["level", "write"]);
-  const least = LEVELS.indexOf(checkOneOf("consoleSink.level", options.level ?? "info", LEVELS));
+  const least = SINK_LEVELS.indexOf(checkOneOf("consoleSink.level", options.level ?? "info", SINK_LEVELS));
   const write = options.write === undefined ? toConsole : checkFunction("consoleSink.write", options.write);
   return (event) => {
     const level = levelOf(event);
-    if (LEVELS.indexOf(level) < least) return;
+    if (SINK_LEVELS.indexOf(level) < least) return;
     const { type, at: _, ...facts } = event as SocketEvent & Record<string, unknown>;
     const said = Object.entries(facts).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${plain(typeof value === "number" ? String(Math.round(value * 100) / 100) : String(value))}`);
     write([type, ...said].join(" "), level);
@@ -39,7 +37,7 @@ export function consoleSink(options: ConsoleSinkOptions = {}): EventSink<SocketE
 
 /** Names come from clients: nothing in them may move a terminal's cursor or begin a line. */
 function plain(text: string): string {
-  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+  const safe = withoutControls(text);
   return /\s/.test(safe) ? JSON.stringify(safe) : safe;
 }
 

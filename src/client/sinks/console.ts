@@ -1,11 +1,9 @@
 /** Events as lines for people. */
 
 import { checkOneOf } from "../../core/check.ts";
+import { SINK_LEVELS, type SinkLevel, withoutControls } from "../../core/console-line.ts";
 import { checked } from "../errors.ts";
 import type { StitchEvent, TraceSink } from "../events.ts";
-
-export type SinkLevel = "debug" | "info" | "warn" | "error";
-const LEVELS: readonly SinkLevel[] = ["debug", "info", "warn", "error"];
 
 /** How much an event matters. */
 export function levelOf(event: StitchEvent): SinkLevel {
@@ -28,22 +26,17 @@ export function levelOf(event: StitchEvent): SinkLevel {
 export function lineOf(event: StitchEvent): string {
   const { at: _, elapsedMs, name, traceId: __, spanId: ___, parentSpanId: ____, type, attempt, ...facts } = event;
   const said = Object.entries(facts).filter(([key, value]) => value !== undefined && key !== "data").map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
-  return oneLine(`${name} ${type} ${said.join(" ")} attempt=${attempt} ${Math.round(elapsedMs)}ms`.replace(/\s+/g, " "));
-}
-
-/** Without control characters: what an upstream sent must not move a cursor or fake a line. */
-export function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+  return withoutControls(`${name} ${type} ${said.join(" ")} attempt=${attempt} ${Math.round(elapsedMs)}ms`.replace(/\s+/g, " "));
 }
 
 /** One line per event on stderr. @default level "info" */
 export function consoleSink(options: { readonly level?: SinkLevel; readonly write?: (line: string) => void } = {}): TraceSink {
-  const least = LEVELS.indexOf(checked("consoleSink", () => checkOneOf("level", options.level ?? "info", LEVELS)));
+  const least = SINK_LEVELS.indexOf(checked("consoleSink", () => checkOneOf("level", options.level ?? "info", SINK_LEVELS)));
   const write = options.write ?? ((line: string) => console.error(line));
   return {
     handle(event, context) {
       const level = levelOf(event);
-      if (LEVELS.indexOf(level) >= least) write(`${level.padEnd(5)} ${lineOf(event)}${context.url === "" ? "" : ` ${oneLine(context.method)} ${oneLine(context.url)}`}`);
+      if (SINK_LEVELS.indexOf(level) >= least) write(`${level.padEnd(5)} ${lineOf(event)}${context.url === "" ? "" : ` ${withoutControls(context.method)} ${withoutControls(context.url)}`}`);
     },
   };
 }

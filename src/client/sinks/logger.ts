@@ -1,8 +1,9 @@
 /** Events for a logger of the application, and several sinks as one. */
 
+import type { SinkLevel } from "../../core/console-line.ts";
 import { configError } from "../errors.ts";
 import type { StitchEvent, TraceSink } from "../events.ts";
-import { levelOf, lineOf, type SinkLevel } from "./console.ts";
+import { levelOf, lineOf } from "./console.ts";
 
 /** Shaped like pino: facts, then a message. */
 export interface LoggerLike {
