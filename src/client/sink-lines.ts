@@ -7,7 +7,7 @@ import { MASK, plain, type Redactor } from "./redact.ts";
 
 /** Events that wait for a slow sink; beyond it new ones are dropped and counted. */
 const MAX_WAITING = 1000;
-/** Bytes of an answer that are read for sinks; a longer JSON is masked as the text it is. */
+/** Bytes of an answer that are read for sinks; a longer JSON is left out. */
 const MAX_SHOWN_BYTES = 1024 * 1024;
 
 interface Line {

@@ -11,6 +11,7 @@ import type { Call } from "./call.ts";
 import { StitchError, isStitchError, set, toStitchError } from "./errors.ts";
 import type { Gates, Passage } from "./gates.ts";
 import type { HedgeTry } from "./hedge.ts";
+import { RETRY_STATUSES } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Prepared } from "./prepare.ts";
 import { Scope } from "./scope.ts";
@@ -110,11 +111,9 @@ async function accepted(call: Call, prepared: Prepared, answer: Answer, asked?: 
   const limited = answer.status === 429;
   const wait = asked ?? retryAfterMs(answer, call.runtime.clock.now());
   throw new StitchError(limited ? "RATE_LIMITED" : "HTTP_STATUS", limited ? "the upstream refused the call: too many requests" : `the upstream answered with status ${answer.status}`, {
-    status: answer.status, headers: answer.fields, body, sent: true, retryAfterMs: wait, retryable: RETRY_LATER.has(answer.status),
+    status: answer.status, headers: answer.fields, body, sent: true, retryAfterMs: wait, retryable: RETRY_STATUSES.includes(answer.status),
   });
 }
-
-const RETRY_LATER: ReadonlySet<number> = /* @__PURE__ */ new Set([408, 425, 429, 500, 502, 503, 504]);
 
 function attemptOf(equipment: Equipment): (call: Call, prepared: Prepared, equipment: Equipment) => Promise<Answer> {
   return equipment.attempt ?? tryBare;
