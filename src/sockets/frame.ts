@@ -71,7 +71,7 @@ function quote(type: string): string {
 }
 
 /** Encodes an envelope. Throws what the codec throws for a value that cannot be sent. */
-export function encodeFrame(codec: Codec, type: string, meta: OutMeta, payload: unknown): Frame {
+export function encodeFrame(codec: Codec, type: string, meta: Readonly<Record<string, unknown>>, payload: unknown): Frame {
   if (codec !== jsonCodec) return new Frame(codec.encode(payload === undefined ? { type, meta } : { type, meta, payload }), codec);
   const head = `{"type":${quote(type)},"meta":${JSON.stringify(meta)}`;
   if (payload === undefined) return new Frame(`${head}}`, codec);

@@ -1,6 +1,6 @@
 /** One message to everybody who listens: encoded once per codec, handed to each socket, one failure harming nobody else. */
 
-import type { Codec } from "../codec.ts";
+import { type Codec, jsonCodec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { type Frame, type OutMeta, encodeFrame, mergeMeta } from "../frame.ts";
 import type { Hub } from "../hub.ts";
@@ -52,11 +52,23 @@ export function topicFrame(hub: Hub, codec: Codec, message: Message): Frame {
   const offset = offsetOf(message);
   if (offset !== undefined) meta.offset = offset;
   const frame = encodeFrame(codec, message.type, mergeMeta(meta, message.meta), message.payload);
-  const { policy, key } = ruleOf(hub, message.topic);
+  const rule = ruleOf(hub, message.topic);
   frame.droppable = true;
-  frame.policy = policy;
-  if (policy === "coalesce") frame.coalesceKey = key === undefined ? `${message.topic}\n${message.type}` : key(message.topic, message.type, message.payload);
+  frame.policy = rule.policy;
+  frame.coalesceKey = coalesceKey(rule, message);
   return frame;
+}
+
+/** Throws what writing the message in a codec throws, once its payload is known to be JSON. */
+export function checkWritable(hub: Hub, codec: Codec, message: Message): void {
+  if (codec === jsonCodec) coalesceKey(ruleOf(hub, message.topic), message);
+  else topicFrame(hub, codec, message);
+}
+
+/** What a newer frame may replace. Throws what the user's function throws. */
+function coalesceKey({ policy, key }: Rule, { topic, type, payload }: Message): string | undefined {
+  if (policy !== "coalesce") return undefined;
+  return key === undefined ? `${topic}\n${type}` : key(topic, type, payload);
 }
 
 /** Delivers. `own` is the place the publisher's own frame has in its order. */

@@ -5,7 +5,7 @@ import type { PublishReport, SerializedMessage } from "../../state/contracts/pub
 import { type Codec, jsonCodec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
-import type { Frame } from "../frame.ts";
+import { type Frame, encodeFrame } from "../frame.ts";
 import type { Hub } from "../hub.ts";
 import { type AnyEvent, compiledOf, isMessage } from "../message.ts";
 import { OutboundError, checkOutgoing } from "../send.ts";
@@ -13,7 +13,7 @@ import type { Slot } from "../outbox.ts";
 import { traceOf } from "../envelope.ts";
 import type { Validated } from "../validate.ts";
 import { isTooLarge } from "./bridge.ts";
-import { type FannedOut, type Message, fanOut, topicFrame } from "./fan-out.ts";
+import { type FannedOut, type Message, checkWritable, fanOut, topicFrame } from "./fan-out.ts";
 import { flow } from "./flow.ts";
 import { type PublishOptions, type PublishResult, publishFailure } from "./publish-result.ts";
 
@@ -117,9 +117,9 @@ function* steps(
   if (kept) {
     progress.topic = topic;
     if (progress.own !== undefined) progress.own.topic = topic;
-    const body = encode(compiled.type, { type: compiled.type, meta, payload });
+    const body = writing(compiled.type, () => encodeFrame(jsonCodec, compiled.type, meta, payload)).data as string;
     // An announcement is written before anything is kept; without one that has to be seen to.
-    if (bridge === undefined) encodeOnce(hub, compiled.type, { topic, type: compiled.type, meta, payload, exclude });
+    if (bridge === undefined) writing(compiled.type, () => checkWritable(hub, firstCodec(hub), { topic, type: compiled.type, meta, payload, exclude }));
     try {
       yield topics.ready();
       const announcement = bridge?.announcement(topics.carrier(topic), outgoing(hub, { topic, type: compiled.type, meta, payload, exclude }));
@@ -160,23 +160,22 @@ function outgoing(hub: Hub, message: Message, frame?: Frame): SerializedMessage 
   return { id: hub.options.random.uuid(), origin: hub.id, topic, type, frame: text, ...(exclude === undefined ? {} : { exclude }) };
 }
 
-function encode(type: string, value: unknown): string {
-  try {
-    const text = JSON.stringify(value);
-    if (text === undefined) throw new TypeError("nothing to write");
-    return text;
-  } catch (error) {
-    throw new OutboundError(type, "SERIALIZATION", error);
-  }
-}
-
 function encodeOnce(hub: Hub, type: string, message: Message): Frame {
-  return encodeIn(hub, hub.options.codecs[0] ?? jsonCodec, type, message);
+  return encodeIn(hub, firstCodec(hub), type, message);
 }
 
 function encodeIn(hub: Hub, codec: Codec, type: string, message: Message): Frame {
+  return writing(type, () => topicFrame(hub, codec, message));
+}
+
+function firstCodec(hub: Hub): Codec {
+  return hub.options.codecs[0] ?? jsonCodec;
+}
+
+/** @throws OutboundError for whatever `write` throws */
+function writing<T>(type: string, write: () => T): T {
   try {
-    return topicFrame(hub, codec, message);
+    return write();
   } catch (error) {
     throw new OutboundError(type, "SERIALIZATION", error);
   }

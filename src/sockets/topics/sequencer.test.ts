@@ -235,6 +235,7 @@ it("a message that cannot be written is not kept, and one that was kept takes no
   const test = createTestRouter(router, { clock });
   await expect(router.publish("a", Say, "0")).resolves.toMatchObject({ ok: true });
   await expect(router.publish("a", Say, "bad")).resolves.toMatchObject({ ok: false, error: "VALIDATION" });
+  await expect(router.publish("a", message("ANY", z.any()), () => "no JSON")).resolves.toMatchObject({ ok: false, error: "VALIDATION" });
   refuses = false;
   await expect(router.publish("a", Say, "bad")).resolves.toMatchObject({ ok: true });
   refuses = true;
