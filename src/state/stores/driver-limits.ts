@@ -63,7 +63,7 @@ export class DriverLimits implements DriverRateLimitStore {
     const ready = this.#memo.one(policy);
     const leased = this.#leases?.of(policy, ready.limit, this.#name);
     if (leased !== undefined) {
-      if (this.#destroyed) this.#key(key, "");
+      this.#checkOpen();
       return leased.check(key, checkCost(leased.limit, cost));
     }
     return this.#charge(key, ready, cost);
@@ -142,9 +142,13 @@ export class DriverLimits implements DriverRateLimitStore {
 
   readonly #name: NameOf = (key, suffix) => this.#key(key, suffix);
 
+  #checkOpen(): void {
+    if (this.#destroyed) throw new StoreError("STORE_CLOSED", "the rate limit store was destroyed", { outcome: "not-applied" });
+  }
+
   /** Parts are escaped: no key of a user reaches another policy's, or another user's. */
   #key(key: string, suffix: string): string {
-    if (this.#destroyed) throw new StoreError("STORE_CLOSED", "the rate limit store was destroyed", { outcome: "not-applied" });
+    this.#checkOpen();
     if (typeof key !== "string" || key.length === 0) throw new OptionError("key", key, "a non-empty string");
     return `${escapeKeyPart(this.#prefix)}:${escapeKeyPart(key)}:${suffix}`;
   }
