@@ -149,6 +149,8 @@ describe("devtools", () => {
     for (const origin of ["https://evil.example", "null"]) expect(await sent(post({}, { origin }))).toBe(403);
     expect(await sent(post({}, { "content-type": "text/plain" }))).toBe(415);
     expect(await sent(post({ topic: "room", type: "SAY", payload: "x".repeat(1_000_001) }))).toBe(413);
+    const brokenOff = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
+    expect(await sent(at("publish", { method: "POST", headers: { "content-type": "application/json" }, body: brokenOff, duplex: "half" } as RequestInit))).toBe(400);
     expect(await status(at("publish"), "127.0.0.1")).toBe(405);
     expect(await status(at("elsewhere"), "127.0.0.1")).toBe(404);
     const page = await tools.fetch(at(""), LOCAL);

@@ -117,10 +117,10 @@ class Tools {
     if (request.headers.get("content-type")?.split(";")[0] !== "application/json") return text(415, "The body is JSON");
     const origin = request.headers.get("origin");
     if (origin !== null && origin !== new URL(request.url).origin && (!URL.canParse(origin) || new URL(origin).host !== request.headers.get("host"))) return text(403, "This page is of another site");
-    const sent = await bounded(request);
-    if (sent === undefined) return text(413, "The body is too large");
     let body: { readonly topic?: unknown; readonly type?: unknown; readonly payload?: unknown };
     try {
+      const sent = await bounded(request);
+      if (sent === undefined) return text(413, "The body is too large");
       body = JSON.parse(sent) as typeof body;
     } catch {
       return text(400, "The body is no JSON");
@@ -196,13 +196,19 @@ function text(status: number, said: string, headers: Record<string, string> = {}
 
 /** The body as text; `undefined` when it is too large. */
 async function bounded(request: Request): Promise<string | undefined> {
+  if (request.body === null) return "";
+  const reader = request.body.getReader();
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of (request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > MAX_BODY) {
+      void reader.cancel().catch(() => undefined);
+      return undefined;
+    }
+    text += decoder.decode(value, { stream: true });
   }
-  return text + decoder.decode();
 }
