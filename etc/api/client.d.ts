@@ -1322,6 +1322,7 @@ interface TracerLike {
     kind?: number;
     attributes?: Attributes;
     startTime?: number;
+    root?: boolean;
   }, context?: unknown): SpanLike;
 }
 interface MeterLike {

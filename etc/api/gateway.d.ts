@@ -1637,6 +1637,15 @@ declare class OTLPSpanExporter implements SpanExporter {
   flush(): Promise<void>;
   shutdown(): Promise<void>;
 }
+type Attributes = Record<string, string | number | boolean>;
+interface MeterLike {
+  createHistogram(name: string, options?: object): {
+    record(value: number, attributes?: Attributes): void;
+  };
+  createCounter(name: string, options?: object): {
+    add(value: number, attributes?: Attributes): void;
+  };
+}
 declare function metricsSink(gateway: string, collector: MetricsCollector): EventSink<GatewayEvent>;
 declare function prometheusSink(options?: {
   readonly gateway?: string;
@@ -1649,14 +1658,6 @@ declare function consoleSink(options?: {
   readonly write?: (line: string) => void;
   readonly requests?: boolean;
 }): EventSink<GatewayEvent>;
-interface MeterLike {
-  createHistogram(name: string, options?: object): {
-    record(value: number, attributes?: Readonly<Record<string, string | number>>): void;
-  };
-  createCounter(name: string, options?: object): {
-    add(value: number, attributes?: Readonly<Record<string, string | number>>): void;
-  };
-}
 declare function openTelemetrySink(meter: MeterLike, options?: {
   readonly scheme?: string;
 }): EventSink<GatewayEvent>;

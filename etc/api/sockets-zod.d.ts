@@ -248,6 +248,7 @@ declare function msgpackCodec(library: {
   encode(value: unknown): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }): Codec;
+type SinkLevel = "debug" | "info" | "warn" | "error";
 interface EventSink<Event> {
   (event: Event): void;
   readonly detailed?: boolean;
@@ -360,7 +361,6 @@ interface Logger {
   warn(line: string): void;
   info(line: string): void;
 }
-type SinkLevel = "debug" | "info" | "warn" | "error";
 interface ConsoleSinkOptions {
   readonly level?: SinkLevel;
   readonly write?: (line: string, level: SinkLevel) => void;
@@ -1406,13 +1406,15 @@ interface TracerLike {
     root?: boolean;
   }, context?: unknown): SpanLike;
 }
-interface MeterLike {
+interface MeterLike$1 {
   createHistogram(name: string, options?: object): {
     record(value: number, attributes?: Attributes): void;
   };
   createCounter(name: string, options?: object): {
     add(value: number, attributes?: Attributes): void;
   };
+}
+interface MeterLike extends MeterLike$1 {
   createUpDownCounter(name: string, options?: object): {
     add(value: number, attributes?: Attributes): void;
   };
