@@ -67,6 +67,9 @@ export interface Problem {
   readonly code: string;
 }
 
+/** Answers after which the same request may pass. */
+export const RETRY_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
+
 /**
  * The one error of the client. Compare `code`; recognise it with {@link isStitchError}. `body`, `headers` and `data` are
  * readable and not enumerable, so that logging an error does not log what an upstream sent.

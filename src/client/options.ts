@@ -4,6 +4,7 @@ import { checkPositive } from "../core/check.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Backoff, Jitter } from "../resilience/backoff.ts";
 import type { CallInput } from "./config.ts";
+import { RETRY_STATUSES } from "./errors.ts";
 import { callback, flag, integer, methodSet, nested, nonNegative, oneOf, readOptions, statusSet, type OptionCheck, type OptionTable } from "./option-table.ts";
 
 export interface RetryContext {
@@ -154,9 +155,6 @@ export interface RetryRules {
   readonly maxRetryAfterMs: number;
   readonly budget: false | { readonly ratio: number; readonly minPerSecond: number; readonly scope: "stitch" | "seam" };
 }
-
-/** Answers after which the same request may pass. */
-export const RETRY_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 
 type RetryRead = Omit<RetryRules, "backoff"> & Omit<RetryRules["backoff"], "backoff">;
 
