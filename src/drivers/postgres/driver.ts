@@ -102,7 +102,6 @@ class Driver implements PostgresDriver {
     this.exchange = new Exchange(connection, merger, prefix, names, clock, options.random ?? systemRandom);
     this.names = new NameSets(merger, names);
     this.capabilities = Object.freeze({
-      slowTickets: true,
       atomic: true,
       clock: "backend",
       minTtlMs: 1,

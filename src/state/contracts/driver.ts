@@ -103,8 +103,6 @@ export interface DriverCapabilities {
   readonly durability?: "memory" | "async" | "sync";
   /** Algorithms that run beside the data without shipping their state. */
   readonly native?: readonly string[];
-  /** Charges with a ticket (`reserve`) take a slower way than those without. @default false */
-  readonly slowTickets?: boolean;
   /** Most keys of one batch. @default 128 */
   readonly maxBatchKeys?: number;
   /** Most commands of one batch. @default 4096 */

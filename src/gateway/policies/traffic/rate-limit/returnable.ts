@@ -7,7 +7,7 @@ import { decide } from "./decide.ts";
 
 /** Whether the store can take a charge of one limit back at no extra cost. Several limits at once are charged by `checkAll`, which gives no tickets. */
 export function takesBack(store: RateLimitStore | undefined, limits: number): boolean {
-  return limits === 1 && store?.reserve !== undefined && store.settle !== undefined && store.capabilities?.slowTickets !== true;
+  return limits === 1 && store?.reserve !== undefined && store.settle !== undefined;
 }
 
 /** As {@link decide}; with `returnable` the decision has a ticket. */
