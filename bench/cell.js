@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 const [suiteName, cellName, budgetMs] = process.argv.slice(2);
 const { default: suite } = await import(`./suites/${suiteName}.js`);
 const cell = suite.cells.find((candidate) => candidate.name === cellName);
-const { run, runTimed, teardown, latencies, serverPid } = await cell.setup();
+// `subjectPid`: what is measured is that process, and this one is only its load.
+const { run, runTimed, teardown, latencies, subjectPid, serverPid = subjectPid } = await cell.setup();
 
 // The batch grows until one takes about 20 ms: clock reads then cost nothing beside the work.
 let batch = cell.batch ?? 64;
@@ -37,7 +38,8 @@ if (runTimed !== undefined) {
 
 const sorted = (latencies?.() ?? []).sort((a, b) => a - b);
 const quantile = (q) => (sorted.length === 0 ? undefined : sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] * 1000);
-process.send({ rate: (done / elapsedMs) * 1000, cpuUs: (user + system) / done, serverUs: serverMs === undefined ? undefined : (serverMs * 1000) / done, p50Us: quantile(0.5), p99Us: quantile(0.99) });
+const serverUs = serverMs === undefined ? undefined : (serverMs * 1000) / done;
+process.send({ rate: (done / elapsedMs) * 1000, cpuUs: subjectPid === undefined ? (user + system) / done : serverUs, serverUs, p50Us: quantile(0.5), p99Us: quantile(0.99) });
 await teardown?.();
 process.exit(0);
 

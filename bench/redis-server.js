@@ -25,7 +25,7 @@ export async function startRedis(at = 0) {
   return { port, pid, stop: () => (keeper.stdin.end(), rmSync(folder, { recursive: true, force: true }), gone) };
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

@@ -1,21 +1,22 @@
 /**
  * The gateway on Node, CPU of the server process per request. The load and the upstream are processes of their own.
- * Peers: bare Hono, a `fetch` proxy, @fastify/http-proxy, and @homegrower-club/stoma with the same policies.
+ * Peers: bare Hono, a `fetch` proxy, @fastify/http-proxy, nginx (`apt-get install nginx-light`), and @homegrower-club/stoma with the same policies.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { load, upstream } from "../http.js";
+import { startNginx } from "../nginx.js";
 
 const json = { items: ["a", "b", "c"], total: 3 };
 const limits = { max: 1_000_000_000, windowSeconds: 60 };
 
 /** A server in this process and the load on it. `path` may be a function of nothing: the load cycles query strings. */
 async function cell(start, { path = "/bench", keys = 0 } = {}) {
-  const { port, stop } = await start();
+  const { port, stop, subjectPid } = await start();
   const loader = await load(`http://127.0.0.1:${port}${path}`, { keys });
-  return { run: loader.run, latencies: loader.latencies, teardown: async () => (loader.stop(), stop?.()) };
+  return { run: loader.run, latencies: loader.latencies, subjectPid, teardown: async () => (loader.stop(), stop?.()) };
 }
 
 async function bareHono() {
@@ -63,8 +64,8 @@ async function stoma() {
 /** Gives the starter the origin of an upstream in another process. */
 const withUpstream = (start) => async () => {
   const { origin, stop: stopUpstream } = await upstream();
-  const { port, stop } = await start(origin);
-  return { port, stop: () => (stop?.(), stopUpstream()) };
+  const { stop, ...server } = await start(origin);
+  return { ...server, stop: () => (stop?.(), stopUpstream()) };
 };
 
 const fetchProxy = withUpstream(async (origin) => {
@@ -86,6 +87,10 @@ const fastifyProxy = withUpstream(async (origin) => {
   return { port: app.server.address().port, stop: () => app.close() };
 });
 
+/** nginx as one process, with connections to the upstream kept: what a gateway server in C costs for the same work. */
+const nginxProxy = withUpstream(startNginx);
+
+const guards = ({ rateLimit, circuitBreaker, timeout }) => [rateLimit(limits), circuitBreaker(), timeout({ timeoutMs: 5000 })];
 const three = ({ rateLimit, circuitBreaker, cache }) => [rateLimit(limits), circuitBreaker(), cache({ ttlSeconds: 300 })];
 
 export default {
@@ -101,10 +106,12 @@ export default {
     { name: "gateway, three policies", setup: () => cell(sluice(three)) },
     { name: "stoma, three policies", setup: () => cell(stoma) },
     { name: "url upstream, no policy", setup: () => cell(withUpstream((target) => sluice(() => [], { target })())) },
+    { name: "url upstream, limit + breaker + timeout", setup: () => cell(withUpstream((target) => sluice(guards, { target })())) },
     { name: "url upstream, three policies, hits", setup: () => cell(withUpstream((target) => sluice(three, { target })())) },
     { name: "url upstream, three policies, no-store", setup: () => cell(withUpstream((target) => sluice(three, { target })()), { path: "/bench?no-store" }) },
     { name: "url upstream, three policies, stored misses", setup: () => cell(withUpstream((target) => sluice(three, { target })()), { path: "/bench?n=", keys: -1 }) },
     { name: "@fastify/http-proxy, no policy", setup: () => cell(fastifyProxy) },
+    { name: "nginx, one process", setup: () => cell(nginxProxy) },
     { name: "fetch proxy, no policy", setup: () => cell(fetchProxy) },
   ],
   ratios: [
@@ -112,6 +119,8 @@ export default {
     { name: "rateLimit + circuitBreaker over no policy, CPU", of: "gateway, rateLimit + circuitBreaker", to: "gateway, no policy", metric: "cpu", atMostMoreUs: 6 },
     { name: "cache hit in all, CPU", of: "gateway, cache hit", metric: "cpu", atMost: 25 },
     { name: "three policies over stoma, requests/s", of: "gateway, three policies", to: "stoma, three policies", atLeast: 2.5 },
+    { name: "proxy with limit, breaker and timeout over @fastify/http-proxy, CPU", of: "url upstream, limit + breaker + timeout", to: "@fastify/http-proxy, no policy", metric: "cpu", atMost: 0.85 },
+    { name: "proxy with limit, breaker and timeout over nginx, CPU", of: "url upstream, limit + breaker + timeout", to: "nginx, one process", metric: "cpu", atMost: 3 },
     // What an answer costs depends on the cache: served from it, passed through, or stored. All three are shown.
     ...["hits", "no-store", "stored misses"].flatMap((kind) => [
       { name: `proxy with three policies (${kind}) over @fastify/http-proxy, CPU`, of: `url upstream, three policies, ${kind}`, to: "@fastify/http-proxy, no policy", metric: "cpu", atMost: 1 },
