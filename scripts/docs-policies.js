@@ -1,34 +1,43 @@
 /**
- * Writes the option tables of docs/policies.md from the interfaces and docstrings of the policies, and checks them.
+ * Writes the option tables of docs/policies.md and docs/policies/ from the interfaces and docstrings of the policies, and checks them.
  *
- * A policy is what `src/gateway.ts` exports from `gateway/policies/` with its `…Config`. Each has a section `## \`name\``
- * with a pair of markers, between which the table stands, and at least one example that is run. A `@default` that the
- * policy's own sources contradict is an error, too.
+ * A policy is what `src/gateway.ts` exports from `gateway/policies/` with its `…Config`. It has a page named like its file, with a
+ * pair of markers between which the table stands, and at least one example that is run. A `@default` that the policy's own
+ * sources contradict is an error, too.
  */
 import { readFileSync, readdirSync, existsSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
-const PAGE = "docs/policies.md";
+const COMMON = "docs/policies.md";
+const PAGES = "docs/policies";
 
 /** Throws what is wrong; with `write` the tables are brought up to date first. Gives a note. */
 export function checkPolicyDocs(root, write = false) {
-  const page = readFileSync(join(root, PAGE), "utf8");
   const policies = exportedPolicies(root);
   const problems = [];
-  let text = replaced(page, "common", table(root, propertiesOf(root, "src/gateway/types.ts", "PolicyOptions")), problems);
+  const upToDate = (page, name, lines) => {
+    const before = readFileSync(join(root, page), "utf8");
+    const text = replaced(before, page, name, lines, problems);
+    if (text === before) return;
+    if (write) writeFileSync(join(root, page), text);
+    else problems.push(`${page} differs from the docstrings: run \`npm run check -- --write\``);
+  };
+  upToDate(COMMON, "common", table(root, propertiesOf(root, "src/gateway/types.ts", "PolicyOptions")));
   for (const policy of policies) {
-    const section = page.split(/^## /m).find((part) => part.startsWith(`\`${policy.name}\``));
-    if (section === undefined) problems.push(`${PAGE} has no section "## \`${policy.name}\`"`);
-    else if (!section.includes("```ts run")) problems.push(`${PAGE}: the section of ${policy.name} has no example that is run`);
     const options = propertiesOf(root, policy.file, policy.config);
     for (const option of options) if (option.text === "") problems.push(`${policy.file}: ${policy.name}'s ${option.name} has no docstring`);
     problems.push(...wrongDefaults(root, policy, options));
-    text = replaced(text, policy.name, `${facts(root, policy)}\n\n${table(root, options)}`, problems);
+    const page = join(PAGES, policy.page);
+    if (!existsSync(join(root, page))) {
+      problems.push(`the page ${page} of ${policy.name} is missing`);
+      continue;
+    }
+    const text = readFileSync(join(root, page), "utf8");
+    if (!text.startsWith(`# \`${policy.name}\`\n`)) problems.push(`${page} does not begin with "# \`${policy.name}\`"`);
+    if (!text.includes("```ts run")) problems.push(`${page} has no example that is run`);
+    upToDate(page, policy.name, `${facts(root, policy)}\n\n${table(root, options)}`);
   }
-  const documented = [...page.matchAll(/^## `(\w+)`/gm)].map((match) => match[1]);
-  for (const name of documented) if (!policies.some((policy) => policy.name === name)) problems.push(`${PAGE}: there is no policy ${name}`);
-  if (write && text !== page) writeFileSync(join(root, PAGE), text);
-  else if (text !== page) problems.push(`${PAGE} differs from the docstrings: run \`npm run check -- --write\``);
+  for (const page of readdirSync(join(root, PAGES))) if (!policies.some((policy) => policy.page === page)) problems.push(`${PAGES}/${page} is the page of no policy`);
   if (problems.length > 0) throw new Error(problems.join("\n"));
   return `${policies.length} policies`;
 }
@@ -37,17 +46,17 @@ export function checkPolicyDocs(root, write = false) {
 function exportedPolicies(root) {
   const entry = readFileSync(join(root, "src/gateway.ts"), "utf8");
   return [...entry.matchAll(/^export \{ (\w+), type (\w+Config)\b[^}]*\} from "\.\/(gateway\/policies\/[^"]+)";$/gm)]
-    .map(([, name, config, file]) => ({ name, config, file: `src/${file}` }));
+    .map(([, name, config, file]) => ({ name, config, file: `src/${file}`, page: `${basename(file, ".ts")}.md` }));
 }
 
 /** The text with the table between the markers of that name. */
-function replaced(text, name, table, problems) {
+function replaced(text, page, name, table, problems) {
   const begin = `<!-- options ${name}: generated from the docstrings -->`;
   const end = "<!-- /options -->";
   const from = text.indexOf(begin);
   const to = text.indexOf(end, from);
   if (from === -1 || to === -1) {
-    problems.push(`${PAGE} lacks the markers ${begin} and ${end}`);
+    problems.push(`${page} lacks the markers ${begin} and ${end}`);
     return text;
   }
   return `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`;
