@@ -91,10 +91,10 @@ export function isSluiceError(error: unknown): error is SluiceError {
 }
 
 /**
- * An error without a stack, for refusals on hot paths: capturing a stack costs microseconds and tells nothing about
- * a refusal that the caller asked for.
+ * What `create` gives or throws, errors made in it without a stack. For hot paths: capturing a stack costs microseconds
+ * and tells nothing about a refusal that the caller asked for.
  */
-export function stackless<E extends Error>(create: () => E): E {
+export function stackless<T>(create: () => T): T {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {

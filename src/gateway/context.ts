@@ -1,6 +1,7 @@
 /** The per-request context: what `getGatewayContext(c)` gives. Everything that costs something is made when read. */
 
 import type { Context } from "hono";
+import { stackless } from "../core/errors.ts";
 import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts/adapter.ts";
@@ -324,7 +325,8 @@ function runInBackground(state: RequestState, promise: Promise<unknown>): void {
 
 function executionContext(c: Context): { waitUntil?: (promise: Promise<unknown>) => void } | undefined {
   try {
-    return c.executionCtx;
+    // Hono throws where a runtime has none, as on every server.
+    return stackless(() => c.executionCtx);
   } catch {
     return undefined;
   }
