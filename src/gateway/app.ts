@@ -7,10 +7,10 @@ import { TrieRouter } from "hono/router/trie-router";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { GatewayError } from "./errors.ts";
 import { serveRoute, serveUnmatched } from "./exchange.ts";
-import type { BoundUpstream, Snapshot } from "./internals.ts";
+import type { BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { serveAdmin } from "./operation/admin.ts";
 import type { AdminHost } from "./operation/admin-host.ts";
-import { canonicalPath, queryOf } from "./path.ts";
+import { canonicalPath, laxPath, queryOf } from "./path.ts";
 import { createRouteTable, KNOWN_METHODS, withoutSlash, type MatchResult, type RouteTable } from "./routing.ts";
 
 /** Holds the configuration that new requests run on. */
@@ -51,7 +51,7 @@ function createGatewayRouter(active: Switch, admin: AdminHost): GatewayRouter {
     if (tableOf !== snapshot || table === undefined) {
       table = createRouteTable<Entry>(snapshot.routes, snapshot.config.trailingSlash ?? "alias", (route) => [
         (c) => serveRoute(snapshot, route, c, c.req.path),
-        { path: route.path, method: "ALL", basePath: "/", handler: undefined },
+        { path: route.path, method: "ALL", basePath: "/", handler: undefined, route },
       ]);
       tableOf = snapshot;
     }
@@ -69,6 +69,7 @@ function createGatewayRouter(active: Switch, admin: AdminHost): GatewayRouter {
     const routes = currentTable();
     const found = routes.match(method, path);
     if (found[0].length > 0) {
+      if (missesGuards(routes, method, path, found)) return only((c) => serveUnmatched(snapshot, c, path, snapshot.unmatched, ambiguousPath));
       if (snapshot.config.trailingSlash === "redirect" && path !== "/") {
         const other = misplacedSlash(found, path);
         if (other !== undefined) return other === "redirect" ? only((c) => serveUnmatched(snapshot, c, path, snapshot.unmatched, toOtherForm)) : [[other], found[1]];
@@ -141,6 +142,21 @@ function belowMount(c: Context, path: string): string {
   return `/${rest}`;
 }
 
+/**
+ * Whether a server that reads the path less strictly would find itself at another route, with guards that the one found here
+ * does not have: `/%2fadmin`, `//admin` and `/admin;x` are not `/admin` here, and may be there.
+ */
+function missesGuards(routes: RouteTable<Entry>, method: string, path: string, found: MatchResult<Entry>): boolean {
+  const lax = laxPath(path);
+  if (lax === path) return false;
+  const [here, there] = [routeOf(found), routeOf(routes.match(method, lax))];
+  return there !== undefined && there !== here && there.policies.some((entry) => entry.guard && here?.policies.includes(entry) !== true);
+}
+
+function routeOf(found: MatchResult<Entry>): CompiledRoute | undefined {
+  return (found[0][0]?.[0][1] as { route?: CompiledRoute } | undefined)?.route;
+}
+
 /** In `redirect` mode both forms of a path find its route; which form is the configured one is decided here. */
 function misplacedSlash(found: MatchResult<Entry>, path: string): "redirect" | (readonly [Entry, Record<string, unknown>]) | undefined {
   const first = configuredPath(found[0][0] as readonly [Entry, unknown]);
@@ -167,6 +183,10 @@ function toOtherForm(c: Context): Response {
 
 function badPath(): never {
   throw new GatewayError(400, "bad_request", "The path of the request is malformed");
+}
+
+function ambiguousPath(): never {
+  throw new GatewayError(400, "bad_request", "The path of the request is ambiguous");
 }
 
 /** 501, 405 or 404. */

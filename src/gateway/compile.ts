@@ -8,6 +8,7 @@ import { GatewayError } from "./errors.ts";
 import type { BoundEntry, CompiledRoute, SiteBase } from "./internals.ts";
 import { HEALTH } from "./operation/health.ts";
 import { observed } from "./operation/observe.ts";
+import { canonicalEscape } from "./path.ts";
 import { GATEWAY_PLACE } from "./process-state.ts";
 import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
 import type { BoundPolicy, GatewayConfig, Policy, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
@@ -94,7 +95,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
 
 /** Literal characters as the canonical path of a request spells them; regular expressions in braces stay. */
 function canonicalPattern(path: string): string {
-  return path.replace(/\{[^}]*\}|[^\x21-\x7e]+/g, (part) => (part.startsWith("{") ? part : encodeURIComponent(part)));
+  return path.replace(/\{[^}]*\}|%[0-9a-fA-F]{2}|[^\x21-\x7e]+/g, (part) => (part.startsWith("{") ? part : part.startsWith("%") ? canonicalEscape(part) : encodeURIComponent(part)));
 }
 
 /** The scopes of a route and its own policies. A list that was changed after `scope()` counts as the route's own. */
@@ -176,7 +177,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         places.add(site.scopeKey);
         const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
         const handler = observes ? observed(policy.name, priority(policy), bound.handler) : bound.handler;
-        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, owned: policy.ownedFields, choose: bound.choose, prepare: bound.prepare };
+        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, guard: policy.guard ?? policy.bind === undefined, owned: policy.ownedFields, choose: bound.choose, prepare: bound.prepare };
         const { dispose, purge, resetCircuit } = bound;
         if (purge !== undefined) purges.push(purge);
         if (resetCircuit !== undefined) resets.push(resetCircuit);

@@ -102,6 +102,8 @@ export interface BoundEntry {
   readonly handler: PolicyHandler;
   readonly preflight: boolean;
   readonly late: boolean;
+  /** It may be there to refuse callers: declared, or unknown. */
+  readonly guard: boolean;
   /** Request fields, in lower case, that are removed before the chain runs. */
   readonly owned: readonly string[] | undefined;
   readonly choose: BoundPolicy["choose"];

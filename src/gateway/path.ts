@@ -4,7 +4,7 @@
  * The path of an absolute or relative URL text in canonical form, or `undefined` when it is malformed (a `%` without
  * two hex digits, or a NUL in any spelling).
  *
- * - `%41`, `%7e`: unreserved characters (RFC 3986 2.3) are decoded; every other escape stays as received.
+ * - `%41`, `%7e`: unreserved characters (RFC 3986 2.3) are decoded; every other escape stays, its digits in upper case (6.2.2.1).
  * - `.` and `..` segments are resolved, also when written `%2e`; nothing leaves the root.
  * - `%2F`, `%5C` and `\` are never separators; a raw `\` becomes `%5C`.
  * - Raw control characters, spaces, non-ASCII and `"<>^\`{}` are percent-encoded as UTF-8, as WHATWG URL does; not every
@@ -62,14 +62,30 @@ function canonicalise(raw: string): string | undefined {
   if (text.includes("%")) {
     if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
     if (text.includes("%00")) return undefined;
-    text = text.replace(/%[0-9a-fA-F]{2}/g, (escape) => {
-      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-      return UNRESERVED.test(char) ? char : escape;
-    });
+    text = text.replace(/%[0-9a-fA-F]{2}/g, canonicalEscape);
   }
   if (text.includes("\0")) return undefined;
   if (TO_ENCODE.test(text)) text = text.replace(RUNS_TO_ENCODE, (run) => encodeURIComponent(run.replace(/\p{Surrogate}/gu, "\ufffd")));
   return resolveDots(text);
+}
+
+/** An escape as the canonical path spells it. */
+export function canonicalEscape(escape: string): string {
+  const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+  return UNRESERVED.test(char) ? char : escape.toUpperCase();
+}
+
+/** Escapes of what may stand in a path unescaped, of `/` and of `\`. */
+const DECODED_BY_SOME = /%(?:2[146789A-CF]|3[ABD]|40|5C)/g;
+
+/**
+ * A canonical path as a server may read it that decodes reserved characters, takes `\` for `/`, and drops path parameters and
+ * empty segments. Most frameworks do some of it.
+ */
+export function laxPath(path: string): string {
+  if (!path.includes("%") && !path.includes(";") && !path.includes("//")) return path;
+  const decoded = path.replace(DECODED_BY_SOME, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+  return resolveDots(decoded.replace(/\\/g, "/").replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/"));
 }
 
 /** RFC 3986 5.2.4 on a path that may begin without a slash. */

@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import { getGatewayContext } from "./context.ts";
 import { createGateway } from "./create-gateway.ts";
 import { definePolicy } from "./define-policy.ts";
+import { GatewayError } from "./errors.ts";
+import { cors } from "./policies/traffic/cors.ts";
 import { scope } from "./scope.ts";
-import type { GatewayConfig, Policy, RouteConfig } from "./types.ts";
+import type { GatewayConfig, GatewayInstance, Policy, RouteConfig } from "./types.ts";
 
 const echo: RouteConfig["pipeline"]["upstream"] = {
   type: "handler",
@@ -145,5 +147,45 @@ describe("inside another Hono application", () => {
     app.get("/extra", (c) => c.text("extra"));
     expect(await (await app.request("/extra")).text()).toBe("extra");
     expect((await app.request("/a")).headers.get("x-mw")).toBe("1");
+  });
+});
+
+describe("a path that other servers read as another route", () => {
+  const seen: string[] = [];
+  const guard: Policy = { name: "guard", guard: true, priority: 10, handler: () => { throw new GatewayError(403, "forbidden", "No"); } };
+  const everywhere = cors();
+  const gateway = (routes: readonly { path: string; policies?: readonly Policy[] }[]): GatewayInstance =>
+    createGateway({ policies: [everywhere], routes: routes.map(({ path, policies = [] }) => ({ path, pipeline: { policies, upstream: { type: "handler", handler: (c) => (seen.push(c.req.path), c.text("in")) } } })) });
+  // As Node and Deno hand it over: nothing has parsed the URL.
+  const ask = async (instance: GatewayInstance, path: string): Promise<number> => {
+    const request = new Request("http://gateway/");
+    Object.defineProperty(request, "url", { value: `http://gateway${path}` });
+    return (await instance.fetch(request)).status;
+  };
+
+  test.each([
+    ["//admin/x", 400], ["///admin//x", 400], ["/admin%2fx", 400], ["/admin%2Fx", 400], ["/admin%5cx", 400], ["/admin\\x", 400], ["/%2fadmin/x", 400], ["/;/admin/x", 400], ["/.;/admin/x", 400], ["/admin;a=1/x", 400],
+    ["/a/..;/admin/x", 400], ["/a%2f..%2fadmin/x", 400], ["/%3b/admin/x", 400], ["/users/%40me", 400], ["/caf%c3%a9/x", 403], ["/%61dmin/x", 403], ["/a/%2e%2e/admin/x", 403],
+    ["/open%2Fx", 200], ["//open", 200], ["/open;v=1", 200], ["/a%26b", 200],
+  ])("%s without the guards of that route is %i", async (path, status) => {
+    const instance = gateway([{ path: "/admin/*", policies: [guard] }, { path: "/caf\u00e9/*", policies: [guard] }, { path: "/users/@me", policies: [guard] }, { path: "/*" }]);
+    expect(await ask(instance, path)).toBe(status);
+    await instance.close();
+  });
+
+  test("an encoded separator is a part of a parameter where no guard is missed", async () => {
+    const other: Policy = { name: "open", guard: true, handler: (_c, next) => next() };
+    const instance = gateway([{ path: "/projects/:id", policies: [other] }, { path: "/projects/:id/files", policies: [other] }, { path: "/*" }]);
+    seen.length = 0;
+    expect(await ask(instance, "/projects/group%2Fname")).toBe(200);
+    expect(seen).toEqual(["/projects/group%2Fname"]);
+    await instance.close();
+  });
+
+  test("a policy that does not say what it is counts as a guard", async () => {
+    const plain: Policy = { name: "mine", handler: () => new Response("no", { status: 401 }) };
+    const instance = gateway([{ path: "/admin/*", policies: [plain] }, { path: "/*" }]);
+    expect(await ask(instance, "//admin/x")).toBe(400);
+    await instance.close();
   });
 });
