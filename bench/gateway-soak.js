@@ -207,7 +207,7 @@ function print(report) {
     ["by status", counts(report.statuses)],
     ["failures that a restart of the upstream explains", counts(report.explained)],
     ["failures without a fault", counts(report.unexplained)],
-    ["heap at rest, before and after", `${mb(report.first.heapUsed)}, ${mb(report.last.heapUsed)}`],
+    ["heap at rest without compiled code, before and after", `${mb(report.first.heapUsed)}, ${mb(report.last.heapUsed)}`],
     ["heap under load, after collections", `${report.slope.perMinute.toFixed(1)} KB/min, standard error ${report.slope.error.toFixed(1)}`],
     ["memory of the process, before and after", `${mb(report.first.rss)}, ${mb(report.last.rss)}`],
     ["handles at rest, before", counts(report.first.handles)],

@@ -133,13 +133,17 @@ function shadowParams(c: Context, params: Record<string, string>): void {
   Object.defineProperty(c.req, "param", { value: param, configurable: true, writable: true });
 }
 
-/** The path below the prefix an outer application has put before `/*`. */
+/**
+ * The path below the prefix an outer application has put before `/*`. That one may have matched a path as it was received:
+ * one that in truth lies elsewhere is malformed.
+ */
 function belowMount(c: Context, path: string): string {
   const pattern = c.req.routePath.replace(/\/?\*$/, "");
   if (pattern === "") return path;
-  const depth = pattern.split("/").length - 1;
-  const rest = path.split("/").slice(depth + 1).join("/");
-  return `/${rest}`;
+  const prefix = pattern.split("/");
+  const segments = path.split("/");
+  for (const [i, part] of prefix.entries()) if (!/[:*]/.test(part) && canonicalPath(`/${part}`) !== `/${segments[i] ?? ""}`) return MALFORMED;
+  return `/${segments.slice(prefix.length).join("/")}`;
 }
 
 /**

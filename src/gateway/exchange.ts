@@ -11,7 +11,7 @@ import { armDebug, writeDebugHeaders } from "./operation/debug-headers.ts";
 import { observeEnd } from "./operation/observe.ts";
 import { beginTrace } from "./operation/tracing.ts";
 import { runPipeline } from "./pipeline.ts";
-import { dropOwnedFields } from "./request-edit.ts";
+import { dropNominatedFields, dropOwnedFields } from "./request-edit.ts";
 import { withoutBody } from "./head.ts";
 import { isSendable, mutable } from "./response.ts";
 import { formatTraceparent } from "../core/trace-context.ts";
@@ -34,6 +34,7 @@ function serve(
   policies: readonly BoundEntry[],
   upstream: BoundUpstream,
 ): MaybePromise<Response> {
+  dropNominatedFields(c);
   const state = new RequestState(snapshot, c, route, path, requestId(snapshot, c));
   const { tracker } = snapshot.core;
   tracker.begin();

@@ -1,6 +1,7 @@
 /** Changes the request that inner policies and the upstream see. */
 
 import type { Context } from "hono";
+import { nominatedFields } from "../core/transport.ts";
 import type { BoundEntry } from "./internals.ts";
 
 /** Applies `edit` to the request's fields: in place, or to a copy where a runtime gives requests that cannot be changed. */
@@ -33,6 +34,17 @@ export function dropRequestFields(c: Context, names: readonly string[]): void {
   editRequestFields(c, (headers) => {
     for (const name of present) headers.delete(name);
   });
+}
+
+/** Removing these would change what the request means or who sends it; `upgrade` is a part of handshakes. */
+const NOT_NOMINABLE: ReadonlySet<string> = new Set(["host", "authorization", "cookie", "content-length", "upgrade", "via"]);
+
+/** Removes what `Connection` names (RFC 9110 7.6.1), before this gateway adds fields of its own under such a name. */
+export function dropNominatedFields(c: Context): void {
+  const connection = c.req.raw.headers.get("connection");
+  if (connection === null) return;
+  const names = nominatedFields(connection).filter((name) => !NOT_NOMINABLE.has(name));
+  if (names.length > 0) dropRequestFields(c, names);
 }
 
 /** Removes the client's copies of fields that only policies of this chain may set. */

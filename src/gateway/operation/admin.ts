@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import { dashboardPage, streamStats } from "#dashboard";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError } from "../errors.ts";
+import { isCrossSite } from "../policies/auth/csrf.ts";
 import type { PurgeTarget } from "../types.ts";
 import { describeConfig } from "./describe-config.ts";
 import { upstreamsOf, type AdminHost } from "./admin-host.ts";
@@ -24,6 +25,8 @@ export async function serveAdmin(host: AdminHost, settings: AdminSettings, c: Co
   if (page === "" && !state.path.endsWith("/")) return new Response(null, { status: 308, headers: { location: `${state.path.slice(state.path.lastIndexOf("/") + 1)}/` } });
   if (method === "POST") {
     if (settings.auth === undefined) throw new GatewayError(403, "forbidden", `Changing anything needs the option "admin.auth"`);
+    // A page elsewhere could send it with the cookies that "auth" looks at.
+    if (isCrossSite(c)) throw new GatewayError(403, "csrf_rejected", "The request comes from a page that may not send it");
     return await change(host, c, page);
   }
   if (!GET_PAGES.has(page)) throw new GatewayError(404, "not_found", "There is no such admin page");

@@ -132,15 +132,21 @@ function editResponse(headers: Headers, state: RequestState, settings: ForwardSe
 
 /** A `Location` on the target becomes one on the gateway; anything else passes. */
 function rewriteLocation(location: string, state: RequestState, target: Target): string {
+  // A path alone is already on the gateway, but for the base path that the gateway has put before it.
+  const isPath = /^\/(?![/\\])/.test(location);
   let url: URL;
   try {
-    url = new URL(location);
+    url = new URL(location, isPath ? target.origin : undefined);
   } catch {
     return location;
   }
   if (url.origin !== target.origin) return location;
-  const below = url.pathname === target.basePath || url.pathname.startsWith(`${target.basePath}/`) ? url.pathname.slice(target.basePath.length) : url.pathname;
-  return state.publicOrigin + (below.startsWith("/") ? below : `/${below}`) + url.search + url.hash;
+  const isBelow = url.pathname === target.basePath || url.pathname.startsWith(`${target.basePath}/`);
+  if (isPath && (!isBelow || target.basePath === "")) return location;
+  const path = isBelow ? url.pathname.slice(target.basePath.length) : url.pathname;
+  // Two slashes at the beginning would be another host.
+  const below = `/${path.replace(/^[/\\]+/, "")}`;
+  return (isPath ? "" : state.publicOrigin) + below + url.search + url.hash;
 }
 
 /** RFC 9110 7.6.2: who receives 0 answers itself, everybody else counts down. */

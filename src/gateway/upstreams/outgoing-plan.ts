@@ -51,8 +51,8 @@ async function signed(plan: OutgoingPlan, fields: string[], request: Omit<SentRe
     for (let i = 0; i < fields.length; i += 2) headers.push([fields[i] as string, fields[i + 1] as string]);
     if (!headers.some(([name]) => name === "host")) headers.push(["host", new URL(request.origin).host]);
     for (const [name, value] of await sign({ ...request, headers })) {
-      const at = fields.indexOf(name);
-      if (at !== -1 && at % 2 === 0) fields.splice(at, 2);
+      // Names stand at even places; a value may be the same text.
+      for (let i = fields.length - 2; i >= 0; i -= 2) if (fields[i] === name) fields.splice(i, 2);
       fields.push(name, value);
     }
   }

@@ -1,7 +1,8 @@
 /** The header fields of a request to a url upstream (RFC 9110 7.6): the client's, less the connection's, plus ours. */
 
-import { CONNECTION_FIELDS, nominatedFields } from "../../core/transport.ts";
+import { CONNECTION_FIELDS } from "../../core/transport.ts";
 import { GatewayError } from "../errors.ts";
+import { onWorkers } from "../client-ip.ts";
 import type { RequestState } from "../context.ts";
 import { formatTraceparent, traceIds } from "../../core/trace-context.ts";
 import type { UrlUpstream } from "../types.ts";
@@ -14,15 +15,16 @@ const MAX_OWN_VIA = 10;
 
 /** Fields about the way a request took, beside `x-forwarded-*`. From a peer nobody trusts they are lies. */
 const FORWARDING: ReadonlySet<string> = new Set([
-  "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-original-forwarded-for", "x-original-host", "x-original-url", "x-rewrite-url",
+  "forwarded", "forwarded-for", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "fastly-client-ip", "x-azure-clientip", "x-azure-socketip", "x-envoy-external-address",
+  "x-original-forwarded-for", "x-original-host", "x-original-url", "x-rewrite-url", "x-host", "x-scheme",
 ]);
 
-function isForwarding(name: string): boolean {
-  return name.startsWith("x-forwarded-") || FORWARDING.has(name);
-}
+/** Set by Cloudflare, which is the peer of Workers and of nobody else. */
+const CLOUDFLARE: ReadonlySet<string> = new Set(["cf-connecting-ip", "cf-connecting-ipv6", "cf-connecting-o2o", "cf-ipcountry", "cf-pseudo-ipv4", "cf-visitor"]);
 
-/** Removing these would change what the request means or who sends it. */
-const NOT_NOMINABLE: ReadonlySet<string> = new Set(["host", "authorization", "cookie", "content-length", "via"]);
+function isForwarding(name: string): boolean {
+  return name.startsWith("x-forwarded-") || FORWARDING.has(name) || (CLOUDFLARE.has(name) && !onWorkers());
+}
 
 export interface FieldOptions {
   readonly forwarded: NonNullable<UrlUpstream["forwarded"]>;
@@ -36,7 +38,6 @@ export interface FieldOptions {
 export function requestFields(state: RequestState, options: FieldOptions, keepLength: boolean): string[] {
   const { headers } = state.c.req.raw;
   const trusted = state.snapshot.trust !== undefined && state.snapshot.trust(state.peer, 0);
-  const nominated = nominatedFields(headers.get("connection"));
   const overridden = options.set;
   const fields: string[] = [];
   const received: Forwarding = { for: null, host: null, proto: null, forwarded: null, clientHost: null };
@@ -83,7 +84,6 @@ export function requestFields(state: RequestState, options: FieldOptions, keepLe
         return;
     }
     if (CONNECTION_FIELDS.has(name) || (!trusted && isForwarding(name))) return;
-    if (nominated.length > 0 && nominated.includes(name) && !NOT_NOMINABLE.has(name)) return;
     if (overridden.some(([own]) => own === name)) return;
     fields.push(name, value);
   });

@@ -83,6 +83,14 @@ export function decideCsrf(config: CsrfConfig, { site, origin, referer, cookies,
   return (config.allowMissing ?? !cookies) ? { allowed: true } : rejected();
 }
 
+/** Whether the request comes from a page of another origin than its own, as far as its fields say. */
+export function isCrossSite(c: Context): boolean {
+  const { headers } = c.req.raw;
+  const state = requestState(c);
+  const allowed = (): string => `${clientScheme(state)}://${clientHost(state)}`;
+  return !decideCsrf({ allowMissing: true }, { site: headers.get("sec-fetch-site"), origin: headers.get("origin"), referer: headers.get("referer"), cookies: false, allowed }).allowed;
+}
+
 function rejected(): AuthDecision {
   return refused(stackless(() => new GatewayError(403, "csrf_rejected", "The request comes from a page that may not send it")));
 }

@@ -6,6 +6,7 @@ import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define
 import { Priority } from "../../priority.ts";
 import { isRemote, storeUnavailable } from "../../store-call.ts";
 import type { Next, Policy, PolicyOptions } from "../../types.ts";
+import { isUpgrade } from "../../upstreams/web-socket.ts";
 import { Exchange, type Looked } from "./cache/exchange.ts";
 import { invalidate, purgeSite } from "./cache/invalidate.ts";
 import { reportOn } from "./cache/report.ts";
@@ -63,7 +64,7 @@ interface Begun {
 function answersFromStore(c: Context, state: SiteState): boolean {
   const { method } = c.req;
   // A connection that changes its protocol has no response to store.
-  return state.methods.has(method === "HEAD" ? "GET" : method) && !(method === "GET" && c.req.raw.headers.has("upgrade"));
+  return state.methods.has(method === "HEAD" ? "GET" : method) && !(method === "GET" && isUpgrade(c));
 }
 
 function serve(c: Context, next: Next, tools: PolicyTools<ResolvedCacheConfig, SiteState>): MaybePromise<Response | void> {
