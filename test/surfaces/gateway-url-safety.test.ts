@@ -13,6 +13,8 @@ let target: string;
 let canaryHost: string;
 const seen: { url: string; headers: NodeJS.Dict<string | string[]> }[] = [];
 let canaryHits = 0;
+/** Where paths of the upstream lead. */
+const redirects = new Map<string, string>();
 
 const listen = async (server: Server): Promise<number> => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -22,6 +24,8 @@ const listen = async (server: Server): Promise<number> => {
 beforeAll(async () => {
   upstream = createServer((request, response) => {
     seen.push({ url: request.url ?? "", headers: request.headers });
+    const location = redirects.get(request.url ?? "");
+    if (location !== undefined) response.writeHead(302, { location });
     response.end("ok");
   });
   canary = createServer((_request, response) => {
@@ -94,6 +98,18 @@ describe("a rewrite", () => {
     );
     await gateway.close();
   });
+});
+
+test.each([
+  ["{target}/base/login?a=1#b", "http://gateway.example/login?a=1#b"], ["{target}/base", "http://gateway.example/"], ["{target}/other", "http://gateway.example/other"], ["/base/login?a=1", "/login?a=1"], ["/base", "/"],
+  ["{target}/base//evil.example/x", "http://gateway.example/evil.example/x"], ["/base//evil.example/x", "/evil.example/x"], ["/base/\\evil.example", "/evil.example"],
+  ["/other", "/other"], ["login", "login"], ["//elsewhere.example/base/x", "//elsewhere.example/base/x"], ["https://elsewhere.example/base/x", "https://elsewhere.example/base/x"],
+])("rewriteLocation makes %s %s", async (location, expected) => {
+  redirects.set("/base/from", location.replace("{target}", target));
+  const gateway = gatewayTo({ rewriteLocation: true });
+  const response = await gateway.fetch(new Request("http://gateway.example/from"));
+  expect([response.status, response.headers.get("location")]).toEqual([302, expected]);
+  await gateway.close();
 });
 
 describe("a target function", () => {
@@ -179,10 +195,10 @@ describe("a path in which a lenient upstream would find a parent directory", () 
     expect(seen).toEqual([]);
     await gateway.close();
   });
-  test.each(["/a%2Fb", "/@scope%2fname", "/a..b%2fc", "/..a%2fb", "/a;v=1/b", "/%C3%A9", "/a%5Cb", "/...%2f"])("%s passes as received", async (path) => {
+  test.each(["/a%2Fb", "/@scope%2fname", "/a..b%2fc", "/..a%2fb", "/a;v=1/b", "/%C3%A9", "/a%5Cb", "/...%2f"])("%s passes, its escapes in upper case", async (path) => {
     const gateway = gatewayTo({});
     expect((await gateway.app.request(path)).status).toBe(200);
-    expect(seen[0]?.url).toBe(`/base${path}`);
+    expect(seen[0]?.url).toBe(`/base${path.replace(/%../g, (escape) => escape.toUpperCase())}`);
     await gateway.close();
   });
 });

@@ -99,6 +99,9 @@ describe("admin", () => {
     expect((await made.app.request("/a/1")).headers.get("x-cache")).toBe("HIT");
     expect(await (await post("purge", '{"all":true}')).json()).toEqual({ purged: 1 });
     expect((await post("purge", "nonsense")).status).toBe(400);
+    const fromPage = async (fields: Record<string, string>): Promise<number> => (await made.app.request("/___gateway/purge", { method: "POST", headers: { "x-admin": "yes", ...fields }, body: '{"all":true}' })).status;
+    expect([await fromPage({ origin: "http://evil.example" }), await fromPage({ "sec-fetch-site": "cross-site" }), await fromPage({ referer: "http://evil.example/x" })], "pages elsewhere").toEqual([403, 403, 403]);
+    expect([await fromPage({ origin: "http://localhost" }), await fromPage({ "sec-fetch-site": "same-origin" })], "its own page").toEqual([200, 200]);
     status = 503;
     const keys: string[] = [];
     made.events.on((event) => event.type === "circuit" && keys.push(event.key));
