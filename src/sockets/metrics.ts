@@ -16,11 +16,12 @@ const BUCKETS_MS = [1, 5, 10, 50, 100, 500, 1000, 5000] as const;
 /** Series of one name; later label values are counted as `other`. */
 const MAX_SERIES = 1000;
 
-/** Counters, a gauge of open connections, and a histogram of how long messages and calls take. */
+/** Counters, a gauge of the connections that opened while the sink listened, and a histogram of how long messages and calls take. */
 export function socketMetrics(): Metrics {
   const counters = new Map<string, Map<string, number>>();
   const histogram = new Map<string, { readonly buckets: number[]; sum: number; count: number }>();
-  let open = 0;
+  /** Connections this sink has seen open: one that was there before it listened is not its to count down. */
+  const open = new Set<string>();
   const count = (name: string, labels: string, by = 1): void => {
     let series = counters.get(name);
     if (series === undefined) counters.set(name, (series = new Map()));
@@ -38,8 +39,8 @@ export function socketMetrics(): Metrics {
   const label = (name: string, value: string): string => `${name}="${value.replace(/[\\"\n]/g, (char) => (char === "\n" ? "\\n" : `\\${char}`))}"`;
   const sink = (event: SocketEvent): void => {
     switch (event.type) {
-      case "connection.open": open++; return count("sluice_sockets_connections_total", "");
-      case "connection.close": open--; return count("sluice_sockets_closes_total", `{${label("code", String(event.code))}}`);
+      case "connection.open": open.add(event.clientId); return count("sluice_sockets_connections_total", "");
+      case "connection.close": open.delete(event.clientId); return count("sluice_sockets_closes_total", `{${label("code", String(event.code))}}`);
       case "connection.refused": return count("sluice_sockets_refused_total", `{${label("status", String(event.status))}}`);
       case "message.in": count("sluice_sockets_received_bytes_total", "", event.bytes); return count("sluice_sockets_received_total", `{${label("type", event.messageType)}}`);
       case "message.out": count("sluice_sockets_sent_bytes_total", "", event.bytes); return count("sluice_sockets_sent_total", "");
@@ -54,7 +55,7 @@ export function socketMetrics(): Metrics {
     }
   };
   const values = (): Record<string, number> => {
-    const all: Record<string, number> = { sluice_sockets_connections: open };
+    const all: Record<string, number> = { sluice_sockets_connections: open.size };
     for (const [name, series] of counters) for (const [labels, value] of series) all[name + labels] = value;
     return all;
   };
@@ -62,7 +63,7 @@ export function socketMetrics(): Metrics {
     sink,
     values,
     text() {
-      const lines = ["# TYPE sluice_sockets_connections gauge", `sluice_sockets_connections ${open}`];
+      const lines = ["# TYPE sluice_sockets_connections gauge", `sluice_sockets_connections ${open.size}`];
       for (const [name, series] of counters) {
         lines.push(`# TYPE ${name} counter`);
         for (const [labels, value] of series) lines.push(`${name}${labels} ${value}`);

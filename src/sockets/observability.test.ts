@@ -9,6 +9,7 @@ import { message, rpc } from "./message.ts";
 import { type MessageMeasure, metrics } from "./middleware/metrics.ts";
 import { tracing } from "./middleware/tracing.ts";
 import { otelSink } from "./otel-sink.ts";
+import { socketMetrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 import type { SpanLike, TracerLike } from "../core/open-telemetry.ts";
 import { createTestRouter } from "./testing/test-router.ts";
@@ -138,6 +139,27 @@ describe("the middleware", () => {
       await test.settle();
     }
     expect(measured).toEqual([{ type: "SAY", kind: "event", durationMs: 25, code: "OK" }, { type: "SAY", kind: "event", durationMs: 25, code: "NO_ROOM" }]);
+    await test.close();
+  });
+});
+
+describe("a sink that comes late", () => {
+  it("counts down only the connections it has seen open", async () => {
+    const { meter, sum } = telemetry();
+    const router = chat();
+    const test = createTestRouter(router, { clock: manualClock() });
+    const early = await test.connect();
+    const figures = socketMetrics();
+    router.observe(figures.sink);
+    router.observe(otelSink({ meter }));
+    const open = (): number[] => [figures.values()["sluice_sockets_connections"] as number, sum("sluice.sockets.connections")];
+    const late = await test.connect();
+    expect(open()).toEqual([1, 1]);
+    await early.close();
+    expect(open()).toEqual([1, 1]);
+    await late.close();
+    expect(open()).toEqual([0, 0]);
+    expect(figures.text()).toContain("sluice_sockets_closes_total");
     await test.close();
   });
 });

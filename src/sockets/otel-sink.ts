@@ -61,6 +61,8 @@ export function otelSink(options: OtelSinkOptions): EventSink<SocketEvent> {
 function metricsOf(meter: MeterLike): (event: SocketEvent) => void {
   const counter = (name: string, unit: string, description: string): { add(value: number, attributes?: Attributes): void } => meter.createCounter(name, { unit, description });
   const open = meter.createUpDownCounter("sluice.sockets.connections", { unit: "{connection}", description: "Connections that are open." });
+  /** Those counted above: one that was there before this sink listened is not its to count down. */
+  const seen = new Set<string>();
   const refused = counter("sluice.sockets.refused", "{connection}", "Upgrades that were refused, by HTTP status.");
   const consumed = counter("messaging.client.consumed.messages", "{message}", "Messages received from clients.");
   const sent = counter("messaging.client.sent.messages", "{message}", "Messages sent to single clients, and published.");
@@ -82,8 +84,8 @@ function metricsOf(meter: MeterLike): (event: SocketEvent) => void {
   const failed = (code: string): Attributes => (code === "OK" ? {} : { "error.type": code });
   return (event) => {
     switch (event.type) {
-      case "connection.open": return open.add(1);
-      case "connection.close": return open.add(-1);
+      case "connection.open": seen.add(event.clientId); return open.add(1);
+      case "connection.close": return seen.delete(event.clientId) ? open.add(-1) : undefined;
       case "connection.refused": return refused.add(1, { "http.response.status_code": event.status });
       case "message.in": return consumed.add(1, { "messaging.system": SYSTEM, "messaging.destination.name": known(event.messageType) });
       case "message.out": return sent.add(1, { "messaging.system": SYSTEM, "messaging.operation.name": "send" });
