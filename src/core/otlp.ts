@@ -6,7 +6,7 @@ import { OptionError } from "./errors.ts";
 
 export interface OtlpOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Deadline of one request. @default 10000 */
+  /** Deadline of one request, and of a flush as a whole. @default 10000 */
   readonly timeoutMs?: number;
   /** Items of one request. @default 512 */
   readonly maxBatch?: number;
@@ -24,20 +24,30 @@ const RETRYABLE: ReadonlySet<number> = /* @__PURE__ */ new Set([429, 502, 503, 5
 const ATTEMPTS = 4;
 const BASE_DELAY_MS = 500;
 
+/** Items that leave together, batch by batch. */
+interface Round<T> {
+  readonly items: T[];
+  /** Resolves when all of them have been sent or dropped. */
+  readonly done: Promise<void>;
+  end(): void;
+  /** Aborts what is under way, and gives up the rest. */
+  readonly cut: AbortController;
+  /** Of the flush that waits for it. */
+  deadline: TimerHandle;
+}
+
 /** What waits for a collector. Nothing here rejects: telemetry that is lost is counted. */
 export class OtlpQueue<T> {
   private readonly url: string;
   private readonly payload: (items: readonly T[]) => unknown;
   private readonly options: Required<OtlpOptions>;
-  private queue: T[] = [];
+  private waiting: Round<T> | undefined;
+  private leaving: Round<T> | undefined;
   private timer: TimerHandle;
-  private sending: Promise<void> | undefined;
-  /** Items that have left the queue, and were neither sent nor given up yet. */
+  /** Items that are leaving, and were neither sent nor given up yet. */
   private underWay = 0;
-  /** The last batch reached nobody, so the next ones are tried once: who closes does not wait for each. */
+  /** The last batch reached nobody, so the next ones are tried once: what waits is not held up by each. */
   private unreachable = false;
-  private waiting: Promise<void> | undefined;
-  private wake: (() => void) | undefined;
   private lost = 0;
 
   /** `payload` makes the document of one request. @throws OptionError */
@@ -63,56 +73,75 @@ export class OtlpQueue<T> {
   /** Queues items. Resolves once they have been sent or dropped. */
   add(items: readonly T[]): Promise<void> {
     const { maxQueue, maxBatch, delayMs, clock } = this.options;
-    const room = Math.max(0, maxQueue - this.queue.length - this.underWay);
-    this.queue.push(...items.slice(0, room));
+    const room = Math.max(0, maxQueue - (this.waiting?.items.length ?? 0) - this.underWay);
     this.lost += Math.max(0, items.length - room);
-    if (this.queue.length === 0) return Promise.resolve();
-    this.waiting ??= new Promise((resolve) => (this.wake = resolve));
-    const done = this.waiting;
-    if (this.queue.length >= maxBatch) void this.flush();
-    else this.timer ??= clock.setTimeout(() => void this.flush(), delayMs);
-    return done;
+    const taken = items.slice(0, room);
+    if (this.waiting === undefined && taken.length === 0) return Promise.resolve();
+    const round = (this.waiting ??= newRound<T>());
+    round.items.push(...taken);
+    if (round.items.length >= maxBatch) this.begin();
+    else this.timer ??= clock.setTimeout(() => this.begin(), delayMs);
+    return round.done;
   }
 
-  /** Sends what waits, now; what comes meanwhile leaves when the collector has answered. */
+  /**
+   * Sends what waits, now. It takes one `timeoutMs` at most, however much that is: what has not left by then is dropped. What comes
+   * meanwhile leaves after it.
+   */
   flush(): Promise<void> {
-    this.options.clock.clearTimeout(this.timer);
-    this.timer = undefined;
-    if (this.sending === undefined && this.queue.length > 0) this.sending = this.drain();
-    return this.sending ?? Promise.resolve();
+    this.begin();
+    const last = this.waiting ?? this.leaving;
+    if (last === undefined) return Promise.resolve();
+    last.deadline ??= this.options.clock.setTimeout(() => {
+      // It leaves after the other one, if it has not begun to.
+      this.leaving?.cut.abort();
+      last.cut.abort();
+    }, this.options.timeoutMs);
+    return last.done;
+  }
+
+  private begin(): void {
+    if (this.leaving === undefined) void this.drain();
   }
 
   private async drain(): Promise<void> {
-    const { maxBatch } = this.options;
-    while (this.queue.length > 0) {
-      const { queue: items, wake } = this;
-      this.queue = [];
-      this.waiting = this.wake = undefined;
+    const { maxBatch, clock } = this.options;
+    while (this.waiting !== undefined) {
+      const round = (this.leaving = this.waiting);
+      this.waiting = undefined;
+      clock.clearTimeout(this.timer);
+      this.timer = undefined;
+      const { items, cut } = round;
       this.underWay = items.length;
       for (let at = 0; at < items.length; at += maxBatch) {
         const batch = items.slice(at, at + maxBatch);
         try {
-          await this.send(batch);
+          await this.send(batch, cut.signal);
         } catch {
-          // Something in it cannot be written.
+          // Something in it cannot be written, or its time is over.
           this.lost += batch.length;
         }
         this.underWay -= batch.length;
       }
-      wake?.();
+      clock.clearTimeout(round.deadline);
+      round.end();
     }
-    this.sending = undefined;
+    this.leaving = undefined;
   }
 
-  private async send(items: readonly T[]): Promise<void> {
-    const { headers, timeoutMs, clock } = this.options;
+  /** Sends a batch, or counts it as lost. @throws when it cannot be written, or `cut` aborts */
+  private async send(items: readonly T[], cut: AbortSignal): Promise<void> {
+    cut.throwIfAborted();
+    const { timeoutMs, clock } = this.options;
     const body = JSON.stringify(this.payload(items));
     for (let attempt = 1; ; attempt++) {
       let waitMs: number | undefined = BASE_DELAY_MS * 2 ** (attempt - 1);
       const deadline = new AbortController();
-      const late = clock.setTimeout(() => deadline.abort(), timeoutMs);
+      const abort = (): void => deadline.abort();
+      const late = clock.setTimeout(abort, timeoutMs);
+      cut.addEventListener("abort", abort);
       try {
-        const response = await this.options.fetch(this.url, { method: "POST", headers: { ...headers, "content-type": "application/json" }, body, signal: deadline.signal });
+        const response = await this.request(body, deadline.signal);
         response.body?.cancel().catch(() => {});
         this.unreachable = !response.ok && this.unreachable;
         if (response.ok) return;
@@ -123,15 +152,31 @@ export class OtlpQueue<T> {
         // Not reached: the same as an answer that asks to try again.
       } finally {
         clock.clearTimeout(late);
+        cut.removeEventListener("abort", abort);
       }
       if (waitMs === undefined || attempt === ATTEMPTS || this.unreachable) {
         this.unreachable = waitMs !== undefined;
         this.lost += items.length;
         return;
       }
-      await sleep(waitMs, clock);
+      await sleep(waitMs, clock, cut);
     }
   }
+
+  /** One request. Ends with `signal`, also where the `fetch` of a user does not. */
+  private request(body: string, signal: AbortSignal): Promise<Response> {
+    const { headers } = this.options;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      this.options.fetch(this.url, { method: "POST", headers: { ...headers, "content-type": "application/json" }, body, signal }).then(resolve, reject);
+    });
+  }
+}
+
+function newRound<T>(): Round<T> {
+  let end!: () => void;
+  const done = new Promise<void>((resolve) => (end = resolve));
+  return { items: [], done, end, cut: new AbortController(), deadline: undefined };
 }
 
 /** A URL of a collector, or an error that names the option. @throws OptionError */
