@@ -1,6 +1,6 @@
 /** The way to an OpenTelemetry collector: OTLP over HTTP with JSON, in batches, with the retries the protocol asks for. */
 
-import { checkInteger, checkPositive } from "./check.ts";
+import { checkFunction, checkInteger, checkPositive, checkString } from "./check.ts";
 import { sleep, systemClock, type Clock, type TimerHandle } from "./clock.ts";
 import { OptionError } from "./errors.ts";
 
@@ -61,7 +61,7 @@ export class OtlpQueue<T> {
       delayMs: checkPositive("delayMs", options.delayMs ?? 5000),
       maxQueue: checkInteger("maxQueue", options.maxQueue ?? 2048, 1),
       clock: options.clock ?? systemClock,
-      fetch: options.fetch ?? ((to, init) => fetch(to, init)),
+      fetch: options.fetch === undefined ? (to, init) => fetch(to, init) : checkFunction("fetch", options.fetch),
     };
   }
 
@@ -181,8 +181,14 @@ function newRound<T>(): Round<T> {
 
 /** A URL of a collector, or an error that names the option. @throws OptionError */
 export function checkCollectorUrl(option: string, value: unknown, expected: string): string {
-  if (typeof value !== "string" || !URL.canParse(value) || !/^https?:/i.test(value)) throw new OptionError(option, value, expected);
+  if (typeof value !== "string" || !URL.canParse(value) || !/^https?:/i.test(value)) throw new OptionError(option, withoutCredentials(value), expected);
   return value;
+}
+
+/** What is refused as a URL, as an error may quote it: whatever stands before an `@` may be a password. */
+function withoutCredentials(value: unknown): unknown {
+  const text = value instanceof URL ? value.href : value;
+  return typeof text === "string" ? text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@") : value;
 }
 
 export type OtlpAttribute = string | number | boolean;
@@ -200,9 +206,10 @@ export function otlpNanos(ms: number): string {
   return String(BigInt(Math.round(ms * 1000)) * 1000n);
 }
 
-/** Who sends. */
-export function otlpResource(serviceName: string, serviceVersion: string | undefined): unknown {
-  return { attributes: otlpAttributes({ "service.name": serviceName, ...(serviceVersion === undefined ? undefined : { "service.version": serviceVersion }) }) };
+/** Who sends. @throws OptionError */
+export function otlpResource(serviceName: string = "sluice", serviceVersion?: string): unknown {
+  const version = serviceVersion === undefined ? undefined : { "service.version": checkString("serviceVersion", serviceVersion) };
+  return { attributes: otlpAttributes({ "service.name": checkString("serviceName", serviceName), ...version }) };
 }
 
 /** A span, finished. */

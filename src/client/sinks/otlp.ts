@@ -12,7 +12,7 @@ import { spansOfCalls } from "./otel.ts";
 import { createOtlpMeter } from "./otlp-meter.ts";
 
 export interface OtlpSinkOptions extends OtlpOptions {
-  /** The collector, such as `http://127.0.0.1:4318`: `/v1/traces` and `/v1/metrics` are added. A URL that ends in `/v1/traces` is taken as such. */
+  /** The collector, such as `http://127.0.0.1:4318`: `/v1/traces` and `/v1/metrics` are added to its path. A path that ends in `/v1/traces` is taken as such. */
   readonly endpoint: string;
   /** @default "sluice" */
   readonly serviceName?: string;
@@ -38,12 +38,12 @@ export function otlpSink(options: OtlpSinkOptions): OtlpSink {
   checkKeys("otlpSink", options, ["endpoint", "headers", "timeoutMs", "maxBatch", "delayMs", "maxQueue", "clock", "fetch", "serviceName", "serviceVersion", "metricsIntervalMs"]);
   checkHeaders(options.headers);
   const { clock = systemClock, metricsIntervalMs = 60_000 } = options;
-  const base = checked("otlpSink", () => checkCollectorUrl("endpoint", options.endpoint, "the URL of a collector, such as http://127.0.0.1:4318")).replace(/\/+$/, "").replace(/\/v1\/traces$/, "");
+  const endpoint = checked("otlpSink", () => checkCollectorUrl("endpoint", options.endpoint, "the URL of a collector, such as http://127.0.0.1:4318"));
   const everyMs = metricsIntervalMs === false ? undefined : checked("otlpSink", () => checkPositive("metricsIntervalMs", metricsIntervalMs));
-  const resource = otlpResource(options.serviceName ?? "sluice", options.serviceVersion);
-  const traces = checked("otlpSink", () => new OtlpQueue<OtlpSpan>(`${base}/v1/traces`, (spans) => otlpTraces(resource, spans), options));
+  const resource = checked("otlpSink", () => otlpResource(options.serviceName, options.serviceVersion));
+  const traces = checked("otlpSink", () => new OtlpQueue<OtlpSpan>(signalUrl(endpoint, "traces"), (spans) => otlpTraces(resource, spans), options));
   // Reports are sums since the start: of those that wait, the last says everything.
-  const metrics = checked("otlpSink", () => new OtlpQueue<unknown>(`${base}/v1/metrics`, (reports) => reports.at(-1), options));
+  const metrics = checked("otlpSink", () => new OtlpQueue<unknown>(signalUrl(endpoint, "metrics"), (reports) => reports.at(-1), options));
   let timer: TimerHandle;
   let changed = false;
   const meter = createOtlpMeter(clock.now(), () => {
@@ -72,6 +72,13 @@ export function otlpSink(options: OtlpSinkOptions): OtlpSink {
       return traces.dropped + metrics.dropped;
     },
   };
+}
+
+/** Where a kind of data goes. A query of the endpoint stays behind the path. */
+function signalUrl(endpoint: string, signal: "traces" | "metrics"): string {
+  const url = new URL(endpoint);
+  url.pathname = `${url.pathname.replace(/\/+$/, "").replace(/\/v1\/traces$/, "")}/v1/${signal}`;
+  return url.href;
 }
 
 /** A span that gives itself away when it ends. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { context, trace } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, test } from "vitest";
@@ -138,6 +139,35 @@ describe("sinks", () => {
     expect(() => otlpSink({ endpoint: "http://c", metricsIntervalMs: -1 })).toThrow(/metricsIntervalMs.*-1/);
     expect(() => otlpSink({ endpoint: "http://c", interval: 1 } as never)).toThrow(/otlpSink\.interval/);
     expect(() => otlpSink({ endpoint: "http://c", headers: { a: 1 } as never })).toThrow(/otlpSink\.headers\.a/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["fetch", { fetch: "node-fetch" }, /^otlpSink\.fetch must be a function, got "node-fetch"$/],
+    ["serviceName", { serviceName: 7 }, /^otlpSink\.serviceName must be a string, got 7$/],
+    ["serviceVersion", { serviceVersion: null }, /^otlpSink\.serviceVersion must be a string, got null$/],
+  ])("OTLP: %s of another type is refused when the sink is made", (_name, options, message) => {
+    expect(() => otlpSink({ endpoint: "http://c", ...options } as never)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(message) as string }));
+  });
+
+  test.each<[string, string, string]>([
+    ["http://c:4318/?key=k", "http://c:4318/v1/traces?key=k", "http://c:4318/v1/metrics?key=k"],
+    ["http://c:4318/otlp/v1/traces?key=a/", "http://c:4318/otlp/v1/traces?key=a/", "http://c:4318/otlp/v1/metrics?key=a/"],
+    ["http://c:4318/otlp//", "http://c:4318/otlp/v1/traces", "http://c:4318/otlp/v1/metrics"],
+  ])("OTLP: the query of %s stays behind the path", async (endpoint, ...expected) => {
+    const urls: string[] = [];
+    await traffic(otlpSink({ endpoint, fetch: async (url) => (urls.push(url), new Response()) }));
+    expect([...new Set(urls)].sort().reverse()).toEqual(expected);
+  });
+
+  test.each<[unknown]>([[`ftp://me:${CANARY}@c`], [`http://me:${CANARY}/@c`], [`me:${CANARY}@c:4318`], [new URL(`http://me:${CANARY}@c`)]])("OTLP: an endpoint that is refused shows no password", (endpoint) => {
+    let failure: (Error & { cause?: unknown }) | undefined;
+    try {
+      otlpSink({ endpoint } as never);
+    } catch (error) {
+      failure = error as Error;
+    }
+    expect(failure?.message).toMatch(/^otlpSink\.endpoint must be .*\*\*\*@c/);
+    expect(inspect(failure, { depth: 5 })).not.toContain(CANARY);
   });
 
   test("console lines hold no control characters of an upstream", async () => {

@@ -16,7 +16,7 @@ export class OTLPSpanExporter implements SpanExporter {
 
   constructor(options: OTLPSpanExporterOptions) {
     const endpoint = checkCollectorUrl("endpoint", options?.endpoint, "the URL of a traces endpoint");
-    const resource = otlpResource(options.serviceName ?? "sluice", options.serviceVersion);
+    const resource = otlpResource(options.serviceName, options.serviceVersion);
     this.queue = new OtlpQueue(endpoint, (spans) => otlpTraces(resource, spans), options);
   }
 
