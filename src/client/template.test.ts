@@ -18,3 +18,18 @@ test("what is expanded here is what the library makes of it", async () => {
     expect([url.pathname, url.search]).toEqual([parseTemplate(path!).expand(context), parseTemplate(query).expand(context).replace(/^&/, "?")]);
   }), { numRuns: 3000 });
 });
+
+test.each<[string, Record<string, unknown>, string]>([
+  ["/{a}/{b}", { a: "\u{1f600}", b: "x\ud800" }, "b"],
+  ["/a{?a,b}", { a: 1, b: "\udc00\ud800" }, "b"],
+  ["/a{?b*}", { b: ["fine", "\ud800"] }, "b"],
+  ["/a{?b*}", { b: { "\ud800": 1 } }, "b"],
+  ["/{a}/{b:1}", { a: "é", b: "\u{1f600}" }, "b"],
+])("a text without a UTF-8 form in %s is refused by the name of its parameter", async (text, params, name) => {
+  const expand = async () => compileTemplate("url", `https://api.test${text}`).expand(params);
+  await expect(expand()).rejects.toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining(`params.${name} `) as string, issues: [{ path: ["params", name] }] });
+});
+
+test.each(["/x\ud800/{a}", "/\udc00", "/a?b=\ud800{&c}"])("a template without a UTF-8 form is refused: %j", (text) => {
+  expect(() => compileTemplate("url", `https://api.test${text}`)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(/^url must be .*surrogates/) as string }));
+});

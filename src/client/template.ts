@@ -34,7 +34,7 @@ const PARTS = /^(https?):\/\/([^/?#{]*)((?:\/(?:\{[^?&{}][^{}]*\}|[^{?#])*)?)((?
 const OPERATOR = /^[+#./;?&]/;
 const VARIABLE = /^((?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*)(?::[1-9]\d{0,3}|\*)?$/;
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
-const CONTROL = /[\u0000-\u0020\u007f\\]/;
+const UNSENDABLE = /[\u0000-\u0020\u007f\\\p{Surrogate}]/u;
 
 /** Compiles a template. @throws StitchError `CONFIG_INVALID` */
 export function compileTemplate(option: string, text: string): UrlTemplate {
@@ -45,7 +45,7 @@ export function compileTemplate(option: string, text: string): UrlTemplate {
   if (authority.includes("@")) throw new StitchError("CONFIG_INVALID", `${option} holds a user name or password; give credentials with auth`);
   if (authority === "") throw configError(option, text, "an absolute http or https URL");
   if (fragment !== undefined) throw configError(option, text, "a URL without a fragment: it is never sent");
-  if (CONTROL.test(path.replace(EXPRESSION, "")) || CONTROL.test((search ?? "").replace(EXPRESSION, ""))) throw configError(option, text, "a URL without spaces, backslashes and control characters");
+  if (UNSENDABLE.test(path.replace(EXPRESSION, "")) || UNSENDABLE.test((search ?? "").replace(EXPRESSION, ""))) throw configError(option, text, "a URL without spaces, backslashes, control characters and lone surrogates");
   const origin = originOf(option, text, `${scheme.toLowerCase()}://${authority}`);
   const variables = new Map<string, boolean>();
   collect(option, path, variables, true);
@@ -129,8 +129,17 @@ function expanded(expand: Expand, context: Record<string, unknown>): string | un
   try {
     return expand(context);
   } catch (cause) {
-    throw new StitchError("INPUT_INVALID", "params hold text that has no UTF-8 form", { cause });
+    // Half of a surrogate pair: given as such, or left of a whole one by a prefix such as {name:1}.
+    const name = nameOf(/\p{Surrogate}/u, context) ?? nameOf(/[\ud800-\udfff]/, context);
+    if (name === undefined) throw new StitchError("INPUT_INVALID", "params hold what no URL can say", { cause });
+    throw new StitchError("INPUT_INVALID", `params.${name} holds a lone surrogate, which has no UTF-8 form`, { cause, issues: [{ message: "no UTF-8 form", path: ["params", name] }] });
   }
+}
+
+/** The first parameter with such a text in it. */
+function nameOf(pattern: RegExp, context: Record<string, unknown>): string | undefined {
+  const texts = (value: unknown): unknown[] => (typeof value === "object" ? Object.entries(value as object).flat() : [value]);
+  return Object.keys(context).find((name) => texts(context[name]).some((text) => typeof text === "string" && pattern.test(text)));
 }
 
 /** Checks values, in a map without prototype so that no inherited name counts as given. */
