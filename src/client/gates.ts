@@ -26,9 +26,7 @@ const NONE: Gates = Object.freeze({ throttles: [], circuits: undefined });
 export function openGates(plan: Plan): MaybePromise<Gates> {
   const { runtime, throttle, circuit } = plan;
   if (throttle === undefined && runtime.throttleRules === undefined && circuit === undefined) return NONE;
-  const own = throttle === undefined ? undefined : runtime.makeThrottle(plan.name, throttle);
-  const shared = runtime.throttle();
-  return chain(features.limits(), ({ Circuits: Made }) => chain(shared, (first) => chain(own, (second) => {
+  return chain(features.limits(), ({ Circuits: Made }) => chain(runtime.throttle(), (first) => chain(throttle === undefined ? undefined : runtime.makeThrottle(plan.name, throttle), (second) => {
     const throttles = [first, second].filter((each) => each !== undefined);
     const probeTimeoutMs = plan.timeout.attemptMs === Infinity ? 86_400_000 : Math.min(86_400_000, Math.max(1, plan.timeout.attemptMs));
     const make = (access: ConstructorParameters<typeof Made>[2]): Gates => ({

@@ -1,6 +1,6 @@
 /** A try that has more to do than to ask: circuits, throttles, credentials, and others beside it while it is silent. */
 
-import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
 import type { Answer } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
 import type { Vault } from "./auth/vault.ts";
@@ -17,7 +17,7 @@ import { beginTry, causedBy, endTry, send, withPhase, type Equipment } from "./t
 /** What the calls of a stitch need, its gates opened by the first of them. */
 export function guardedEquipment(state: StitchState, call: Call): MaybePromise<Equipment> {
   const { plan } = call;
-  const gates = (state.gates ??= openGates(plan));
+  const gates = (state.gates ??= kept(openGates(plan), () => (state.gates = undefined)));
   const latencies = plan.hedge?.delayMs === "p95" ? (state.latencies ??= new Latencies()) : undefined;
   const make = (open: Gates, vault: Vault | undefined): Equipment => ({ gates: open, auth: vault === undefined ? undefined : authContext(call, vault), latencies, attempt });
   const vault = plan.auth === undefined ? undefined : plan.runtime.vault();

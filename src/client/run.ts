@@ -1,6 +1,6 @@
 /** A call from beginning to end. */
 
-import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
 import type { Answer } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
@@ -33,7 +33,7 @@ export class StitchState {
   openCache(): MaybePromise<ResponseCache> | undefined {
     const { plan } = this;
     if (plan.cache === undefined || plan.sensitive) return undefined;
-    return (this.cache ??= chain(features.cache(), ({ openResponseCache }) => openResponseCache(this)));
+    return (this.cache ??= kept(chain(features.cache(), ({ openResponseCache }) => openResponseCache(this)), () => (this.cache = undefined)));
   }
 }
 

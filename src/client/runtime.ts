@@ -2,7 +2,7 @@
 
 import type { Adapter } from "../core/adapter.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
 import { systemRandom, type Random } from "../core/random.ts";
 import { createRetryBudget, type RetryBudget } from "../resilience/retry-budget.ts";
 import type { StitchStore } from "../state/contracts/key-value.ts";
@@ -14,6 +14,7 @@ import { defaultAdapter } from "./adapters.ts";
 import type { Encryption, Vault } from "./auth/vault.ts";
 import type { Call } from "./call.ts";
 import type { SeamConfig } from "./config.ts";
+import type { TraceSink } from "./events.ts";
 import { StitchError } from "./errors.ts";
 import type { ThrottleRules } from "./limit-options.ts";
 import type { RetryRules } from "./options.ts";
@@ -40,6 +41,7 @@ export class Runtime {
   readonly store: StitchStore | undefined;
   /** Who is told of calls: there before the first of them begins, and only where somebody is. */
   sinks: SinkLines | undefined;
+  readonly #told: readonly TraceSink[];
   #opening: Promise<void> | undefined;
   readonly config: SeamConfig;
   readonly seamName: string | undefined;
@@ -68,20 +70,20 @@ export class Runtime {
     this.random = config.random ?? systemRandom;
     this.deadlines = deadlinesOf(this.clock);
     this.store = config.store;
-    const sinks = checkSinks(config.trace);
-    if (sinks.length > 0) {
-      const opened = chain(features.sinks(), ({ SinkLines: Made }) => void (this.sinks = new Made(sinks)));
-      // Sinks observe: a chunk of a browser's that does not load costs what they would have been told, and no call.
-      if (isPromise(opened)) this.#opening = (opened as Promise<void>).catch(() => undefined);
-    }
+    this.#told = checkSinks(config.trace);
+    void this.openSinks();
     this.seamName = facts.seamName;
     this.origin = facts.origin;
     this.throttleRules = facts.throttle;
   }
 
-  /** Waits for who is to be told; not where they are here. */
+  /** Brings who is to be told. Nothing to wait for where they are here. */
   openSinks(): MaybePromise<void> {
-    return this.sinks === undefined ? this.#opening : undefined;
+    if (this.sinks !== undefined || this.#told.length === 0) return undefined;
+    if (this.#opening !== undefined) return this.#opening;
+    const opened: MaybePromise<void> = chain(features.sinks(), ({ SinkLines: Made }) => void (this.sinks = new Made(this.#told)));
+    // Sinks observe: a chunk of a browser's that does not load costs what they would have been told, and no call. The next call asks again.
+    return isPromise(opened) ? (this.#opening = opened.catch(() => void (this.#opening = undefined))) : undefined;
   }
 
   get closed(): boolean {
@@ -111,15 +113,15 @@ export class Runtime {
   }
 
   access(): MaybePromise<StoreAccess> {
-    return (this.#access ??= chain(features.limits(), ({ StoreAccess: Access }) => this.#open(Access, this.store)));
+    return (this.#access ??= kept(chain(features.limits(), ({ StoreAccess: Access }) => this.#open(Access, this.store)), () => (this.#access = undefined)));
   }
 
   /** Where secrets are kept. */
   vault(encryption: Encryption | undefined = this.config.encryption): MaybePromise<Vault> {
-    return (this.#vault ??= chain(features.auth(), ({ createVault, StoreAccess: Access }) => {
+    return (this.#vault ??= kept(chain(features.auth(), ({ createVault, StoreAccess: Access }) => {
       if (this.config.secretStore === undefined) return chain(this.access(), (access) => createVault(access, encryption));
       return createVault((this.#secretAccess = this.#open(Access, this.config.secretStore)), encryption);
-    }));
+    }), () => (this.#vault = undefined)));
   }
 
   #open(Access: typeof StoreAccess, store: StitchStore | undefined): StoreAccess {
@@ -136,7 +138,7 @@ export class Runtime {
   throttle(): MaybePromise<Throttle> | undefined {
     const rules = this.throttleRules;
     if (rules === undefined) return undefined;
-    return (this.#throttle ??= this.makeThrottle(this.seamName === undefined ? undefined : `seam:${this.seamName}`, rules));
+    return (this.#throttle ??= kept(this.makeThrottle(this.seamName === undefined ? undefined : `seam:${this.seamName}`, rules), () => (this.#throttle = undefined)));
   }
 
   /** Turns are counted in the store under `name`; without one, in this seam alone. */

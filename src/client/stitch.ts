@@ -102,7 +102,13 @@ export function makeStitch(state: StitchState, bound: CallInput, context: CallCo
   const members = {
     stream: (input?: CallInput) => result(input).stream(),
     safe: (input?: CallInput) => result(input).safe(),
-    inspect: async (input?: CallInput, options?: { readonly cache?: boolean }) => (await features.views()).inspect(state, withBound(input), context, options?.cache === true),
+    async inspect(input?: CallInput, options?: { readonly cache?: boolean }): Promise<Inspection<never>> {
+      try {
+        return await (await features.views()).inspect(state, withBound(input), context, options?.cache === true);
+      } catch (error) {
+        return { ok: false, error: error as StitchError, findings: [], attempts: 0, elapsedMs: 0, waitedMs: 0, source: "live" };
+      }
+    },
     async *pages(input?: CallInput) {
       const { iteratePages } = await features.pages();
       yield* iteratePages(state, withBound(input), context);

@@ -1,6 +1,6 @@
 /** Where a call goes: RFC 6570 templates whose variables cannot leave their place. */
 
-import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
+import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
 import { features } from "#client-features";
 import { StitchError, configError } from "./errors.ts";
 
@@ -66,7 +66,7 @@ export function compileTemplate(option: string, text: string): UrlTemplate {
       const context = checkParams(variables, params);
       const [pathname, search] = [expanded(pathOf, context), expanded(searchOf, context)];
       if (pathname !== undefined && search !== undefined) return inPlace(pathname, search);
-      rare ??= chain(features.templates(), ({ parseTemplate }) => [parseTemplate(whole), parseTemplate(expressions)] as const);
+      rare ??= kept(chain(features.templates(), ({ parseTemplate }) => [parseTemplate(whole), parseTemplate(expressions)] as const), () => (rare = undefined));
       const run = ([first, second]: Expansion): Expanded => inPlace(expanded((values) => first.expand(values), context) as string, expanded((values) => second.expand(values), context) as string);
       return isPromise(rare) ? rare.then(run) : run(rare);
     },
