@@ -962,6 +962,7 @@ interface Member$1 {
 }
 declare class Runtime {
   #private;
+  private readonly features;
   readonly adapter: Adapter;
   readonly clock: Clock;
   readonly random: Random;
@@ -1007,7 +1008,7 @@ interface UrlTemplate {
   readonly origin: string;
   readonly variables: ReadonlyMap<string, boolean>;
   readonly query: readonly (readonly [name: string, value: string])[];
-  expand(params: Readonly<Record<string, unknown>> | undefined): MaybePromise<Expanded>;
+  expand(params: Readonly<Record<string, unknown>> | undefined, runtime: Runtime): MaybePromise<Expanded>;
 }
 type InputSlot = "params" | "query" | "body" | "headers" | "variables";
 interface Plan {

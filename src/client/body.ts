@@ -3,9 +3,10 @@
 import type { AdapterBody } from "../core/adapter.ts";
 import { encodeText } from "../core/utf8.ts";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import type { BodyKind } from "./config.ts";
 import { StitchError } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
+import type { Runtime } from "./runtime.ts";
 import { encodeForm, type ArrayFormat } from "./walk.ts";
 
 export interface EncodedBody {
@@ -23,7 +24,7 @@ export interface EncodedBody {
 }
 
 /** Encodes a value. `typed`: the caller set a content type. @throws StitchError */
-export function encodeBody(value: unknown, kind: BodyKind, format: ArrayFormat, typed: boolean): MaybePromise<EncodedBody> {
+export function encodeBody(value: unknown, kind: BodyKind, format: ArrayFormat, typed: boolean, runtime: Runtime): MaybePromise<EncodedBody> {
   switch (kind === "auto" ? kindOf(value) : kind) {
     case "json":
       // A text with a content type of the caller's is JSON already.
@@ -36,7 +37,7 @@ export function encodeBody(value: unknown, kind: BodyKind, format: ArrayFormat, 
       return fromBytes(value);
     case "multipart":
     case "other": {
-      const loaded = features.bodies();
+      const loaded = featuresOf(runtime).bodies();
       return isPromise(loaded) ? loaded.then((bodies) => bodies.encodeRare(value, kind)) : loaded.encodeRare(value, kind);
     }
   }

@@ -1,11 +1,11 @@
 /** What stands between a call and the wire: circuits and throttles, with everything taken given back on every way out. */
 
 import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import type { CircuitOutcome, CircuitPermit } from "../state/contracts/circuits.ts";
 import type { Call } from "./call.ts";
 import type { CallInput } from "./config.ts";
 import { StitchError, toStitchError } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
 import type { Circuit, Circuits } from "./limits/circuits.ts";
 import type { Place } from "./limits/lanes.ts";
 import type { FeedbackResponse } from "./limits/feedback.ts";
@@ -26,7 +26,7 @@ const NONE: Gates = Object.freeze({ throttles: [], circuits: undefined });
 export function openGates(plan: Plan): MaybePromise<Gates> {
   const { runtime, throttle, circuit } = plan;
   if (throttle === undefined && runtime.throttleRules === undefined && circuit === undefined) return NONE;
-  return chain(features.limits(), ({ Circuits: Made }) => chain(runtime.throttle(), (first) => chain(throttle === undefined ? undefined : runtime.makeThrottle(plan.name, throttle), (second) => {
+  return chain(featuresOf(runtime).limits(), ({ Circuits: Made }) => chain(runtime.throttle(), (first) => chain(throttle === undefined ? undefined : runtime.makeThrottle(plan.name, throttle), (second) => {
     const throttles = [first, second].filter((each) => each !== undefined);
     const probeTimeoutMs = plan.timeout.attemptMs === Infinity ? 86_400_000 : Math.min(86_400_000, Math.max(1, plan.timeout.attemptMs));
     const make = (access: ConstructorParameters<typeof Made>[2]): Gates => ({

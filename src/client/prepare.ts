@@ -2,11 +2,11 @@
 
 import { chain, isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import type { TransportTarget } from "../core/transport.ts";
-import { features } from "#client-features";
 import { encodeBody, type EncodedBody } from "./body.ts";
 import type { Call } from "./call.ts";
 import type { CallInput } from "./config.ts";
 import { StitchError, configError } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
 import { mergeFields, newFields, setField, type Fields } from "./fields.ts";
 import { CALL_KEYS, searchOf, type Plan } from "./plan.ts";
 import { isJson } from "./answer.ts";
@@ -41,7 +41,7 @@ export function checkCallInput(input: unknown): CallInput {
 export function prepare(call: Call, input: CallInput): MaybePromise<Prepared> {
   const { plan } = call;
   if (plan.input === undefined) return build(call, input);
-  const parsed = chain(features.checks(), ({ validateSlots }) => validateSlots(plan, input));
+  const parsed = chain(featuresOf(call.runtime).checks(), ({ validateSlots }) => validateSlots(plan, input));
   return isPromise(parsed) ? (call.scope.bound(parsed) as Promise<CallInput>).then((late) => build(call, late)) : build(call, parsed);
 }
 
@@ -60,7 +60,7 @@ function address(call: Call, input: CallInput, target: TransportTarget): MaybePr
   headers["user-agent"] ??= "sluice";
   if (input.body === undefined) return finish(call, plan, input, target, headers, undefined);
   if (plan.method === "GET" || plan.method === "HEAD") throw configError("body", plan.method, "left out: a GET or HEAD request carries none");
-  const encoded = encodeBody(input.body, plan.bodyKind, plan.arrayFormat, headers["content-type"] !== undefined && isJson(headers["content-type"]));
+  const encoded = encodeBody(input.body, plan.bodyKind, plan.arrayFormat, headers["content-type"] !== undefined && isJson(headers["content-type"]), call.runtime);
   return isPromise(encoded) ? (call.scope.bound(encoded) as Promise<EncodedBody>).then((body) => finish(call, plan, input, target, headers, body)) : finish(call, plan, input, target, headers, encoded);
 }
 
@@ -86,7 +86,7 @@ function targetOf(plan: Plan, input: CallInput): MaybePromise<TransportTarget> {
     const at = next.indexOf("?");
     return { origin: template.origin, pathname: at === -1 ? next : next.slice(0, at), search: at === -1 ? "" : next.slice(at) };
   }
-  const expanded = template.expand(input.params);
+  const expanded = template.expand(input.params, plan.runtime);
   return isPromise(expanded) ? expanded.then((late) => joined(plan, template, input, late)) : joined(plan, template, input, expanded);
 }
 

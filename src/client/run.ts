@@ -1,12 +1,12 @@
 /** A call from beginning to end. */
 
 import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import type { Answer } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
 import type { ResponseCache } from "./cache/response-cache.ts";
 import { Call } from "./call.ts";
 import type { StitchError } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
 import type { Gates } from "./gates.ts";
 import type { Latencies } from "./latencies.ts";
 import type { Plan } from "./plan.ts";
@@ -25,7 +25,7 @@ export class StitchState {
     plan.auth?.attach?.(async (principal) => {
       const call = new Call(plan, {}, { principal });
       call.scope.limit(60_000);
-      const { authContext } = await features.guarded();
+      const { authContext } = await featuresOf(plan.runtime).guarded();
       return authContext(call, await plan.runtime.vault());
     });
   }
@@ -33,7 +33,7 @@ export class StitchState {
   openCache(): MaybePromise<ResponseCache> | undefined {
     const { plan } = this;
     if (plan.cache === undefined || plan.sensitive) return undefined;
-    return (this.cache ??= kept(chain(features.cache(), ({ openResponseCache }) => openResponseCache(this)), () => (this.cache = undefined)));
+    return (this.cache ??= kept(chain(featuresOf(plan.runtime).cache(), ({ openResponseCache }) => openResponseCache(this)), () => (this.cache = undefined)));
   }
 }
 
@@ -78,16 +78,16 @@ function emitEnd(call: Call, failure: StitchError): void {
 }
 
 async function work(state: StitchState, call: Call, onItem: OnItem | undefined): Promise<unknown> {
-  const { plan } = call;
+  const { plan, runtime } = call;
   if (plan.config.paginate !== undefined) {
     start(call, undefined);
-    const { collectPages } = await features.pages();
+    const { collectPages } = await featuresOf(runtime).pages();
     return collectPages(state, call);
   }
   const first = firstRequest(call);
   const prepared = isPromise(first) ? await first : first;
   if (plan.streams) {
-    const { runStream } = await features.streams();
+    const { runStream } = await featuresOf(runtime).streams();
     return runStream(call, prepared, await equip(state, call), onItem);
   }
   return shaped(state, call, prepared);
@@ -107,7 +107,7 @@ function firstRequest(call: Call): MaybePromise<Prepared> {
   let made: MaybePromise<Prepared>;
   try {
     const input = checkCallInput(call.input);
-    made = plan.kind === "graphql" ? chain(features.graphql(), ({ prepareGraphql }) => prepareGraphql(call, input)) : prepare(call, input);
+    made = plan.kind === "graphql" ? chain(featuresOf(call.runtime).graphql(), ({ prepareGraphql }) => prepareGraphql(call, input)) : prepare(call, input);
   } catch (error) {
     return refused(error);
   }
@@ -154,12 +154,12 @@ async function shaped(state: StitchState, call: Call, prepared: Prepared, whole 
   const reading = readAnswer(answer, bodyKind(plan), plan.method, plan.maxResponseBytes);
   const body = isPromise(reading) ? await reading : reading;
   if (plan.config.persisted === true && !whole) {
-    const { prepareGraphql, wantsDocument } = await Promise.resolve(features.graphql());
+    const { prepareGraphql, wantsDocument } = await Promise.resolve(featuresOf(call.runtime).graphql());
     if (wantsDocument(body)) return shaped(state, call, await prepareGraphql(call, checkCallInput(call.input), true), true);
   }
   if (call.context.inspect === true) call.last = { status: answer.status, headers: answer.fields, raw: body };
   if (answer.body instanceof Uint8Array) call.runtime.sinks?.keepResponse(call, answer.body);
-  const shaping = plan.kind === "graphql" ? chain(features.graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : shapeBody(call, body, answer);
+  const shaping = plan.kind === "graphql" ? chain(featuresOf(call.runtime).graphql(), ({ shapeGraphql }) => shapeGraphql(call, body, answer, (value) => shapeBody(call, value, answer))) : shapeBody(call, body, answer);
   const data = isPromise(shaping) ? await shaping : shaping;
   if (store !== undefined) call.runtime.background(store());
   return data;
@@ -170,7 +170,7 @@ export function shapeBody(call: Call, body: unknown, answer: { readonly status: 
   call.status = answer.status;
   const { flag, transform, pick, output } = call.plan;
   if (flag === undefined && transform === undefined && pick === undefined && output === undefined) return body;
-  return chain(features.checks(), ({ shapeDeclared }) => shapeDeclared(call, body, answer));
+  return chain(featuresOf(call.runtime).checks(), ({ shapeDeclared }) => shapeDeclared(call, body, answer));
 }
 
 interface Answered {
@@ -187,12 +187,12 @@ function answered(state: StitchState, call: Call, prepared: Prepared): MaybeProm
 async function fetched(state: StitchState, call: Call, prepared: Prepared): Promise<Answered> {
   const wiring = equip(state, call);
   const answer = await fetchAnswer(call, prepared, isPromise(wiring) ? await wiring : wiring);
-  if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(Promise.resolve(features.cache()).then(({ dropChanged }) => dropChanged(call, answer)));
+  if (call.runtime.caches.size > 0 && !SAFE.has(prepared.method)) call.runtime.background(Promise.resolve(featuresOf(call.runtime).cache()).then(({ dropChanged }) => dropChanged(call, answer)));
   return { answer };
 }
 
 export function equip(state: StitchState, call: Call): MaybePromise<Equipment> {
-  return call.plan.guarded ? chain(features.guarded(), ({ guardedEquipment }) => guardedEquipment(state, call)) : BARE;
+  return call.plan.guarded ? chain(featuresOf(call.runtime).guarded(), ({ guardedEquipment }) => guardedEquipment(state, call)) : BARE;
 }
 
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);

@@ -16,6 +16,7 @@ import type { Call } from "./call.ts";
 import type { SeamConfig } from "./config.ts";
 import type { TraceSink } from "./events.ts";
 import { StitchError } from "./errors.ts";
+import type { Features } from "./features/features.ts";
 import type { ThrottleRules } from "./limit-options.ts";
 import type { RetryRules } from "./options.ts";
 import { checkSinks } from "./check-sinks.ts";
@@ -34,6 +35,8 @@ export interface Member {
 const MAX_MEMBERS = 10_000;
 
 export class Runtime {
+  /** For `featuresOf`. */
+  private readonly features: Features = features;
   readonly adapter: Adapter;
   readonly clock: Clock;
   readonly random: Random;

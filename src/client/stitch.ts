@@ -1,12 +1,12 @@
 /** A stitch: one remote call, declared once and made any number of times. */
 
 import { isPromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import { aborted, Call, type CallContext } from "./call.ts";
 import type { CallInput, StitchConfig } from "./config.ts";
 import { describeConfig } from "./describe.ts";
 import { configError, type StitchError } from "./errors.ts";
 import type { Finding, ResultSource, StitchEvent } from "./events.ts";
+import { featuresOf, type Features } from "./features/features.ts";
 import type { ResponseFields } from "./fields.ts";
 import type { Args, InOf, OutOf } from "./infer.ts";
 import { isPlain, withFragments } from "./merge.ts";
@@ -104,13 +104,13 @@ export function makeStitch(state: StitchState, bound: CallInput, context: CallCo
     safe: (input?: CallInput) => result(input).safe(),
     async inspect(input?: CallInput, options?: { readonly cache?: boolean }): Promise<Inspection<never>> {
       try {
-        return await (await features.views()).inspect(state, withBound(input), context, options?.cache === true);
+        return await (await featuresOf(state.plan.runtime).views()).inspect(state, withBound(input), context, options?.cache === true);
       } catch (error) {
         return { ok: false, error: error as StitchError, findings: [], attempts: 0, elapsedMs: 0, waitedMs: 0, source: "live" };
       }
     },
     async *pages(input?: CallInput) {
-      const { iteratePages } = await features.pages();
+      const { iteratePages } = await featuresOf(state.plan.runtime).pages();
       yield* iteratePages(state, withBound(input), context);
     },
     with(more: CallInput) {
@@ -169,11 +169,11 @@ export class Source implements ResultSourceOf<unknown> {
   }
 
   stream(): AsyncGenerator<StitchEvent, void, undefined> {
-    const loaded = features.views();
+    const loaded = featuresOf(this.#state.plan.runtime).views();
     return isPromise(loaded) ? this.#late(loaded) : loaded.streamOf(this);
   }
 
-  async *#late(loaded: ReturnType<typeof features.views>): AsyncGenerator<StitchEvent, void, undefined> {
+  async *#late(loaded: ReturnType<Features["views"]>): AsyncGenerator<StitchEvent, void, undefined> {
     yield* (await loaded).streamOf(this);
   }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseTemplate } from "url-template";
+import { Runtime } from "./runtime.ts";
 import { compileTemplate } from "./template.ts";
 
 test("what is expanded here is what the library makes of it", async () => {
@@ -9,7 +10,7 @@ test("what is expanded here is what the library makes of it", async () => {
   await fc.assert(fc.asyncProperty(fc.constantFrom(...templates), value, value, value, async (text, x, y, z) => {
     let url;
     try {
-      url = await compileTemplate("url", `https://api.test${text}`).expand({ x, y, "z.z": z });
+      url = await compileTemplate("url", `https://api.test${text}`).expand({ x, y, "z.z": z }, new Runtime({}, {}));
     } catch {
       return;
     }
@@ -26,7 +27,7 @@ test.each<[string, Record<string, unknown>, string]>([
   ["/a{?b*}", { b: { "\ud800": 1 } }, "b"],
   ["/{a}/{b:1}", { a: "é", b: "\u{1f600}" }, "b"],
 ])("a text without a UTF-8 form in %s is refused by the name of its parameter", async (text, params, name) => {
-  const expand = async () => compileTemplate("url", `https://api.test${text}`).expand(params);
+  const expand = async () => compileTemplate("url", `https://api.test${text}`).expand(params, new Runtime({}, {}));
   await expect(expand()).rejects.toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining(`params.${name} `) as string, issues: [{ path: ["params", name] }] });
 });
 

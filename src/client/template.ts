@@ -1,8 +1,9 @@
 /** Where a call goes: RFC 6570 templates whose variables cannot leave their place. */
 
 import { chain, isPromise, kept, type MaybePromise } from "../core/maybe-promise.ts";
-import { features } from "#client-features";
 import { StitchError, configError } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
+import type { Runtime } from "./runtime.ts";
 
 export interface UrlParts {
   readonly origin: string;
@@ -25,7 +26,7 @@ export interface UrlTemplate {
   /** What the template itself says of the query, in order. */
   readonly query: readonly (readonly [name: string, value: string])[];
   /** Path and the part of the query that variables make (with `?`, or empty). @throws StitchError `INPUT_INVALID` */
-  expand(params: Readonly<Record<string, unknown>> | undefined): MaybePromise<Expanded>;
+  expand(params: Readonly<Record<string, unknown>> | undefined, runtime: Runtime): MaybePromise<Expanded>;
 }
 
 const EXPRESSION = /\{([^{}]*)\}/g;
@@ -62,11 +63,11 @@ export function compileTemplate(option: string, text: string): UrlTemplate {
   let rare: MaybePromise<Expansion> | undefined;
   return {
     text, origin, variables, query: pairs,
-    expand(params = NONE) {
+    expand(params = NONE, runtime) {
       const context = checkParams(variables, params);
       const [pathname, search] = [expanded(pathOf, context), expanded(searchOf, context)];
       if (pathname !== undefined && search !== undefined) return inPlace(pathname, search);
-      rare ??= kept(chain(features.templates(), ({ parseTemplate }) => [parseTemplate(whole), parseTemplate(expressions)] as const), () => (rare = undefined));
+      rare ??= kept(chain(featuresOf(runtime).templates(), ({ parseTemplate }) => [parseTemplate(whole), parseTemplate(expressions)] as const), () => (rare = undefined));
       const run = ([first, second]: Expansion): Expanded => inPlace(expanded((values) => first.expand(values), context) as string, expanded((values) => second.expand(values), context) as string);
       return isPromise(rare) ? rare.then(run) : run(rare);
     },

@@ -3,11 +3,11 @@
 import { isPromise } from "../core/maybe-promise.ts";
 import { TransportError } from "../core/transport.ts";
 import { formatTraceparent } from "../core/trace-context.ts";
-import { features } from "#client-features";
 import { Answer } from "./answer.ts";
 import type { AuthContext } from "./auth/strategy.ts";
 import type { Call } from "./call.ts";
 import { StitchError, completeError, isStitchError, set } from "./errors.ts";
+import { featuresOf } from "./features/features.ts";
 import { newFields } from "./fields.ts";
 import { Outgoing, originOf, refused } from "./outgoing.ts";
 import type { Prepared } from "./prepare.ts";
@@ -48,7 +48,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
   let body = prepared.body;
   for (let hops = 0; ; hops++) {
     const { allowHosts, denyPrivate } = call.runtime.config;
-    if (allowHosts !== undefined || denyPrivate === true) (await Promise.resolve(features.targets())).checkTarget(call, current);
+    if (allowHosts !== undefined || denyPrivate === true) (await Promise.resolve(featuresOf(call.runtime).targets())).checkTarget(call, current);
     const answer = await exchange(call, current, body, trail);
     call.context.onAnswer?.({ status: answer.status, headers: answer.fields, url: answer.url });
     if (plan.auth?.learn !== undefined && auth !== undefined && originOf(current) === first && (answer.url === current.url || new URL(answer.url).origin === first)) await plan.auth.learn({ status: answer.status, headers: answer.fields, url: answer.url }, auth);
@@ -56,7 +56,7 @@ export async function transmit(call: Call, prepared: Prepared, request: Outgoing
     if (location === undefined || (plan.explicitAccept && plan.accept(answer.status))) return answer;
     await answer.discard();
     if (hops >= plan.redirect.max) throw new StitchError("TOO_MANY_REDIRECTS", `more than ${plan.redirect.max} redirects`, { sent: true, status: answer.status });
-    const { follow } = await Promise.resolve(features.redirects());
+    const { follow } = await Promise.resolve(featuresOf(call.runtime).redirects());
     const next = follow(call, current, answer.status, location, first, body !== undefined);
     if (!next.keepsBody) body = undefined;
     else if (body !== undefined && !body.replayable) throw new StitchError("BODY_NOT_REPLAYABLE", "the redirect asks for the body again, and a stream is sent once", { sent: true, status: answer.status });
@@ -77,7 +77,7 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
     const made = body.make();
     const value = isPromise(made) ? await made : made;
     const { onProgress } = call.input;
-    (request as { body: unknown }).body = onProgress === undefined ? value : (await Promise.resolve(features.bodies())).counted(value, body.bytes, onProgress);
+    (request as { body: unknown }).body = onProgress === undefined ? value : (await Promise.resolve(featuresOf(call.runtime).bodies())).counted(value, body.bytes, onProgress);
     if (onProgress !== undefined && body.bytes !== undefined) request.headers["content-length"] = String(body.bytes);
   }
   request.scope.throwIfCancelled();
@@ -93,7 +93,7 @@ async function exchange(call: Call, request: Outgoing, body: Prepared["body"], t
     if (response.url?.startsWith("http:") === true && request.url.startsWith("https:")) throw refused("from https to http", response.status);
     const answer = new Answer(response, trail.url, requestedAt, clock.now());
     if (answer.body instanceof ReadableStream) {
-      const { watched } = await Promise.resolve(features.streams());
+      const { watched } = await Promise.resolve(featuresOf(call.runtime).streams());
       answer.body = watched(answer, answer.body, call, request.scope);
     }
     return answer;

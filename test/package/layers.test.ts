@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeConfig } from "../../scripts/oxlint-config.js";
+import manifest from "../../package.json" with { type: "json" };
 
 const root = new URL("../../", import.meta.url).pathname;
 const tree = mkdtempSync(join(tmpdir(), "sluice-layers-"));
@@ -64,6 +65,21 @@ describe("layers", () => {
   it("finds an import cycle", () => {
     const out = lint({ "src/core/a.ts": 'import { b } from "./b.ts";\nexport const a: unknown = () => b;\n', "src/core/b.ts": 'import { a } from "./a.ts";\nexport const b: unknown = () => a;\n' });
     expect(out).toContain("no-cycle");
+  });
+
+  // oxlint does not follow the names of package.json: here they are what they stand for.
+  it.each(["source", "workerd", "browser", "default"])("finds none behind the names of package.json: %s", (condition) => {
+    const targets = Object.entries(manifest.imports as Record<string, Record<string, string>>).map(([name, choices]) => [name, (choices[condition] ?? choices["default"] as string).replace("./dist/", "./src/").replace(/\.js$/, ".ts")] as const);
+    const files: Record<string, string> = {};
+    for (const file of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+      let text = readFileSync(join(root, "src", file), "utf8");
+      for (const [name, target] of targets) text = text.replaceAll(`"${name}"`, `"${"../".repeat(file.split("/").length)}${target.slice(2)}"`);
+      files[`src/${file}`] = text;
+    }
+    const out = lint(files);
+    expect(out).toContain(`${Object.keys(files).length} files`);
+    expect(out).not.toContain("no-cycle");
   });
 
   it("accepts what the table allows", () => {

@@ -10,6 +10,7 @@ import type * as redirects from "../redirects.ts";
 import type * as sinks from "../sink-lines.ts";
 import type * as templates from "../rare-templates.ts";
 import type * as targets from "../targets.ts";
+import type { Runtime } from "../runtime.ts";
 import type * as views from "../views.ts";
 import type * as auth from "./auth.ts";
 import type * as cache from "./cache.ts";
@@ -31,4 +32,9 @@ export interface Features {
   guarded(): MaybePromise<typeof guarded>;
   views(): MaybePromise<typeof views>;
   sinks(): MaybePromise<typeof sinks>;
+}
+
+/** The parts of a runtime's calls. Everybody gets them here: whoever imported them would be imported by the parts it imports. */
+export function featuresOf(runtime: Runtime): Features {
+  return runtime["features"];
 }
