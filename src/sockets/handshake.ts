@@ -3,6 +3,7 @@
 import { type MaybePromise, isPromise } from "../core/maybe-promise.ts";
 import { clientAddress, hostOf, isSameOrigin } from "./origin.ts";
 import { type HeaderFields, bearerOf, captured, isBearer, toHeaders } from "./captured-request.ts";
+import { CLOSE } from "./close-codes.ts";
 import { type Codec, PROTOCOL_PREFIX } from "./codec.ts";
 import type { Accepted } from "./connection.ts";
 import type { Hub } from "./hub.ts";
@@ -101,9 +102,11 @@ export function handshake(hub: Hub, upgrade: UpgradeRequest): MaybePromise<Admis
   }
 }
 
-/** An admission that became no connection. */
+/** An admission that became no connection, or one that nobody will hear of since opening it failed. */
 export function abandon(hub: Hub, admission: Admission): void {
-  hub.slots.giveBack(admission.request.ip);
+  const connection = hub.connections.get(admission.clientId);
+  if (connection === undefined) hub.slots.giveBack(admission.request.ip);
+  else void connection.closed(CLOSE.abnormal, "");
 }
 
 /** An id is put together from twenty parts, and engines keep them until somebody reads it. */

@@ -103,7 +103,14 @@ function attach<Data>(router: RouterOf<Data>, options: NodeSocketOptions<Data>, 
         // From here on `ws` hears of errors, and the hub of the end.
         socket.removeListener("error", ignore);
         onAccepted?.(socket);
-        connectionOf(hub, writer, admission, raw, socket);
+        try {
+          connectionOf(hub, writer, admission, raw, socket);
+        } catch (error) {
+          // It is upgraded: nothing that could be said of it is HTTP any more.
+          abandon(hub, admission);
+          raw.terminate();
+          hub.reportError(error, undefined, "upgrade");
+        }
       });
     } finally {
       // Still here: `ws` has refused it.
