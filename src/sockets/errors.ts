@@ -1,6 +1,7 @@
 /** Errors of sockets: what a client is told, what closes a connection, and what topics refuse. */
 
 import { SluiceError, type SluiceErrorOptions } from "../core/errors.ts";
+import { checkCloseCode } from "./close-codes.ts";
 
 /** Codes every client knows. */
 export type StandardErrorCode =
@@ -91,14 +92,14 @@ export class SocketError extends SluiceError<string> {
   }
 }
 
-/** Thrown by a handler or a hook, it closes the connection with its code and reason. */
+/** Thrown by a handler or a hook, it closes the connection with its code and reason. @throws OptionError for a code that cannot be sent */
 export class CloseError extends SluiceError<"CLOSE"> {
   readonly closeCode: number;
   readonly reason: string;
 
   constructor(closeCode: number, reason = "") {
     super("CLOSE", `closes the connection with ${closeCode}${reason === "" ? "" : `: ${reason}`}`);
-    this.closeCode = closeCode;
+    this.closeCode = checkCloseCode("closeCode", closeCode);
     this.reason = reason;
   }
 

@@ -359,6 +359,20 @@ describe("lifecycle", () => {
     expect((await other.connect()).closed).toEqual({ code: 4403, reason: "go away" });
   });
 
+  it("treats a CloseError with a code that cannot be sent as any other failure", async () => {
+    const errors: unknown[] = [];
+    const close = (): never => { throw new CloseError(1005); };
+    const hooked = createTestRouter(quiet().onOpen(async () => close()).onError((error) => void errors.push(error)));
+    expect((await hooked.connect()).closed).toMatchObject({ code: 1011 });
+    const handled = createTestRouter(quiet().on(Ping, close).onError((error) => void errors.push(error)));
+    const client = await handled.connect();
+    client.send(Ping, { text: "a" });
+    await handled.settle();
+    expect(client.closed).toBeUndefined();
+    expect(errors).toEqual(Array.from({ length: 2 }, () => expect.objectContaining({ code: "CONFIG_INVALID", option: "closeCode", value: 1005 }) as Error));
+    await handled.close();
+  });
+
   it.each([[undefined, 401], [null, 401], [false, 401], [0, 401], ["", 401], [true, 401]])("authenticate answering %o refuses", async (answer, status) => {
     const test = createTestRouter(quiet(), { authenticate: () => answer as never });
     await expect(test.connect()).rejects.toMatchObject({ status });
