@@ -38,6 +38,8 @@ export class Outbox {
   #slots: Slot[] | undefined;
   #queue: Frame[] = NOTHING;
   #queuedBytes = 0;
+  /** Of frames in places, which wait for one before them. */
+  #placedBytes = 0;
   #closed = false;
   #waiters: (() => void)[] | undefined;
 
@@ -47,9 +49,9 @@ export class Outbox {
     this.#low = Math.min(LOW_MARK, limits.maxBufferedBytes / 2);
   }
 
-  /** Bytes in the runtime's buffer and here. */
+  /** Bytes in the runtime's buffer and here, in the queue and in places. */
   get buffered(): number {
-    return (this.#owner.transport.bufferedAmount ?? 0) + this.#queuedBytes;
+    return (this.#owner.transport.bufferedAmount ?? 0) + this.#queuedBytes + this.#placedBytes;
   }
 
   get congested(): boolean {
@@ -65,13 +67,17 @@ export class Outbox {
 
   /** Fills a place; without a frame it is given up. */
   settle(slot: Slot, frame: Frame | undefined): void {
-    slot.frame = frame;
     slot.ready = true;
     const slots = this.#slots;
-    if (slots === undefined) return;
-    while (slots[0]?.ready === true) {
+    if (slots === undefined || this.#closed) return;
+    if (frame !== undefined && (slots[0] === slot || this.#mayWait(frame) === "accepted")) {
+      slot.frame = frame;
+      this.#placedBytes += frame.bytes;
+    }
+    while (!this.#closed && slots[0]?.ready === true) {
       const { frame: next, close } = slots.shift() as Slot;
       if (slots.length === 0) this.#slots = undefined;
+      this.#placedBytes -= next?.bytes ?? 0;
       if (next !== undefined) this.#push(next);
       else if (close !== undefined) this.#end(close.code, close.reason);
     }
@@ -83,12 +89,12 @@ export class Outbox {
     if (this.#slots !== undefined) {
       const at = numberedIn === undefined ? -1 : this.#slots.findIndex(({ ready, topic }) => !ready && topic === numberedIn);
       if (at === 0) return this.#push(frame);
-      if (at > 0) {
-        this.#slots.splice(at, 0, { frame, ready: true, close: undefined });
-        return "accepted";
-      }
-      this.#slots.push({ frame, ready: true, close: undefined });
-      return "accepted";
+      const behind = this.#slots[at];
+      const outcome = this.#mayWait(frame);
+      if (outcome !== "accepted") return outcome;
+      this.#slots.splice(behind === undefined ? this.#slots.length : this.#slots.indexOf(behind), 0, { frame, ready: true, close: undefined });
+      this.#placedBytes += frame.bytes;
+      return outcome;
     }
     return this.#push(frame);
   }
@@ -102,9 +108,7 @@ export class Outbox {
   /** Throws away what waits here. */
   discard(): void {
     this.#closed = true;
-    this.#queue = NOTHING;
-    this.#queuedBytes = 0;
-    this.#slots = undefined;
+    this.#forget();
     this.#wake();
   }
 
@@ -137,8 +141,7 @@ export class Outbox {
     if (this.#closed) return;
     const { transport } = this.#owner;
     for (const frame of this.#queue) transport.send(frame);
-    this.#queue = NOTHING;
-    this.#queuedBytes = 0;
+    this.#forget();
     this.#closed = true;
     this.#wake();
     transport.close(code, reason);
@@ -152,10 +155,8 @@ export class Outbox {
       send(transport, frame);
       return "accepted";
     }
-    const { maxBufferedBytes, policy: ownPolicy } = this.#limits;
-    const policy = frame.policy ?? ownPolicy;
-    const buffered = inRuntime + this.#queuedBytes;
-    if (buffered + frame.bytes > maxBufferedBytes) return this.#overflow(frame, policy, inRuntime);
+    const policy = frame.policy ?? this.#limits.policy;
+    if (inRuntime + this.#queuedBytes + this.#placedBytes + frame.bytes > this.#limits.maxBufferedBytes) return this.#overflow(frame, policy);
     if (this.#queue.length === 0 && (policy === "close" || inRuntime <= this.#low)) send(transport, frame);
     else this.#enqueue(frame);
     return "accepted";
@@ -168,34 +169,46 @@ export class Outbox {
     this.#owner.onCongested();
   }
 
-  #overflow(frame: Frame, policy: SlowConsumerPolicy, inRuntime: number): Accepted {
-    const { maxBufferedBytes } = this.#limits;
-    if (policy === "close") return this.#giveUp(inRuntime);
-    if (policy === "drop-newest" && frame.droppable) return this.#drop(1, inRuntime);
+  /** Bytes above the mark with this frame. */
+  #excess(frame: Frame): number {
+    return this.buffered + frame.bytes - this.#limits.maxBufferedBytes;
+  }
+
+  #overflow(frame: Frame, policy: SlowConsumerPolicy): Accepted {
     if (policy === "coalesce" && frame.coalesceKey !== undefined) {
       const replaced = this.#replace(frame);
       if (replaced > 0) {
-        this.#drop(replaced, inRuntime);
+        this.#drop(replaced);
         return "accepted";
       }
     }
-    let evicted = 0;
-    for (let at = 0; at < this.#queue.length && inRuntime + this.#queuedBytes + frame.bytes > maxBufferedBytes; ) {
-      const waiting = this.#queue[at] as Frame;
-      if (!waiting.droppable) {
-        at++;
-        continue;
-      }
-      this.#queue.splice(at, 1);
-      this.#queuedBytes -= waiting.bytes;
-      evicted++;
-    }
-    if (evicted > 0) this.#drop(evicted, inRuntime);
-    if (inRuntime + this.#queuedBytes + frame.bytes <= maxBufferedBytes) {
-      this.#enqueue(frame);
-      return "accepted";
-    }
-    return frame.droppable ? this.#drop(1, inRuntime) : this.#giveUp(inRuntime);
+    const outcome = this.#makeRoom(frame, policy);
+    if (outcome === "accepted") this.#enqueue(frame);
+    return outcome;
+  }
+
+  /** Whether a frame may wait in a place, behind another. One of any size may where nothing else waits, as one may leave then. */
+  #mayWait(frame: Frame): Accepted {
+    if (this.#excess(frame) <= 0 || this.buffered === 0) return "accepted";
+    return this.#makeRoom(frame, frame.policy ?? this.#limits.policy, this.#slots);
+  }
+
+  /** Room below the mark, as the policy says: at the cost of older frames of the queue, then of `places`. */
+  #makeRoom(frame: Frame, policy: SlowConsumerPolicy, places: Slot[] = []): Accepted {
+    if (policy === "close") return this.#giveUp();
+    if (policy === "drop-newest" && frame.droppable) return this.#drop(1);
+    const placed = (bytes: number, key?: string): number => {
+      const taken = evict(places, bytes, (place) => (key === undefined || place.frame?.coalesceKey === key ? place.frame : undefined));
+      this.#placedBytes -= taken.bytes;
+      return taken.frames;
+    };
+    let evicted = policy === "coalesce" && frame.coalesceKey !== undefined ? placed(Infinity, frame.coalesceKey) : 0;
+    const queued = evict(this.#queue, this.#excess(frame), (waiting) => waiting);
+    this.#queuedBytes -= queued.bytes;
+    evicted += queued.frames + placed(this.#excess(frame));
+    if (evicted > 0) this.#drop(evicted);
+    if (this.#excess(frame) <= 0) return "accepted";
+    return frame.droppable ? this.#drop(1) : this.#giveUp();
   }
 
   /** Puts the frame where the last waiting one of its key is, and takes older ones of the key away: none comes after it. */
@@ -209,18 +222,44 @@ export class Outbox {
     return before - this.#queue.length + 1;
   }
 
-  #drop(frames: number, inRuntime: number): Accepted {
-    this.#owner.onDropped(frames, inRuntime + this.#queuedBytes);
+  #drop(frames: number): Accepted {
+    this.#owner.onDropped(frames, this.buffered);
     return "dropped";
   }
 
-  #giveUp(inRuntime: number): Accepted {
-    const buffered = inRuntime + this.#queuedBytes;
-    this.#queue = NOTHING;
-    this.#queuedBytes = 0;
-    this.#owner.onOverflow(buffered);
+  #giveUp(): Accepted {
+    const { buffered } = this;
+    // One that was asked for already keeps its code.
+    const close = this.#slots?.find((slot) => slot.close !== undefined)?.close;
+    this.#forget();
+    if (close === undefined) this.#owner.onOverflow(buffered);
+    else this.#end(close.code, close.reason);
     return "closed";
   }
+
+  #forget(): void {
+    this.#queue = NOTHING;
+    this.#queuedBytes = 0;
+    this.#slots = undefined;
+    this.#placedBytes = 0;
+  }
+}
+
+/** Takes frames that may be dropped out of a list, oldest first, until `bytes` are free. */
+function evict<T>(list: T[], bytes: number, frameOf: (item: T) => Frame | undefined): { readonly frames: number; readonly bytes: number } {
+  let frames = 0;
+  let freed = 0;
+  for (let at = 0; at < list.length && freed < bytes; ) {
+    const frame = frameOf(list[at] as T);
+    if (frame?.droppable !== true) {
+      at++;
+      continue;
+    }
+    list.splice(at, 1);
+    freed += frame.bytes;
+    frames++;
+  }
+  return { frames, bytes: freed };
 }
 
 function send(transport: Transport, frame: Frame): void {
