@@ -271,14 +271,14 @@ export class Hub {
     if (this.events.active) this.events.emit({ type: "error", at: this.now(), clientId: connection?.clientId, messageType: type, code, message });
     const { onError } = this.program.hooks;
     const ctx: ErrorContext<Record<string, unknown>> = { clientId: connection?.clientId ?? "", data: connection?.data, type, code };
-    if (onError.length === 0) return this.options.logger.error(`sluice/sockets: ${code} clientId=${ctx.clientId} type=${type ?? "-"}: ${message}`);
+    if (onError.length === 0) return this.#log("error", `${code} clientId=${ctx.clientId} type=${type ?? "-"}: ${message}`);
     for (const hook of onError) this.#guarded("onError", () => (hook as (error: unknown, ctx: unknown) => unknown)(error, ctx));
   }
 
   limitExceeded(info: LimitInfo): void {
     if (this.events.active) this.events.emit({ type: "limit", clientId: info.clientId, at: this.now(), limit: info.type, observed: info.observed, max: info.limit });
     const { onLimitExceeded } = this.program.hooks;
-    if (onLimitExceeded.length === 0) this.options.logger.warn(`sluice/sockets: limit ${info.type} clientId=${info.clientId} observed=${info.observed} limit=${info.limit}`);
+    if (onLimitExceeded.length === 0) this.#log("warn", `limit ${info.type} clientId=${info.clientId} observed=${info.observed} limit=${info.limit}`);
     for (const hook of onLimitExceeded) this.#guarded("onLimitExceeded", () => (hook as (info: LimitInfo) => unknown)(info));
   }
 
@@ -309,15 +309,19 @@ export class Hub {
     }
   }
 
+  #log(level: "error" | "warn", text: string): void {
+    try {
+      this.options.logger[level](`sluice/sockets: ${text}`);
+    } catch {
+      // A logger that throws has nobody left to tell.
+    }
+  }
+
   #guarded(name: string, call: () => unknown): void {
     const failed = (error: unknown): void => {
       const message = error instanceof Error ? error.message : String(error);
-      try {
-        this.options.logger.error(`sluice/sockets: the hook ${name} failed: ${message}`);
-        if (this.events.active) this.events.emit({ type: "error", at: this.now(), clientId: undefined, messageType: undefined, code: "HOOK", message });
-      } catch {
-        // A logger that throws has nobody left to tell.
-      }
+      this.#log("error", `the hook ${name} failed: ${message}`);
+      if (this.events.active) this.events.emit({ type: "error", at: this.now(), clientId: undefined, messageType: undefined, code: "HOOK", message });
     };
     try {
       const work = call();

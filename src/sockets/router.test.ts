@@ -42,6 +42,16 @@ describe("events", () => {
     else expect(seen).toEqual([expected]);
   });
 
+  it("answers a failed handler also when the logger fails", async () => {
+    const broken = (): never => { throw new Error("the log is full"); };
+    const router = createRouter({ logger: { error: broken, warn: broken, info: broken } }).on(Ping, () => { throw new Error("no"); });
+    const test = createTestRouter(router);
+    const client = await test.connect();
+    client.send(Ping, { text: "" });
+    await test.settle();
+    expect(client.outgoing()).toMatchObject([{ type: "ERROR", payload: { code: "INTERNAL" } }]);
+  });
+
   it("waits for asynchronous schemas and keeps the order", async () => {
     const Slow = message("SLOW", { n: z.number().refine(async (n) => (await Promise.resolve(), n > 0)) });
     const seen: unknown[] = [];
