@@ -43,16 +43,25 @@ export async function fuzz({ port, count, seed, patienceMs, targets = [] }: Fuzz
 function exchange(port: number, request: string, patienceMs: number): Promise<string> {
   return new Promise((resolve) => {
     let got = "";
-    const socket = connect(port, "127.0.0.1", () => socket.end(Buffer.from(request, "latin1")));
+    // Servers take the end of what a client sends for the client's leaving, so it comes when they answer, or when they wait for more.
+    let waits: ReturnType<typeof setTimeout> | undefined;
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(Buffer.from(request, "latin1"));
+      waits = setTimeout(() => socket.end(), 150);
+    });
     const late = setTimeout(() => {
       socket.destroy();
       resolve("silence");
     }, patienceMs);
     const done = (): void => {
       clearTimeout(late);
+      clearTimeout(waits);
       resolve(got);
     };
-    socket.on("data", (chunk) => (got += chunk.toString("latin1")));
+    socket.on("data", (chunk) => {
+      got += chunk.toString("latin1");
+      socket.end();
+    });
     socket.on("error", done);
     socket.on("close", done);
   });
