@@ -189,7 +189,7 @@ describe("forwarding fields", () => {
 });
 
 describe("a path in which a lenient upstream would find a parent directory", () => {
-  test.each(["/a/..%2fb", "/a%2f..%2Fb", "/a/..%5Cb", "/a%5c../b", "/a/..;/b", "/a/..;x=1/b", "/%2e%2e%2fb", "/a/%2e%2e;/b", "/%c0%ae%c0%ae/b", "/a%c0%afb", "/a%E0%80%AFb"])("%s is refused", async (path) => {
+  test.each(["/a/..%2fb", "/a%2f..%2Fb", "/a/..%5Cb", "/a%5c../b", "/a/..;/b", "/a/..;x=1/b", "/%2e%2e%2fb", "/a/%2e%2e;/b", "/%c0%ae%c0%ae/b", "/a%c0%afb", "/a%E0%80%AFb", "/a/..%3b/b", "/a/..%3Bx=1/b", "/%f0%80%80%ae%f0%80%80%ae/b", "/a%F0%80%80%AFb", "/a/..%e0%81%9cb"])("%s is refused", async (path) => {
     const gateway = gatewayTo({});
     expect(await (await gateway.app.request(path)).json()).toMatchObject({ status: 400, code: "bad_request" });
     expect(seen).toEqual([]);

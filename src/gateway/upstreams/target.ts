@@ -65,10 +65,10 @@ export function joinTarget(target: Target, path: string, rewritePath: ((path: st
   return target.basePath + (rewritePath === undefined ? path : rewritten(path, rewritePath));
 }
 
-/** `..` between separators of which at least one is `%2F`, `%5C` or the `;` of path parameters. */
-const HIDDEN_PARENT = /(?:\/|%2f|%5c)\.\.(?:;|\/|%2f|%5c|$)/i;
+/** `..` between separators of which at least one is `%2F`, `%5C` or the `;` of path parameters, also as `%3B`: some decode before they strip. */
+const HIDDEN_PARENT = /(?:\/|%2f|%5c)\.\.(?:;|%3b|\/|%2f|%5c|$)/i;
 /** `.`, `/` and `\` in more bytes than they have (RFC 3629 3 forbids it; lenient decoders take it). */
-const OVERLONG = /%c0%a[ef]|%c1%9c|%e0%80%a[ef]|%e0%81%9c/i;
+const OVERLONG = /%c0%a[ef]|%c1%9c|%(?:e0|f0%80)%8(?:0%a[ef]|1%9c)/i;
 
 /** Whether a server that decodes or strips more than it should would find a parent directory in a canonical path. */
 function isAmbiguous(path: string): boolean {
