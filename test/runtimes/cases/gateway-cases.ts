@@ -8,6 +8,7 @@ import { until } from "../../servers/process.ts";
 import { fuzz } from "../../surfaces/fuzz/raw-fuzzer.ts";
 import type { RuntimeName } from "../inside/runtime-name.ts";
 import { GET, json, open, openSocket, raw, refusal } from "./client.ts";
+import { PATH_FORMS, lenientPath } from "./path-forms.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Site {
@@ -73,6 +74,31 @@ export const gatewayCases: readonly Case[] = [
         const answer = await raw(port, GET(target));
         assert.deepEqual([answer.status, json<{ code: string }>(answer).code], [400, "bad_request"], target);
       }
+    },
+  },
+  {
+    name: "no spelling of a path leads past a guard, and what the upstream gets matches the same route",
+    async run({ port, upstream }) {
+      const ask = async (path: string): Promise<string> => {
+        const before = upstream.paths.length;
+        const answer = await raw(port, GET(path), undefined, 20_000);
+        const came = upstream.paths.slice(before);
+        assert.ok(answer.status !== 0 && answer.status < 500 && came.length <= 1, `${JSON.stringify(path)}: status ${answer.status}, ${JSON.stringify(came)}`);
+        assert.equal(came.length === 1, answer.status === 200, `${JSON.stringify(path)}: status ${answer.status}, ${JSON.stringify(came)}`);
+        return came[0] ?? String(answer.status);
+      };
+      assert.equal(await ask("/paths/admin/x"), "401");
+      assert.equal(await ask("/paths/open/x"), "/paths/open/x");
+      let passed = 0;
+      for (const form of PATH_FORMS) {
+        const got = await ask(`/paths/open/${form}`);
+        if (!got.startsWith("/")) continue;
+        passed++;
+        assert.match(got, /^\/paths\/open(?:$|[/?])/, form);
+        assert.match(lenientPath(got.split("?")[0] as string), /^\/paths\/open(?:$|\/)/, form);
+        assert.equal(await ask(got), got, form);
+      }
+      assert.ok(passed > 20 && passed < PATH_FORMS.length, `${passed} of ${PATH_FORMS.length} came through`);
     },
   },
   {

@@ -9,6 +9,8 @@ export interface Upstream {
   readonly origin: string;
   /** Paths whose exchange the gateway ended before it was complete. */
   readonly left: string[];
+  /** Targets of requests of the routes for spellings of paths, less `/up`, as they came. */
+  readonly paths: string[];
   /** Bytes of the endless download that were handed to the socket. */
   readonly sent: () => number;
   /** Bytes of the stalled upload that came in, once it is read. */
@@ -28,6 +30,7 @@ const CHUNK = Buffer.alloc(65_536, 7);
 
 export async function startUpstream(): Promise<Upstream> {
   const left: string[] = [];
+  const paths: string[] = [];
   let [sent, received, uploaded, count] = [0, 0, 0, 0];
   let drain = (): void => {};
   const jobs: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
@@ -96,6 +99,10 @@ export async function startUpstream(): Promise<Upstream> {
     response.on("error", () => {});
     response.on("close", () => void (response.writableFinished || left.push(path)));
     if (path === "/up/flaky") return void response.writeHead(upstream.failing ? 500 : 200).end("flaky");
+    if (request.headers["x-form"] !== undefined) {
+      paths.push((request.url ?? "").slice("/up".length));
+      return void response.end("p");
+    }
     const job = jobs[path];
     if (job === undefined) return void response.writeHead(404).end("no such path");
     job(request, response);
@@ -121,6 +128,7 @@ export async function startUpstream(): Promise<Upstream> {
   return Object.assign(upstream, {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     left,
+    paths,
     closes,
     sent: () => sent,
     received: () => received,

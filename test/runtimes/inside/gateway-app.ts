@@ -1,6 +1,6 @@
 /** The gateway under test: one configuration for every runtime. */
 
-import { cache, circuitBreaker, createGateway, csrf, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
+import { apiKeyAuth, cache, circuitBreaker, createGateway, csrf, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
 import type { GatewayAdapter } from "sluice/state";
 import { runtimeName } from "./runtime-name.ts";
 
@@ -71,6 +71,9 @@ export function gatewayApp(upstream: string, adapter: GatewayAdapter): GatewayIn
       { path: "/ws/*", methods: ["GET"], pipeline: { policies: [csrf({ allowedOrigins: ["https://own.example"] })], upstream: url("/ws") } },
       { path: "/api/*", pipeline: { upstream: url("/api") } },
       { path: "/impatient/*", pipeline: { upstream: { ...url("/impatient"), headersTimeoutMs: 100, idleBodyTimeoutMs: 100 } } },
+      // Two routes to one upstream, one of them guarded.
+      { path: "/paths/admin/*", pipeline: { policies: [apiKeyAuth({ validate: () => false })], upstream: { ...url(""), headers: { "x-form": "admin" } } } },
+      { path: "/paths/open/*", pipeline: { upstream: { ...url(""), headers: { "x-form": "open" } } } },
       { path: "/nowhere", pipeline: { upstream: { type: "url", target: "http://127.0.0.1:9" } } },
     ],
   });
