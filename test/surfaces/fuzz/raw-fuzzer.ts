@@ -13,27 +13,35 @@ export interface FuzzOptions {
   readonly patienceMs: number;
   /** Targets to aim at beside the odd ones, such as a route to an upstream. */
   readonly targets?: readonly string[];
+  /** Findings after which the run ends: a server that hangs is known after a few. @default 32 */
+  readonly limit?: number;
+  /** Called with each answer. */
+  readonly onAnswer?: (status: number, ours: boolean) => void;
 }
 
 export interface FuzzFinding {
   readonly request: string;
   readonly what: string;
+  /** Whether the gateway gave the answer: each of its answers has a request id. The server in front of it answers without. */
+  readonly ours: boolean;
 }
 
 /** 501 is the honest answer to a method or coding nobody knows, and 505 to a version. */
 const HONEST: ReadonlySet<number> = new Set([501, 505]);
 
 /** Everything that was wrong; empty is good. */
-export async function fuzz({ port, count, seed, patienceMs, targets = [] }: FuzzOptions): Promise<FuzzFinding[]> {
+export async function fuzz({ port, count, seed, patienceMs, targets = [], limit = 32, onAnswer }: FuzzOptions): Promise<FuzzFinding[]> {
   const random = mulberry(seed);
   const findings: FuzzFinding[] = [];
-  for (let i = 0; i < count; i += 16) {
+  for (let i = 0; i < count && findings.length < limit; i += 16) {
     const batch = Array.from({ length: Math.min(16, count - i) }, () => requestOf(random, targets));
     await Promise.all(batch.map(async (request) => {
       const answer = await exchange(port, request, patienceMs);
-      if (answer === "silence") findings.push({ request, what: "no answer, and the connection stays open" });
-      else for (const [, status] of answer.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)) {
-        if (Number(status) >= 500 && !HONEST.has(Number(status))) findings.push({ request, what: `status ${status}` });
+      if (answer === "silence") return void findings.push({ request, what: "no answer, and the connection stays open", ours: false });
+      for (const [head, text] of answer.matchAll(/HTTP\/1\.[01] (\d{3}) [^]*?(?:\r\n\r\n|$)/g)) {
+        const [status, ours] = [Number(text), /^x-request-id: /im.test(head)];
+        onAnswer?.(status, ours);
+        if (status >= 500 && !HONEST.has(status)) findings.push({ request, what: `status ${status}`, ours });
       }
     }));
   }
