@@ -83,7 +83,8 @@ export const gatewayCases: readonly Case[] = [
         const before = upstream.paths.length;
         const answer = await raw(port, GET(path), undefined, 20_000);
         const came = upstream.paths.slice(before);
-        assert.ok(answer.status !== 0 && answer.status < 500 && came.length <= 1, `${JSON.stringify(path)}: status ${answer.status}, ${JSON.stringify(came)}`);
+        // Bun takes a control character for the end of the target, and what follows for a version: its own 505.
+        assert.ok(answer.status !== 0 && (answer.status < 500 || answer.status === 505) && came.length <= 1, `${JSON.stringify(path)}: status ${answer.status}, ${JSON.stringify(came)}`);
         assert.equal(came.length === 1, answer.status === 200, `${JSON.stringify(path)}: status ${answer.status}, ${JSON.stringify(came)}`);
         return came[0] ?? String(answer.status);
       };
