@@ -136,11 +136,12 @@ export async function nodeRedisSubscriber(client: NodeRedisLike, own: boolean): 
 }
 
 interface BunListener {
-  onconnect?: (() => void) | null;
-  onclose?: (() => void) | null;
+  onconnect?: ((...args: unknown[]) => void) | null;
+  onclose?: ((...args: unknown[]) => void) | null;
+  readonly connected?: boolean;
   connect?(): Promise<unknown>;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
   close(): void;
 }
 
@@ -148,26 +149,45 @@ export async function bunSubscriber(client: BunRedisLike, own: boolean): Promise
   const listener = (own ? await client.duplicate!() : client) as BunListener;
   if (own) await listener.connect?.();
   const handlers = new Map<string, (message: string) => void>();
+  // Hooks of the caller's are called through, and stand there again afterwards.
+  const { onconnect, onclose } = listener;
+  let again: Promise<unknown> = Promise.resolve();
+  /** After a reconnect Bun keeps its listeners and tells the server of none: one that is not taken off first is called twice. */
+  const subscribeAgain = async (): Promise<void> => {
+    const before = [...handlers];
+    for (const [channel, handler] of before) {
+      await listener.unsubscribe(channel, handler).catch(() => undefined);
+      if (handlers.get(channel) === handler) await listener.subscribe(channel, handler);
+    }
+  };
   return {
     async subscribe(channel, handler) {
-      handlers.set(channel, handler);
       await listener.subscribe(channel, handler);
+      handlers.set(channel, handler);
     },
     async unsubscribe(channel) {
+      const handler = handlers.get(channel);
       handlers.delete(channel);
-      await listener.unsubscribe(channel);
+      if (handler !== undefined) await listener.unsubscribe(channel, handler);
     },
     onChange(lost, back) {
-      listener.onclose = lost;
-      listener.onconnect = () => {
-        void Promise.all([...handlers].map(([channel, handler]) => listener.subscribe(channel, handler))).then(() => back(), () => undefined);
+      // One of the caller's may connect for the first time only now.
+      let met = own || listener.connected !== false;
+      listener.onclose = (...args) => {
+        if (met) lost();
+        onclose?.apply(listener, args);
+      };
+      listener.onconnect = (...args) => {
+        if (met) again = again.then(subscribeAgain).then(back, () => undefined);
+        met = true;
+        onconnect?.apply(listener, args);
       };
     },
     async close() {
-      listener.onclose = null;
-      listener.onconnect = null;
+      listener.onclose = onclose ?? null;
+      listener.onconnect = onconnect ?? null;
       if (own) listener.close();
-      else for (const channel of handlers.keys()) await listener.unsubscribe(channel);
+      else for (const [channel, handler] of handlers) await listener.unsubscribe(channel, handler);
       handlers.clear();
     },
   };
