@@ -3,6 +3,7 @@
 import { Cluster } from "ioredis";
 import { createCluster } from "redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeValue } from "../../src/core/codec.ts";
 import { slotOf } from "../../src/drivers/redis/cluster-slot.ts";
 import { type RedisClient, redisAdapter, redisDriver, redisPubSub, redisRateLimiter, redisStore } from "../../src/redis.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
@@ -15,6 +16,7 @@ import { verifyPubSubContract } from "../../src/testing/verify-pubsub.ts";
 import { verifyRateLimitStoreContract } from "../../src/testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../src/testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../src/testing/verify-store.ts";
+import { until } from "../servers/process.ts";
 import { redisCommand } from "../servers/redis.ts";
 import { type RedisCluster, startRedisCluster } from "../servers/redis-cluster.ts";
 
@@ -73,11 +75,75 @@ describe.each(Object.entries(clients))("%s", (name, connect) => {
     await conforms(Promise.resolve(report));
   });
 
+  it("each lost listening connection is a gap while messages come, and no message comes twice", async () => {
+    const [pubsub, publisher] = [redisPubSub(await connect()), redisPubSub(await connect())];
+    const [gaps, seen]: [unknown[], unknown[]] = [[], []];
+    pubsub.events.on(({ channel }) => void gaps.push(channel));
+    await pubsub.subscribe("steady", (message) => void seen.push(message));
+    let [sent, steady] = [0, true];
+    const publishing = (async () => {
+      while (steady) await publisher.publish("steady", ++sent);
+    })();
+    for (let losses = 1; losses <= 3; losses++) {
+      const before = seen.length;
+      await until("messages", () => seen.length > before + 20);
+      for (const port of cluster.ports) await redisCommand(port, "CLIENT", "KILL", "TYPE", "pubsub");
+      await until("a gap", () => gaps.length >= losses);
+      expect(gaps.length).toBe(losses);
+    }
+    steady = false;
+    await publishing;
+    await until("the last message", () => seen.at(-1) === sent);
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => Number(a) - Number(b)));
+    expect(gaps).toEqual(["steady", "steady", "steady"]);
+    await Promise.all([pubsub.close(), publisher.close()]);
+    await until("no connection listens", async () => (await Promise.all(cluster.ports.map((port) => redisCommand(port, "CLIENT", "LIST", "TYPE", "pubsub")))).every((list) => !list.includes("id=")));
+  });
+
   it("a batch over all slots is exact, and keys are on every node", async () => {
     const adapter = redisAdapter({ client: await connect(), prefix: `${name}:` });
     const counts = await Promise.all(Array.from({ length: 2000 }, async (_, i) => (await adapter.rateLimitStore?.increment(`k${i % 200}`, 60))?.count as number));
     expect(counts.reduce((a, b) => a + b, 0)).toBe(200 * 55);
     for (const port of cluster.ports) expect(Number((await redisCommand(port, "DBSIZE")).slice(1))).toBeGreaterThan(20);
     await adapter.close();
+  });
+});
+
+describe("a node that is gone", () => {
+  const connectTo: Record<string, (ports: readonly number[]) => Promise<[client: RedisClient, close: () => unknown]>> = {
+    async ioredis(ports) {
+      const client = new Cluster(ports.map((port) => ({ host: "127.0.0.1", port })));
+      client.on("error", () => undefined);
+      return [client as unknown as RedisClient, () => client.disconnect()];
+    },
+    async "node-redis"(ports) {
+      const client = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) });
+      client.on("error", () => undefined);
+      await client.connect();
+      return [client as unknown as RedisClient, () => client.destroy()];
+    },
+  };
+
+  it.each(Object.keys(connectTo))("%s listens on another one, with one gap per channel", async (name) => {
+    const small = await startRedisCluster(2);
+    const [client, close] = await connectTo[name]!(small.ports);
+    const pubsub = redisPubSub(client);
+    try {
+      const [gaps, heard, channels]: [string[], unknown[], string[]] = [[], [], Array.from({ length: 6 }, (_, i) => `c${i}`)];
+      pubsub.events.on(({ channel }) => void gaps.push(channel));
+      for (const channel of channels) await pubsub.subscribe(channel, (message) => void heard.push(message));
+      const listening = await Promise.all(small.ports.map(async (port) => (await redisCommand(port, "PUBSUB", "NUMSUB", "sluice:channel:c0")).endsWith(":1\r\n")));
+      expect(listening.filter(Boolean)).toHaveLength(1);
+      await small.nodes[listening.indexOf(true)]!.stop();
+      await until("all gaps", () => gaps.length === channels.length);
+      expect(gaps.sort()).toEqual(channels);
+      // Published on the node that lives, whatever its slots.
+      await redisCommand(small.ports[listening.indexOf(false)]!, "PUBLISH", "sluice:channel:c3", encodeValue("after"));
+      await until("the message", () => heard.length === 1);
+    } finally {
+      await pubsub.close();
+      await close();
+      await small.stop();
+    }
   });
 });

@@ -1,6 +1,7 @@
 /** Connections that listen, one form for every client. Closing one closes only what was opened here. */
 
 import type { BunRedisLike, IoredisLike, NodeRedisLike } from "./client.ts";
+import { clusterSubscriber } from "./cluster-subscriber.ts";
 
 /** A connection that does nothing but listen. */
 export interface RedisSubscriber {
@@ -20,8 +21,40 @@ interface IoredisListener {
   disconnect(): void;
 }
 
+interface IoredisCluster {
+  readonly status?: string;
+  connect(): Promise<unknown>;
+  nodes(role: "all"): {
+    readonly options: { readonly host?: string; readonly port?: number };
+    duplicate(options: object): IoredisListener & { connect(): Promise<unknown> };
+  }[];
+}
+
 export async function ioredisSubscriber(client: IoredisLike, own: boolean): Promise<RedisSubscriber> {
-  const listener = (own ? duplicateIoredis(client) : client) as unknown as IoredisListener;
+  return client.isCluster === true ? ioredisClusterSubscriber(client as unknown as IoredisCluster) : listenOnIoredis((own ? duplicateIoredis(client) : client) as IoredisListener, own);
+}
+
+function ioredisClusterSubscriber(cluster: IoredisCluster): Promise<RedisSubscriber> {
+  // A lazy client connects at its first command, and this is one.
+  if (cluster.status === "wait") cluster.connect().catch(() => undefined);
+  const named = (): Map<string, ReturnType<IoredisCluster["nodes"]>[number]> => new Map(cluster.nodes("all").map((node) => [`${node.options.host}:${node.options.port}`, node]));
+  return clusterSubscriber({
+    names: () => [...named().keys()],
+    async connect(name) {
+      const listener = named().get(name)!.duplicate({ lazyConnect: true, enableOfflineQueue: true, maxRetriesPerRequest: null, retryStrategy: () => null });
+      listener.on("error", () => undefined);
+      try {
+        await listener.connect();
+      } catch (error) {
+        listener.disconnect();
+        throw error;
+      }
+      return listenOnIoredis(listener, true);
+    },
+  });
+}
+
+function listenOnIoredis(listener: IoredisListener, own: boolean): RedisSubscriber {
   const handlers = new Map<string, (message: string) => void>();
   const listeners: [string, (...args: string[]) => void][] = [];
   const on = (event: string, handler: (...args: string[]) => void): void => {
@@ -66,12 +99,12 @@ export async function ioredisSubscriber(client: IoredisLike, own: boolean): Prom
 /** A listener waits for its server as long as it takes, whatever the client's own commands do. */
 function duplicateIoredis(client: IoredisLike): unknown {
   const duplicate = client.duplicate as (...options: unknown[]) => unknown;
-  return client.isCluster === true ? duplicate.call(client) : duplicate.call(client, { enableOfflineQueue: true, maxRetriesPerRequest: null });
+  return duplicate.call(client, { enableOfflineQueue: true, maxRetriesPerRequest: null });
 }
 
 interface NodeRedisListener {
   connect(): Promise<unknown>;
-  on(event: string, listener: () => void): unknown;
+  on(event: string, listener: (error: Error) => void): unknown;
   off(event: string, listener: () => void): unknown;
   subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   unsubscribe(channel: string, listener?: (message: string) => void): Promise<void>;
@@ -79,8 +112,25 @@ interface NodeRedisListener {
   disconnect?(): Promise<void>;
 }
 
+interface NodeRedisCluster {
+  readonly masters: readonly { readonly address: string }[];
+  nodeClient(node: object): Promise<NodeRedisLike> | NodeRedisLike;
+}
+
 export async function nodeRedisSubscriber(client: NodeRedisLike, own: boolean): Promise<RedisSubscriber> {
-  const listener = (own ? client.duplicate!() : client) as NodeRedisListener;
+  if (!("nodeClient" in client)) return listenOnNodeRedis((own ? client.duplicate!() : client) as NodeRedisListener, own);
+  const cluster = client as unknown as NodeRedisCluster;
+  return clusterSubscriber({
+    names: () => cluster.masters.map(({ address }) => address),
+    async connect(name) {
+      const node = await cluster.nodeClient(cluster.masters.find(({ address }) => address === name) as object);
+      return listenOnNodeRedis(node.duplicate!() as NodeRedisListener, true, true);
+    },
+  });
+}
+
+/** With `once` a connection that cannot be made at once is an error: there are other nodes. */
+async function listenOnNodeRedis(listener: NodeRedisListener, own: boolean, once = false): Promise<RedisSubscriber> {
   const listeners: [string, () => void][] = [];
   const handlers = new Map<string, (message: string) => void>();
   const on = (event: string, handler: () => void): void => {
@@ -95,7 +145,8 @@ export async function nodeRedisSubscriber(client: NodeRedisLike, own: boolean): 
     // An "error" nobody listens to ends the process.
     listener.on("error", () => undefined);
     try {
-      await listener.connect();
+      const refused = new Promise<never>((_, reject) => void (once && listener.on("error", reject)));
+      await Promise.race([listener.connect(), refused]);
     } catch (error) {
       await end();
       throw error;
