@@ -2,8 +2,10 @@
 
 import { once } from "node:events";
 import { Redis } from "ioredis";
+import * as node6 from "redis";
+import * as node5 from "redis-5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type RedisConnection, fromIoredis, fromMinimal } from "../../src/drivers/redis/client.ts";
+import { type NodeRedisLike, type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
 import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
@@ -134,6 +136,19 @@ describe("waitForReplicas", () => {
       process.kill(replica.process.pid, "SIGCONT");
     }
     await until("leases are granted again", async () => (await (async () => limiter.check("third"))().catch(() => ({ allowed: false }))).allowed);
+  });
+
+  it("is refused at construction on a pool, whose calls take any connection, and not on one connection", async () => {
+    const url = `redis://127.0.0.1:${server.port}`;
+    const made = [
+      [await node6.createClientPool({ url }, { minimum: 2 }).connect(), await node6.createClient({ url }).connect()],
+      [await node5.createClientPool({ url }, { minimum: 2 }).connect(), await node5.createClient({ url }).connect()],
+    ] as unknown as [pool: NodeRedisLike & { destroy(): void }, client: NodeRedisLike & { destroy(): void }][];
+    for (const [pool, client] of made) {
+      open.push(() => pool.destroy(), () => client.destroy());
+      expect([fromNodeRedis(pool).replicas, typeof fromNodeRedis(client).replicas]).toEqual([undefined, "function"]);
+      expect(() => createLeasedLimiter({ driver: redisDriver(pool), limit, lease: { waitForReplicas: 1 } })).toThrow(expect.objectContaining({ code: "STORE_CAPABILITY" }));
+    }
   });
 
   it("is refused at construction where a call has no connection of its own", () => {

@@ -94,7 +94,9 @@ export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
     );
   // A cluster has `nodeClient`, a client has not.
   const cluster = "nodeClient" in client;
-  const one = !cluster && client.sendCommand !== undefined ? waiting((words) => client.sendCommand!(words as never)) : {};
+  // A pool has no `duplicate`, and Sentinel's client has `acquire`: their next call may take another connection.
+  const single = !cluster && client.sendCommand !== undefined && client.duplicate !== undefined && !("acquire" in client);
+  const one = single ? waiting((words) => client.sendCommand!(words as never)) : {};
   return { ...connection("node-redis", cluster, evaluate, client, (own) => nodeRedisSubscriber(client, own)), ...nodeRedisBytes(client), ...one };
 }
 
