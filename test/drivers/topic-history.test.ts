@@ -1,5 +1,6 @@
 /** One suite for the histories of topics: in memory, in Redis, in Postgres. */
 
+import { Redis as Upstash } from "@upstash/redis";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { createClient } from "redis";
@@ -9,6 +10,7 @@ import { redisPubSub } from "../../src/redis.ts";
 import { type LogOptions, MemoryTopicLog, type TopicHistory, parseOffset } from "../../src/state/pubsub/topic-log.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { redisCommand, startRedis } from "../servers/redis.ts";
+import { startUpstash } from "../servers/upstash.ts";
 
 interface Made {
   readonly history: TopicHistory;
@@ -40,6 +42,15 @@ async function redis(kind: "ioredis" | "node-redis"): Promise<Made> {
   return { history: pubsub.history!, pubsub, lose: () => redisCommand(server.port, "FLUSHALL") };
 }
 
+async function upstash(): Promise<Made> {
+  const server = await startRedis();
+  const http = await startUpstash(server.port);
+  const subscriber = new Redis(server.url);
+  const pubsub = redisPubSub(new Upstash({ url: http.url, token: http.token }), { subscriber });
+  ends.push(() => server.stop(), () => http.stop(), () => subscriber.disconnect(), () => pubsub.close());
+  return { history: pubsub.history!, pubsub, lose: () => redisCommand(server.port, "FLUSHALL") };
+}
+
 async function postgres(): Promise<Made> {
   const server = await startPostgres();
   const pool = new pg.Pool({ connectionString: server.url });
@@ -62,6 +73,7 @@ describe.each([
   ["memory", memory],
   ["redis, ioredis", () => redis("ioredis")],
   ["redis, node-redis", () => redis("node-redis")],
+  ["redis, @upstash/redis", upstash],
   ["postgres", postgres],
 ] as const)("the history of topics: %s", (_name, make) => {
   const made = make();
@@ -79,6 +91,14 @@ describe.each([
     const slice = await history.read(topic, undefined, options);
     expect(slice.entries.map(({ offset }) => parseOffset(offset)!.n)).toEqual([36, 37, 38, 39, 40]);
     for (const { offset, body } of slice.entries) expect(body).toBe(`m${offsets.indexOf(offset)}`);
+  });
+
+  it("gives texts back as they were, whatever they look like", async () => {
+    const { history } = await made;
+    const topic = fresh();
+    const texts = ['{"a":[1,2]}', "[1]", "12", "12345678901234567890", "null", "true", '"x"', "", "t"];
+    for (const text of texts) await history.append(topic, text, { ...options, size: 20 });
+    expect(bodies(await history.read(topic, undefined, { ...options, size: 20 }))).toEqual(texts);
   });
 
   it("gives what came after an offset, and says where something is missing", async () => {

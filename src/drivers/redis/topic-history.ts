@@ -66,17 +66,20 @@ local offset = epoch .. ':' .. last
 if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7] .. offset .. ARGV[8]) end
 return offset`);
 
-/** Size, ttl, bytes, after which number of which epoch ('' for none), how many (0 for all). Gives epoch, newest number, first number kept of it, then offsets and bodies. */
+/**
+ * Size, ttl, bytes, after which number of which epoch ('' for none), how many (0 for all). Gives epoch, newest number, first number
+ * kept of it, then offsets and bodies, each with a letter in front: some HTTP clients turn text that looks like JSON into something else.
+ */
 const READ: Script = /* @__PURE__ */ script(`${COMMON}
 if not epoch then return {} end
 local top = newest()
 if top then trim(tonumber(field(top, 'c'))) end
 local oldest = redis.call('XRANGE', KEYS[1], epoch .. '-0', '+', 'COUNT', 1)[1]
-local reply = { epoch, last, oldest and string.match(oldest[1], '%-(%d+)') or string.format('%.0f', tonumber(last) + 1) }
+local reply = { 't' .. epoch, 't' .. last, 't' .. (oldest and string.match(oldest[1], '%-(%d+)') or string.format('%.0f', tonumber(last) + 1)) }
 local count, entries = tonumber(ARGV[6]), nil
 local function give(entry)
-  reply[#reply + 1] = string.gsub(entry[1], '%-', ':')
-  reply[#reply + 1] = field(entry, 'b')
+  reply[#reply + 1] = 't' .. string.gsub(entry[1], '%-', ':')
+  reply[#reply + 1] = 't' .. field(entry, 'b')
 end
 if ARGV[5] == '' then
   entries = count > 0 and redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', count) or redis.call('XREVRANGE', KEYS[1], '+', '-')
@@ -115,7 +118,7 @@ export class RedisTopicHistory implements WireHistory {
     // What is no offset is one of a history that never was.
     const [epoch, n] = after === undefined ? ["", ""] : [from?.epoch ?? "none", String(from?.n ?? 0)];
     const reply = (await this.#connection.evaluate(READ, [this.#key(topic)], [...limits(options), epoch, n, Number.isFinite(limit) ? String(limit) : "0"])) as unknown[];
-    const [own, last, first, ...rest] = reply.map(String);
+    const [own, last, first, ...rest] = reply.map((word) => String(word).slice(1));
     if (own === undefined) return { entries: [], gap: after !== undefined, last: undefined };
     const entries = Array.from({ length: rest.length / 2 }, (_, i) => ({ offset: rest[2 * i] as string, body: rest[2 * i + 1] as string }));
     return { entries, gap: isGap(after, own, Number(first), Number(last)), last: `${own}:${last}` };
