@@ -474,6 +474,7 @@ interface Script {
 interface RedisConnection {
   readonly client: string;
   readonly raw?: unknown;
+  readonly repeats?: string;
   readonly cluster: boolean;
   evaluate(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   evaluateBytes?(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[]): Promise<unknown>;
@@ -593,6 +594,7 @@ interface RedisPubSubOptions extends BackendPubSubOptions {
   readonly prefix?: string;
   readonly subscriber?: RedisClient;
   readonly maxMessageBytes?: number;
+  readonly warn?: false | ((message: string) => void);
 }
 interface RedisPubSub extends BackendPubSub {}
 declare function redisPubSub(client: RedisClient, options?: RedisPubSubOptions): RedisPubSub;
@@ -611,6 +613,7 @@ interface RedisAdapterOptions {
   readonly maxEntryBytes?: number;
   readonly lease?: true | StoreLeaseOptions;
   readonly combiner?: Omit<CombinerOptions, "clock">;
+  readonly warn?: false | ((message: string) => void);
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -628,6 +631,7 @@ declare function redisAdapter(options: RedisAdapterOptions): RedisAdapter;
 interface RedisDriverOptions {
   readonly prefix?: string;
   readonly maxValueBytes?: number;
+  readonly warn?: false | ((message: string) => void);
   readonly clock?: Clock;
   readonly random?: Random;
 }

@@ -41,6 +41,8 @@ export interface RedisAdapterOptions {
   readonly lease?: true | StoreLeaseOptions;
   /** Bounds and deadline of the batches. */
   readonly combiner?: Omit<CombinerOptions, "clock">;
+  /** Is told, once per client, of what makes it less exact than this adapter; `false` for nobody. @default console.warn */
+  readonly warn?: false | ((message: string) => void);
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -70,12 +72,12 @@ export interface RedisAdapter extends GatewayAdapter {
  * createGateway({ adapter: redisAdapter({ client: new Redis(process.env.REDIS_URL) }), routes });
  */
 export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
-  const { clock, random, stores = {} } = options;
+  const { clock, random, warn, stores = {} } = options;
   const lease = options.lease === undefined ? undefined : { clock, ...(options.lease === true ? {} : options.lease) };
   /** Limiters that hold leases. */
   const leased = new Set<DriverRateLimiter>();
   const connection = recogniseClient(options.client);
-  const driver = redisDriver(connection, { prefix: options.prefix, clock, random });
+  const driver = redisDriver(connection, { prefix: options.prefix, warn, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
   const { run } = combiner;
   const setWithTTL = options.setWithTTL === undefined ? undefined : checkFunction("setWithTTL", options.setWithTTL);
@@ -95,7 +97,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const store = stores.store === false ? undefined : keyValueStoreOn(driver, { keyPrefix: "kv:", run, deadlineMs: options.combiner?.timeoutMs });
   const pubsub = stores.pubsub === false || connection.subscriber === undefined || connection.publish === undefined
     ? undefined
-    : redisPubSub(connection, { prefix: `${driver.prefix}pubsub:`, clock });
+    : redisPubSub(connection, { prefix: `${driver.prefix}pubsub:`, warn, clock });
   let closed: Promise<void> | undefined;
 
   async function close(): Promise<void> {

@@ -7,6 +7,7 @@ import { sha1Hex } from "../../core/digest.ts";
 import { OptionError } from "../../core/errors.ts";
 import { ioredisBytes, nodeRedisBytes } from "./client-bytes.ts";
 import { withReload } from "./reload.ts";
+import { repeatsOfIoredis, repeatsOfUpstash } from "./repeats.ts";
 import { type RedisSubscriber, bunSubscriber, ioredisSubscriber, nodeRedisSubscriber } from "./subscriber.ts";
 
 /** A script and its digest (SHA-1 in hex, the name `EVALSHA` knows it by). */
@@ -21,6 +22,8 @@ export interface RedisConnection {
   readonly client: string;
   /** The client itself. */
   readonly raw?: unknown;
+  /** The option that stops the client from sending a command again whose reply was lost; absent where it does not, or where that cannot be seen. */
+  readonly repeats?: string;
   /** Keys are spread over nodes: one call holds keys of one hash slot. */
   readonly cluster: boolean;
   /** Runs a script by digest, loading it when the server does not know it. Bulk replies are text. */
@@ -82,7 +85,7 @@ export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
   const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
   const cluster = client.isCluster === true;
-  return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client), ...(cluster ? {} : waiting(call)) };
+  return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client), ...(cluster ? {} : waiting(call)), ...repeatsOfIoredis(client, cluster) };
 }
 
 export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
@@ -107,7 +110,7 @@ export function fromUpstash(client: UpstashLike): RedisConnection {
       () => client.evalsha(script.sha, keys as string[], args as string[]),
       () => client.eval(script.source, keys as string[], args as string[]),
     );
-  return { client: "@upstash/redis", cluster: false, evaluate, ...(client.publish === undefined ? {} : { publish: (channel: string, message: string) => client.publish!(channel, message) }) };
+  return { client: "@upstash/redis", raw: client, cluster: false, evaluate, ...repeatsOfUpstash(client), ...(client.publish === undefined ? {} : { publish: (channel: string, message: string) => client.publish!(channel, message) }) };
 }
 
 export function fromBunRedis(client: BunRedisLike): RedisConnection {

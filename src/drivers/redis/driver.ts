@@ -26,6 +26,7 @@ import type { ScriptedAlgorithm } from "./native/scripted.ts";
 import { VALUE, valueArgs, valueReply } from "./native/value.ts";
 import { failIfAllFailed, failedWrites, lifeOf, parseNative, readAnswer, unknownShape } from "./records.ts";
 import { refusedBy } from "./refusal.ts";
+import { warnOfRepeats } from "./repeats.ts";
 import { type Sentinel, cellsOf, runRows } from "./rows.ts";
 import { MAX_TTL_MS, isAborted, runSwaps } from "./swap.ts";
 
@@ -34,6 +35,8 @@ export interface RedisDriverOptions {
   readonly prefix?: string;
   /** Largest value of `set`, in bytes. @default 16 MiB */
   readonly maxValueBytes?: number;
+  /** Is told, once per client, of what makes it less exact than this driver; `false` for nobody. @default console.warn */
+  readonly warn?: false | ((message: string) => void);
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -99,6 +102,7 @@ class RedisDriver implements RedisStateDriver {
 
   constructor(connection: RedisConnection, options: RedisDriverOptions) {
     this.connection = connection;
+    warnOfRepeats(connection, options.warn);
     this.prefix = checkString("prefix", options.prefix ?? "sluice:");
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;

@@ -5,6 +5,7 @@ import { OptionError } from "../../core/errors.ts";
 import { utf8Key } from "../../core/keys.ts";
 import { type BackendPubSub, type BackendPubSubOptions, type PubSubWire, backendPubSub } from "../../state/pubsub/backend-pub-sub.ts";
 import { type RedisClient, type RedisConnection, recogniseClient } from "./client.ts";
+import { warnOfRepeats } from "./repeats.ts";
 import type { RedisSubscriber } from "./subscriber.ts";
 import { RedisTopicHistory } from "./topic-history.ts";
 
@@ -18,6 +19,8 @@ export interface RedisPubSubOptions extends BackendPubSubOptions {
   readonly subscriber?: RedisClient;
   /** Largest encoded message; above it `PAYLOAD_TOO_LARGE`. Redis drops listeners that fall 8 MB behind for a minute. @default 8 MiB */
   readonly maxMessageBytes?: number;
+  /** Is told, once per client, of what makes it deliver a message twice; `false` for nobody. @default console.warn */
+  readonly warn?: false | ((message: string) => void);
 }
 
 export interface RedisPubSub extends BackendPubSub {}
@@ -63,6 +66,7 @@ class RedisWire implements PubSubWire {
 
   constructor(connection: RedisConnection, listen: () => Promise<RedisSubscriber>, options: RedisPubSubOptions) {
     this.#connection = connection;
+    warnOfRepeats(connection, options.warn);
     this.#listen = listen;
     this.#prefix = checkString("prefix", options.prefix ?? "sluice:");
     this.maxMessageBytes = checkInteger("maxMessageBytes", options.maxMessageBytes ?? 8 * 2 ** 20, 1);
