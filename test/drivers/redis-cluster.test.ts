@@ -5,7 +5,9 @@ import { createCluster } from "redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeValue } from "../../src/core/codec.ts";
 import { slotOf } from "../../src/drivers/redis/cluster-slot.ts";
-import { type RedisClient, redisAdapter, redisDriver, redisPubSub, redisRateLimiter, redisStore } from "../../src/redis.ts";
+import { value } from "../../src/state/algorithms/value.ts";
+import type { Algorithm } from "../../src/state/contracts/driver.ts";
+import { type RedisClient, fromIoredis, redisAdapter, redisDriver, redisPubSub, redisRateLimiter, redisStore } from "../../src/redis.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { createStores } from "../../src/state/stores/stores.ts";
 import type { ContractReport } from "../../src/testing/report.ts";
@@ -106,6 +108,25 @@ describe.each(Object.entries(clients))("%s", (name, connect) => {
     expect(counts.reduce((a, b) => a + b, 0)).toBe(200 * 55);
     for (const port of cluster.ports) expect(Number((await redisCommand(port, "DBSIZE")).slice(1))).toBeGreaterThan(20);
     await adapter.close();
+  });
+});
+
+describe("a prefix of the client's own", () => {
+  it("is refused on a cluster, with the option that takes its place", () => {
+    const nodes = cluster.ports.map((port) => ({ host: "127.0.0.1", port }));
+    const rootNodes = [{ url: `redis://127.0.0.1:${cluster.ports[0]}` }];
+    for (const client of [new Cluster(nodes, { lazyConnect: true, keyPrefix: "app:" }), new Cluster(nodes, { lazyConnect: true, redisOptions: { keyPrefix: "app:" } }), createCluster({ rootNodes, keyPrefix: "app:" })]) {
+      expect(() => redisAdapter({ client: client as unknown as RedisClient })).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(/keyPrefix must be left out.*give prefix/) }));
+    }
+  });
+
+  it("keys of several slots did nothing", async () => {
+    const client = new Cluster(cluster.ports.map((port) => ({ host: "127.0.0.1", port })));
+    client.on("error", () => undefined);
+    open.push(() => client.disconnect());
+    // Whoever is taken for a single server gets keys of any slot.
+    const driver = redisDriver({ ...fromIoredis(client as never), cluster: false });
+    await expect(driver.run(["a", "b", "c"].map((key) => ({ algorithm: value as Algorithm, key, commands: [{ type: "set", text: "x" }] })))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", outcome: "not-applied" });
   });
 });
 

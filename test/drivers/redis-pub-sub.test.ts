@@ -132,6 +132,20 @@ it("a server that does not answer costs the deadline, and nobody waits longer", 
   await pubsub.close();
 });
 
+it("a key prefix of the client's own changes no channel", async () => {
+  const client = new Redis(server.port, "127.0.0.1", { keyPrefix: "app:" });
+  client.on("error", () => undefined);
+  open.push(() => client.disconnect());
+  const pubsub = redisPubSub(client);
+  const seen: unknown[] = [];
+  await pubsub.subscribe("c", (message) => void seen.push(message));
+  await pubsub.publish("c", 1);
+  await pubsub.history?.append("t", "body", { size: 5, ttlMs: 60_000, maxBytes: 1000 }, { channel: "c", message: (offset) => ({ offset }) });
+  await until("both messages", () => seen.length === 2);
+  expect(seen).toEqual([1, { offset: expect.stringMatching(/^\d+:1$/) }]);
+  await pubsub.close();
+});
+
 it("an object without publish or a way to listen is refused", () => {
   const minimal = { get: async () => null, set: async () => null, del: async () => 0, eval: async () => null };
   expect(() => redisPubSub(minimal as never)).toThrow(/publish/);

@@ -85,6 +85,7 @@ export function fromIoredis(client: IoredisLike): RedisConnection {
   requireMethods("fromIoredis", client, ["call"]);
   const call = (words: readonly string[]): Promise<unknown> => client.call(words[0] as string, ...words.slice(1));
   const cluster = client.isCluster === true;
+  if (cluster) refuseKeyPrefix((client as { readonly options?: object }).options);
   return { ...connection("ioredis", cluster, byWords(call), client, (own) => ioredisSubscriber(client, own)), ...ioredisBytes(client), ...(cluster ? {} : waiting(call)), ...repeatsOfIoredis(client, cluster) };
 }
 
@@ -97,6 +98,7 @@ export function fromNodeRedis(client: NodeRedisLike): RedisConnection {
     );
   // A cluster has `nodeClient`, a client has not.
   const cluster = "nodeClient" in client;
+  if (cluster) refuseKeyPrefix((client as { readonly _options?: object })._options);
   // A pool has no `duplicate`, and Sentinel's client has `acquire`: their next call may take another connection.
   const single = !cluster && client.sendCommand !== undefined && client.duplicate !== undefined && !("acquire" in client);
   const one = single ? waiting((words) => client.sendCommand!(words as never)) : {};
@@ -139,6 +141,13 @@ export function recogniseClient(client: unknown): RedisConnection {
   throw new OptionError("client", client, `ioredis, node-redis, @upstash/redis, Bun's client, or an object with get, set, del and eval; ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`);
 }
 
+/** On a cluster keys are grouped by their slots, which a prefix that the client puts in front by itself moves. */
+function refuseKeyPrefix(options: { readonly keyPrefix?: unknown } | undefined): void {
+  const prefix = options?.keyPrefix;
+  if (prefix === undefined || prefix === null || prefix === "") return;
+  throw new OptionError("client.options.keyPrefix", prefix, "left out on a cluster, whose slots are computed without it; give prefix to the adapter or driver in its place");
+}
+
 type Evaluate = RedisConnection["evaluate"];
 
 function connection(name: string, cluster: boolean, evaluate: Evaluate, client: { publish?(channel: string, message: string): Promise<unknown>; duplicate?: unknown }, subscriber: (own: boolean) => Promise<RedisSubscriber>): RedisConnection {
@@ -148,12 +157,12 @@ function connection(name: string, cluster: boolean, evaluate: Evaluate, client: 
     cluster,
     evaluate,
     ...(typeof client.duplicate === "function" ? { subscriber } : {}),
-    ...(typeof client.publish === "function" ? { publish: cluster ? (channel: string, message: string) => evaluate(PUBLISH, [channel], [message]) : (channel: string, message: string) => client.publish!(channel, message) } : {}),
+    ...(typeof client.publish === "function" ? { publish: cluster ? (channel: string, message: string) => evaluate(PUBLISH, [channel], [message, channel]) : (channel: string, message: string) => client.publish!(channel, message) } : {}),
   };
 }
 
-/** Clients of a cluster publish on any node, and messages overtake each other. A script goes to the node of its key. */
-const publishSource = "return redis.call('PUBLISH', KEYS[1], ARGV[1])";
+/** Clients of a cluster publish on any node, and messages overtake each other. A script goes to the node of its key; the channel is no key. */
+const publishSource = "return redis.call('PUBLISH', ARGV[2], ARGV[1])";
 const PUBLISH: Script = { source: publishSource, sha: /* @__PURE__ */ sha1Hex(publishSource) };
 
 /** `EVALSHA` and `EVAL` over a client that takes the words of a command. */

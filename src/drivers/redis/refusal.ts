@@ -4,9 +4,9 @@ import { StoreError, isSluiceError } from "../../core/errors.ts";
 
 /**
  * Refusals of the server that come before a script writes anything: read-only replica, out of memory, no rights, loading,
- * slots without a node. A script that runs out of memory does so at its first write or not at all.
+ * slots without a node, keys of several slots. A script that runs out of memory does so at its first write or not at all.
  */
-const REFUSALS: RegExp = /\b(READONLY|OOM|NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|MASTERDOWN|BUSY|MISCONF|TRYAGAIN|NOREPLICAS)\b/;
+const REFUSALS: RegExp = /\b(READONLY|OOM|NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|MASTERDOWN|CROSSSLOT|BUSY|MISCONF|TRYAGAIN|NOREPLICAS)\b/;
 
 /** Refusals of writes alone: reads are answered. */
 const NO_WRITES: ReadonlySet<string> = /* @__PURE__ */ new Set(["READONLY", "OOM", "MISCONF", "NOREPLICAS"]);
