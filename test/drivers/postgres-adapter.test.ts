@@ -49,6 +49,19 @@ it.each([[undefined], [null], [7], [{}], [{ connect: () => undefined }], [() => 
   expect(() => postgresAdapter({ client: client as never })).toThrow(/client must be/);
 });
 
+it("gives back what its limiters have leased and not spent", async () => {
+  await pool.query(postgresSchemaSql({ tablePrefix: "leased_" }));
+  const adapter = postgresAdapter({ client: pool, tablePrefix: "leased_", lease: { targetMs: 60_000 } });
+  const limiter = adapter.rateLimiter({ capacity: 1000, tokensPerSecond: 0.001 });
+  // Units of the bucket that are owed: a million for each token.
+  const owed = async (): Promise<number> => Math.round(Number((await pool.query("SELECT n2 FROM leased_rate_limits")).rows[0].n2) / 1_000_000);
+  for (let spent = 0; spent < 20; spent++) expect((await limiter.consume("u", 1)).allowed).toBe(true);
+  expect(await owed()).toBeGreaterThan(20);
+  await adapter.close();
+  expect(await owed()).toBe(20);
+  await expect((async () => limiter.consume("u", 1))()).rejects.toMatchObject({ code: "STORE_CLOSED" });
+});
+
 it("refuses pub/sub on a client with no session to give away", async () => {
   expect(() => postgresPubSub(new pg.Client(server.url))).toThrow(/can listen/);
   const adapter = postgresAdapter({ client: { query: async (text: string, params: string[]) => (await pool.query(text, params)).rows } });

@@ -6,7 +6,7 @@ import type { Random } from "../../core/random.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
-import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, recogniseClient } from "./client.ts";
 import { Line, type LineOptions, shareDriver } from "./line.ts";
@@ -78,6 +78,8 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
   const pubsub = stores.pubsub === false || connection.listener === undefined ? undefined : postgresPubSub(connection, common);
   const limiters = new Line(connection, common);
   const sweeps = schedule(clock ?? systemClock, options.cleanupIntervalMs, cleanup);
+  /** Limiters that hold leases. */
+  const leased = new Set<DriverRateLimiter>();
   let closed: Promise<void> | undefined;
 
   async function cleanup(): Promise<number> {
@@ -92,6 +94,8 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
 
   async function close(): Promise<void> {
     sweeps.stop();
+    // What is leased goes back over the line of the limiters.
+    await Promise.all([...leased].map((limiter) => limiter[Symbol.asyncDispose]()));
     await Promise.all([
       rateLimitStore?.[Symbol.asyncDispose](), circuitBreakerStore?.[Symbol.asyncDispose](), cacheStore?.[Symbol.asyncDispose](),
       store?.close(), pubsub?.close(), limiters.close(),
@@ -106,7 +110,11 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter: (policy) => rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease }),
+    rateLimiter(policy) {
+      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease, onDispose: () => leased.delete(limiter) });
+      if (options.lease !== undefined) leased.add(limiter);
+      return limiter;
+    },
     cleanup,
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),
