@@ -2,8 +2,9 @@
 
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Clock, systemClock } from "../../src/core/clock.ts";
 import {
-  POSTGRES_SCHEMA_SQL, PostgresCacheStore, PostgresRateLimitStore, postgresAdapter, postgresDriver, postgresPubSub, postgresRateLimiter, postgresSchemaSql, postgresStore,
+  POSTGRES_SCHEMA_SQL, type PostgresClient, PostgresCacheStore, PostgresRateLimitStore, postgresAdapter, postgresDriver, postgresPubSub, postgresRateLimiter, postgresSchemaSql, postgresStore,
 } from "../../src/postgres.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
 import { until } from "../servers/process.ts";
@@ -60,6 +61,24 @@ it("gives back what its limiters have leased and not spent", async () => {
   await adapter.close();
   expect(await owed()).toBe(20);
   await expect((async () => limiter.consume("u", 1))()).rejects.toMatchObject({ code: "STORE_CLOSED" });
+});
+
+it.each([
+  ["the adapter's limiters", (client: PostgresClient, clock: Clock) => postgresAdapter({ client, clock, lease: true }).rateLimiter({ capacity: 10, tokensPerSecond: 0.001, prefix: "a" })],
+  ["postgresRateLimiter", (client: PostgresClient, clock: Clock) => postgresRateLimiter(client, { capacity: 10, tokensPerSecond: 0.001, prefix: "b" }, { clock, lease: true })],
+  ["PostgresRateLimitStore", (client: PostgresClient, clock: Clock) => {
+    const store = new PostgresRateLimitStore(client, { clock, lease: true });
+    return { consume: (key: string, cost: number) => store.check(key, { algorithm: "token-bucket", capacity: 10, max: 1, windowMs: 1_000_000 }, cost) };
+  }],
+])("leases of %s live on the clock that is given", async (_, make) => {
+  let statements = 0;
+  const limiter = make({ query: async (text: string, params: string[]) => (statements++, (await pool.query(text, params)).rows) }, { ...systemClock, now: () => 1_700_000_000_000, monotonic: () => 1000 });
+  await until("a refusal", async () => !(await limiter.consume("u", 1)).allowed);
+  const before = statements;
+  // A refusal is remembered for a quarter of a second of that clock, which stands still.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect((await limiter.consume("u", 1)).allowed).toBe(false);
+  expect(statements).toBe(before);
 });
 
 it("refuses pub/sub on a client with no session to give away", async () => {

@@ -5,8 +5,10 @@ import { Redis } from "ioredis";
 import * as node6 from "redis";
 import * as node5 from "redis-5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
 import { type NodeRedisLike, type RedisConnection, fromIoredis, fromMinimal, fromNodeRedis } from "../../src/drivers/redis/client.ts";
 import { type RedisStateDriver, redisDriver } from "../../src/drivers/redis/driver.ts";
+import { redisRateLimiter } from "../../src/drivers/redis/store.ts";
 import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import type { LeaseEvent } from "../../src/state/lease/leased-decision.ts";
 import { createLeasedLimiter } from "../../src/state/lease/create-leased-limiter.ts";
@@ -110,6 +112,19 @@ it("a plain charge neither needs nor writes the sentinel", async () => {
   await limiter.check("key", 0);
   expect(await client.exists("plain:epoch", "plain:holders")).toBe(0);
   expect(driver.holders).toBe(undefined);
+});
+
+it("leases of redisRateLimiter live on the clock that is given", async () => {
+  let calls = 0;
+  const connection = fromIoredis(connect(server.port));
+  const counted: RedisConnection = { ...connection, evaluateBytes: (...call) => (calls++, connection.evaluateBytes!(...call)), evaluate: (...call) => (calls++, connection.evaluate(...call)) };
+  const limiter = redisRateLimiter(counted, { capacity: 10, tokensPerSecond: 0.001 }, { prefix: "still:", lease: true, clock: { ...systemClock, now: () => 1_700_000_000_000, monotonic: () => 1000 } });
+  await until("a refusal", async () => !(await limiter.consume("u", 1)).allowed);
+  const before = calls;
+  // A refusal is remembered for a quarter of a second of that clock, which stands still.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect((await limiter.consume("u", 1)).allowed).toBe(false);
+  expect(calls).toBe(before);
 });
 
 describe("waitForReplicas", () => {

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
 import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, recogniseClient } from "./client.ts";
@@ -69,9 +69,10 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
   const { tablePrefix, clock, random, stores = {} } = options;
   // An object of this adapter's own: what its members share is shared with nobody else.
   const connection = ownConnection(recogniseClient(options.client, options));
+  const lease = leaseOnClock(options.lease, clock);
   const common = { tablePrefix, clock, random, combiner: options.combiner };
   const driver = shareDriver(connection, common);
-  const rateLimitStore = stores.rateLimit === false ? undefined : new PostgresRateLimitStore(connection, { ...common, lease: options.lease });
+  const rateLimitStore = stores.rateLimit === false ? undefined : new PostgresRateLimitStore(connection, { ...common, lease });
   const circuitBreakerStore = stores.circuitBreaker === false ? undefined : new PostgresCircuitBreakerStore(connection, common);
   const cacheStore = stores.cache === false ? undefined : new PostgresCacheStore(connection, { ...common, maxEntryBytes: options.maxEntryBytes });
   const store = stores.store === false ? undefined : postgresStore(connection, common);
@@ -111,8 +112,8 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
     rateLimiter(policy) {
-      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease: options.lease, onDispose: () => leased.delete(limiter) });
-      if (options.lease !== undefined) leased.add(limiter);
+      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease, onDispose: () => leased.delete(limiter) });
+      if (lease !== undefined) leased.add(limiter);
       return limiter;
     },
     cleanup,

@@ -2,7 +2,7 @@
 
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import type { PostgresClient } from "./client.ts";
 import { Line, type LineOptions } from "./line.ts";
@@ -60,7 +60,7 @@ export interface PostgresRateLimiter extends RateLimiter {
 export function postgresRateLimiter(client: PostgresClient, policy: TokenBucketPolicy, options: PostgresRateLimiterOptions = {}): PostgresRateLimiter {
   const { prefix, lease, ...rest } = options;
   const line = new Line(client, rest);
-  const limiter = rateLimiterOn(line.driver, policy, { prefix, run: line.run, lease, onDispose: () => void line.close() });
+  const limiter = rateLimiterOn(line.driver, policy, { prefix, run: line.run, lease: leaseOnClock(lease, rest.clock), onDispose: () => void line.close() });
   return {
     consume: (key, cost) => limiter.consume(key, cost),
     getPolicy: () => limiter.getPolicy(),

@@ -7,7 +7,7 @@ import type { CircuitBreakerSnapshot, CircuitBreakerStore, CircuitOutcome, Circu
 import { type CircuitBreakerStoreOptions, type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import type { LeaseStats } from "../../state/lease/leased-decision.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
 import type { PostgresClient } from "./client.ts";
 import { Line, type LineOptions } from "./line.ts";
 
@@ -35,7 +35,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
   constructor(client: PostgresClient, options: PostgresRateLimitStoreOptions = {}) {
     const { lease, ...rest } = options;
     this.#line = new Line(client, rest);
-    this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run, lease });
+    this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run, lease: leaseOnClock(lease, rest.clock) });
     this.capabilities = this.#line.driver.capabilities;
   }
 

@@ -10,7 +10,7 @@ import { type DriverCacheStore, cacheStoreOn } from "../../state/stores/cache-st
 import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../state/stores/circuit-breaker-store.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
 import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
 import { encodeBlob } from "./blob.ts";
 import { type RedisClient, recogniseClient } from "./client.ts";
@@ -73,7 +73,7 @@ export interface RedisAdapter extends GatewayAdapter {
  */
 export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const { clock, random, warn, stores = {} } = options;
-  const lease = options.lease === undefined ? undefined : { clock, ...(options.lease === true ? {} : options.lease) };
+  const lease = leaseOnClock(options.lease, clock);
   /** Limiters that hold leases. */
   const leased = new Set<DriverRateLimiter>();
   const connection = recogniseClient(options.client);

@@ -4,7 +4,7 @@ import { createCombiner } from "../../state/combiner.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { rateLimiterOn } from "../../state/stores/rate-limiter.ts";
-import type { StoreLeaseOptions } from "../../state/stores/leased-limits.ts";
+import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
 import type { RedisClient } from "./client.ts";
 import { type RedisDriverOptions, redisDriver } from "./driver.ts";
 
@@ -45,7 +45,7 @@ export function redisRateLimiter(client: RedisClient, policy: TokenBucketPolicy,
   const combiner = createCombiner(driver, { clock: options.clock });
   const limiter = rateLimiterOn(driver, policy, {
     run: combiner.run,
-    lease: options.lease,
+    lease: leaseOnClock(options.lease, options.clock),
     onDispose: () => void combiner.close().then(() => driver.close()),
   });
   return {

@@ -20,6 +20,11 @@ export interface StoreLeaseOptions extends LeaseOptions {
   readonly clock?: Clock;
 }
 
+/** Leases on the clock of what they are made for, unless they name another. */
+export function leaseOnClock(lease: true | StoreLeaseOptions | undefined, clock: Clock | undefined): StoreLeaseOptions | undefined {
+  return lease === undefined ? undefined : { ...(lease === true ? {} : lease), clock: (lease === true ? undefined : lease.clock) ?? clock };
+}
+
 /** A limit of the store; its keys are as callers name them. */
 export interface LimitCheck {
   readonly limit: CompiledLimit;
