@@ -119,6 +119,28 @@ describe("sizes", () => {
   });
 });
 
+describe("a connection that has given up", () => {
+  it("is a gap for whoever listens, and refuses whoever wants to from then on", async () => {
+    const own = await startNats();
+    const connection = await connect({ servers: own.url, maxReconnectAttempts: 2, reconnectTimeWait: 50 });
+    const pubsub = natsPubSub(connection);
+    const gaps: string[] = [];
+    pubsub.events.on(({ channel, since }) => void gaps.push(`${channel} ${typeof since}`));
+    const stop = await pubsub.subscribe("x", () => undefined);
+    await pubsub.start(() => undefined);
+    await own.kill();
+    await until("the end of the connection", () => connection.isClosed());
+    await until("the gaps", () => gaps.length === 2);
+    expect(gaps.sort()).toEqual(["* number", "x number"]);
+    for (const channel of ["x", "y"]) await expect(pubsub.subscribe(channel, () => undefined)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(gaps).toHaveLength(2);
+    await stop();
+    expect(pubsub.size.channels).toBe(0);
+    await pubsub.close();
+    await own.stop();
+  });
+});
+
 describe("clean-up", () => {
   it("removes what has expired and what was deleted, under its prefix, and nothing that was written since", async () => {
     const bucket = await new Kvm(connections[0] as NatsConnection).create("sweep", { history: 1 });

@@ -60,6 +60,7 @@ class NatsWire implements PubSubWire {
   #status: (AsyncIterable<{ readonly type: string }> & { stop?(): void }) | undefined;
   #lost: () => void = () => undefined;
   #back: () => void = () => undefined;
+  #gone: () => void = () => undefined;
   #closed = false;
 
   constructor(connection: NatsConnectionLike, prefix: string) {
@@ -118,9 +119,10 @@ class NatsWire implements PubSubWire {
     if (this.#subscriptions.size === 0) this.#unwatch();
   }
 
-  onChange(lost: () => void, back: () => void): void {
+  onChange(lost: () => void, back: () => void, gone: () => void): void {
     this.#lost = lost;
     this.#back = back;
+    this.#gone = gone;
   }
 
   async close(): Promise<void> {
@@ -141,7 +143,7 @@ class NatsWire implements PubSubWire {
     }
   }
 
-  /** The client subscribes again by itself after a reconnection; what was published meanwhile is lost. */
+  /** The client subscribes again by itself after a reconnection; what was published meanwhile is lost. One that gives up ends its status. */
   #watch(): void {
     if (this.#status !== undefined || this.#closed) return;
     const status = this.#connection.status();
@@ -158,7 +160,14 @@ class NatsWire implements PubSubWire {
           if (isBack && this.#status === status) this.#back();
         }
       }
-    })().catch(() => undefined);
+    })()
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#status !== status) return;
+        this.#status = undefined;
+        this.#subscriptions.clear();
+        this.#gone();
+      });
   }
 
   #unwatch(): void {

@@ -29,9 +29,10 @@ export interface PubSubWire {
   unsubscribe(physical: string): Promise<void>;
   /**
    * Called once: `lost` when the connection breaks, `back` when every name is listened to again. `back(name)` is for a name by itself:
-   * it was away, or a message of it was lost; `since`, epoch ms, says when, and is now unless given.
+   * it was away, or a message of it was lost; `since`, epoch ms, says when, and is now unless given. `gone` when the connection will
+   * not come back: no name is listened to any more, and none is unsubscribed from.
    */
-  onChange(lost: () => void, back: (physical?: string, since?: number) => void): void;
+  onChange(lost: () => void, back: (physical?: string, since?: number) => void, gone?: () => void): void;
   /** Frees what the wire opened itself. */
   close(): Promise<void>;
   /** The history of topics, where the backend keeps one. */
@@ -126,6 +127,7 @@ class Broker implements BackendPubSub {
     wire.onChange(
       () => void (this.#lostAt ||= this.#clock.now()),
       (physical, since) => this.#back(physical, since),
+      () => this.#gone(),
     );
   }
 
@@ -261,6 +263,15 @@ class Broker implements BackendPubSub {
     this.#lostAt = 0;
     this.#handlers.lost(since);
     if (this.#routers.size > 0) this.#handlers.lost(since, ["*"]);
+  }
+
+  /** Nothing will come any more: handlers are told of their gap, and who subscribes again asks the backend anew. */
+  #gone(): void {
+    for (const [physical, line] of this.#lines) {
+      line.listening = false;
+      if (line.work === undefined) this.#lines.delete(physical);
+    }
+    this.#back(undefined);
   }
 
   #receive(channel: string | undefined, text: string): void {
