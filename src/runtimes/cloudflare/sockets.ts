@@ -102,6 +102,7 @@ class ObjectSockets {
   readonly #connections = new WeakMap<object, Connection>();
   readonly #probe: { readonly 0: WorkerSocket; readonly 1: WorkerSocket } | undefined;
   #ready: Promise<void> | undefined;
+  #loaded = false;
 
   constructor(core: RouterCore, options: DurableObjectSocketOptions<never>) {
     const { state, ...server } = options;
@@ -133,17 +134,29 @@ class ObjectSockets {
     }
   }
 
-  /** Sockets that outlived the object are taken over, once. */
+  /** Sockets that outlived the object are taken over, once. A storage that fails is asked again at the next event. */
   ready(): Promise<void> {
-    return (this.#ready ??= this.#wake());
+    if (this.#ready !== undefined) return this.#ready;
+    const woken = this.#wake();
+    this.#ready = woken;
+    woken.catch(() => (this.#ready = undefined));
+    return woken;
   }
 
   async #wake(): Promise<void> {
-    await this.#history?.load();
+    if (!this.#loaded) await this.#history?.load();
+    this.#loaded = true;
     for (const socket of (this.#state?.getWebSockets() ?? []) as WorkerSocket[]) {
       const kept = socket.deserializeAttachment?.() as Attachment | undefined;
-      if (kept?.id === undefined || socket.readyState !== 1) continue;
-      const full = kept.stored === true ? (((await this.#state?.storage.get(storageKey(kept.id))) as Attachment | undefined) ?? kept) : kept;
+      if (kept?.id === undefined || socket.readyState !== 1 || this.#connections.has(socket)) continue;
+      const full = kept.stored === true ? ((await this.#state?.storage.get(storageKey(kept.id))) as Attachment | undefined) : kept;
+      if (full === undefined) {
+        // Who it is was never written: it comes back as somebody new.
+        this.hub.reportError(new Error(`what is known of the connection ${kept.id} is not in the storage`), undefined, undefined, "STORAGE");
+        answer(socket, CLOSE_NOT_STORED, NOT_STORED);
+        continue;
+      }
+      if (kept.stored === true) this.#stored.add(kept.id);
       const { codecs } = this.hub.options;
       const admission: Admission = {
         clientId: full.id, data: full.data ?? {}, protocol: full.protocol, identity: full.identity, headers: {},
@@ -203,7 +216,11 @@ class ObjectSockets {
   }
 
   #transport(socket: WorkerSocket): WorkerTransport {
-    return new WorkerTransport(socket, this.hub, () => this.#state?.getWebSocketAutoResponseTimestamp(socket as never)?.getTime() ?? 0, () => void this.#connections.get(socket)?.closed(1006, ""));
+    return new WorkerTransport(socket, this.hub, () => this.#state?.getWebSocketAutoResponseTimestamp(socket as never)?.getTime() ?? 0, () => {
+      const connection = this.#connections.get(socket);
+      void connection?.closed(1006, "");
+      void this.#forget(socket, connection);
+    });
   }
 
   async message(socket: object, data: string | ArrayBuffer): Promise<void> {
@@ -218,7 +235,7 @@ class ObjectSockets {
     answer(socket as WorkerSocket, code, reason);
     const connection = this.#connections.get(socket);
     await connection?.closed(wireCode(code), reason);
-    if (connection !== undefined && (this.#stored.delete(connection.clientId) || (socket as WorkerSocket).deserializeAttachment?.() !== null)) await this.#state?.storage.delete(storageKey(connection.clientId));
+    await this.#forget(socket as WorkerSocket, connection);
     if (this.hub.connections.size === 0) await this.#state?.storage.deleteAlarm();
   }
 
@@ -243,14 +260,34 @@ class ObjectSockets {
     const full: Attachment = { id, data, topics: connection.ownTopics?.list() ?? [], url: request.url, ip: request.ip, protocol, identity };
     if (JSON.stringify(full).length * 2 <= MAX_ATTACHMENT_BYTES) {
       socket.serializeAttachment?.(full);
-      if (this.#stored.delete(id)) void this.#state?.storage.delete(storageKey(id));
+      void this.#forget(socket, connection);
       return;
     }
     socket.serializeAttachment?.({ id, stored: true } satisfies Attachment);
     this.#stored.add(id);
-    void this.#state?.storage.put(storageKey(id), full);
+    (async () => this.#state?.storage.put(storageKey(id), full))().catch((error: unknown) => {
+      this.hub.reportError(error, connection, undefined, "STORAGE");
+      // Its data and topics would be gone without a word after the next sleep.
+      connection.close(CLOSE_NOT_STORED, NOT_STORED);
+    });
+  }
+
+  /** Deletes what the storage has of a socket, if it has something. Never rejects: what stays is not found by anybody. */
+  async #forget(socket: WorkerSocket, connection: Connection | undefined): Promise<void> {
+    const kept = socket.deserializeAttachment?.() as Attachment | null | undefined;
+    const id = connection?.clientId ?? kept?.id;
+    if (id === undefined || (!this.#stored.delete(id) && kept?.stored !== true)) return;
+    try {
+      await this.#state?.storage.delete(storageKey(id));
+    } catch (error) {
+      this.hub.reportError(error, connection, undefined, "STORAGE");
+    }
   }
 }
+
+/** Of a connection whose data and topics the storage does not take, or has lost. */
+const CLOSE_NOT_STORED = 1011;
+const NOT_STORED = "state not stored";
 
 function storageKey(id: string): string {
   return `sluice:socket:${id}`;
