@@ -2,8 +2,12 @@
 
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { redisAdapter } from "../../src/redis.ts";
+import { redisAdapter, redisDriver } from "../../src/redis.ts";
+import { cacheEntry } from "../../src/state/algorithms/cache-entry.ts";
 import { circuitPolicy } from "../../src/state/algorithms/circuit-policy.ts";
+import { keySet } from "../../src/state/algorithms/key-set.ts";
+import { purgeNumber } from "../../src/state/algorithms/purge-number.ts";
+import type { Algorithm, Operation } from "../../src/state/contracts/driver.ts";
 import type { LimitPolicy } from "../../src/state/contracts/limits.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 
@@ -27,6 +31,24 @@ const LIMITS: LimitPolicy[] = [
   { algorithm: "sliding-window", max: 5, windowMs: 60_000 },
   { algorithm: "sliding-window", max: 500, windowMs: 60_000 },
 ];
+
+it("a key of another type fails its own command of the cache, and not the others of its call", async () => {
+  const driver = redisDriver(client, { prefix: "types:" });
+  await client.lpush("types:list", "x");
+  const put = { type: "put", ttlMs: 60_000, write: 1, chunks: 0, status: 200, tags: "", text: "body" };
+  const fill = (more: object): object => ({ ...put, fill: { name: "k", sets: ["set"], purges: "number", purge: 0, ...more } });
+  const of = (algorithm: unknown, key: string, command: unknown): Operation => ({ algorithm: algorithm as Algorithm, key, commands: [command] });
+  const replies = await driver.run([
+    of(cacheEntry, "good", put), of(cacheEntry, "list", { type: "view" }), of(cacheEntry, "number of a list", fill({ purges: "list" })), of(cacheEntry, "set of a list", fill({ purge: undefined, sets: ["list"] })),
+    of(keySet, "names", { type: "add", name: "n", ttlMs: 60_000 }), of(purgeNumber, "next", { type: "next" }),
+  ]);
+  const foreign = expect.objectContaining({ code: "STORE_WRONG_TYPE", outcome: "not-applied" });
+  expect(replies.map(([reply]) => reply)).toEqual([expect.objectContaining({ ok: true }), foreign, foreign, foreign, { names: [] }, { last: expect.any(Number) }]);
+  for (const command of [{ type: "check", token: 1 }, { type: "close", token: 1 }, { type: "drop" }, put]) expect((await driver.run([of(cacheEntry, "list", command), of(cacheEntry, "good", { type: "view" })])).flat()).toEqual([foreign, expect.objectContaining({ ok: true })]);
+  const rest = await driver.run([of(purgeNumber, "list", { type: "next" }), of(purgeNumber, "next", { type: "next" }), of(keySet, "list", { type: "add", name: "n", ttlMs: 60_000 }), of(keySet, "names", { type: "page", from: 0, limit: 10 })]);
+  expect(rest.flat()).toEqual([foreign, { last: expect.any(Number) }, foreign, { names: ["n"] }]);
+  await client.flushall();
+});
 
 it("every key is under the prefix and ends; nothing else was touched", async () => {
   const others = { "other:app": "1", app: "2", sluice: "3", ap: "4" };

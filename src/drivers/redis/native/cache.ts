@@ -41,14 +41,25 @@ ${FAILED_WRITES}
 ${ADD_NAME}
 local reply = {}
 local function whole(n) return string.format('%.0f', n) end
+-- A key of another type fails its own command, and not the call.
+local function foreign(done) return type(done) == 'table' and done.err and string.find(done.err, 'WRONGTYPE', 1, true) end
 -- Whether the rest of a fill is done: the number is still that of the fill, and the name is in all sets.
 local function filled(place, from, count, number, name, ttl)
-  if number ~= '' and string.match(redis.call('GET', KEYS[from]) or '', '^${NUMBER_HEAD.replaceAll("-", "%-")}(%d+) ') ~= number then
+  local kept = number ~= '' and redis.pcall('GET', KEYS[from])
+  if foreign(kept) then
+    reply[place] = 'wrong type'
+    return false
+  end
+  if number ~= '' and string.match(kept or '', '^${NUMBER_HEAD.replaceAll("-", "%-")}(%d+) ') ~= number then
     reply[place] = 'p'
     return false
   end
   for i = from + 1, from + count - 1 do
     local done = addname(KEYS[i], name, ttl)
+    if foreign(done) then
+      reply[place] = 'wrong type'
+      return false
+    end
     if type(done) == 'table' and done.err then
       note(place, done)
       return false
@@ -61,7 +72,8 @@ for k = 1, #ARGV / ${ENTRY_ARGS} do
   local at, own = (k - 1) * ${ENTRY_ARGS}, next
   local op, token, more = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 9])
   next = own + 1 + more
-  local stored = redis.call('GET', KEYS[own])
+  local stored = redis.pcall('GET', KEYS[own])
+  if type(stored) == 'table' then stored = '!' end
   local fence, lock, seen, ends, write, chunks, status, tags, from = 0, 0, 0, 0, 0, 0, 0, '', nil
   if stored then
     local a, b, c, d, e, f, g, h, stop = string.match(stored, '^${CACHE_ENTRY_HEAD.replaceAll("-", "%-").trimEnd()} (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ([^\\n]*)\\n()')
@@ -163,9 +175,9 @@ function entryReply(command: CacheEntryCommand, reply: unknown): CacheEntryReply
   const none = { ok: false, token: 0, waitMs: 0, status: 0, write: 0, chunks: 0 };
   if (reply === 0) return none;
   if (reply === "p") return { ...none, purged: true };
-  if (command.type === "check" || command.type === "close") return { ...none, ok: Number(reply) === 1 };
   const text = String(reply);
   if (text === "wrong type") return new StoreError("STORE_WRONG_TYPE", `the key holds something else than the state of ${cacheEntry.name}`, { outcome: "not-applied" });
+  if (command.type === "check" || command.type === "close") return { ...none, ok: Number(reply) === 1 };
   if (text[0] === "t") return { ...none, ok: command.type === "open", token: Number(text.slice(1)) };
   if (text[0] === "w") return { ...none, waitMs: Number(text.slice(1)) };
   const end = text.indexOf("\n");
@@ -214,7 +226,8 @@ local now = time[1] * 1000 + time[2] / 1000
 ${FAILED_WRITES}
 local reply = {}
 for k = 1, #KEYS do
-  local stored = redis.call('GET', KEYS[k])
+  local stored = redis.pcall('GET', KEYS[k])
+  if type(stored) == 'table' then stored = '!' end
   local last, seen = string.match(stored or '${NUMBER_HEAD}0 0', '^${NUMBER_HEAD.replaceAll("-", "%-")}(%d+) (%d+)$')
   if not last then
     reply[k] = 'wrong type'
