@@ -51,7 +51,7 @@ describe.each(LIMITS)("%s", (name, limit) => {
     expect((await limiter.check("key")).allowed).toBe(true);
     const first = driver.runId;
     expect(first).toMatch(/^\d{16}$/);
-    expect(await client.pttl(`${name}:${form}:epoch`)).toBeGreaterThan(86_400_000);
+    expect(await client.pttl(`${name}:${form}:~epoch`)).toBeGreaterThan(86_400_000);
     // Another holder is in the same life.
     const other = redisDriver(connect(server.port), { prefix: `${name}:${form}:` });
     const second = createLeasedLimiter({ driver: other, limit });
@@ -91,7 +91,7 @@ it("counts who leases, and each takes its part of the limit once the server is a
   }
   expect(fleet.map(({ driver }) => driver.holders)).toEqual([1, 2, 3, 4]);
   const client = connect(own.port);
-  expect(await client.pttl("fleet:holders")).toBeGreaterThan(10_000);
+  expect(await client.pttl("fleet:~holders")).toBeGreaterThan(10_000);
   client.disconnect();
   await own.stop();
   const { limiter } = fleet[3]!;
@@ -110,8 +110,24 @@ it("a plain charge neither needs nor writes the sentinel", async () => {
   const limiter = createLeasedLimiter({ driver, limit: LIMITS[0]![1] });
   open.push(() => limiter.close());
   await limiter.check("key", 0);
-  expect(await client.exists("plain:epoch", "plain:holders")).toBe(0);
+  expect(await client.exists("plain:~epoch", "plain:~holders")).toBe(0);
   expect(driver.holders).toBe(undefined);
+});
+
+it("what a caller names does not reach the sentinel or the list of those who lease", async () => {
+  const driver = redisDriver(connect(server.port), { prefix: "own:" });
+  const limiter = createLeasedLimiter({ driver, limit: LIMITS[0]![1] });
+  open.push(() => limiter.close());
+  await limiter.check("key");
+  await until("it is counted", async () => driver.holders !== undefined);
+  const life = driver.runId;
+  for (const name of ["epoch", "holders"]) {
+    for (const key of [name, `~${name}`, `~~${name}`, `%7e${name}`]) await driver.set(key, new TextEncoder().encode("mine"));
+  }
+  await limiter.check("another key");
+  expect(driver.runId).toBe(life);
+  expect(new TextDecoder().decode(await driver.get("epoch"))).toBe("mine");
+  expect(driver.physical("epoch")).toBe("own:epoch");
 });
 
 it("leases of redisRateLimiter live on the clock that is given", async () => {

@@ -107,12 +107,12 @@ class RedisDriver implements RedisStateDriver {
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
     this.sentinel = connection.cluster ? undefined : {
-      key: `${this.prefix}epoch`,
+      key: this.reserved("epoch"),
       heard: (life) => {
         if (life !== undefined) this.runId = life;
       },
     };
-    this.list = new Holders(`${this.prefix}holders`, this.random.uuid(), this.clock, (script, keys, args) => this.evaluate(script, keys, args));
+    this.list = new Holders(this.reserved("holders"), this.random.uuid(), this.clock, (script, keys, args) => this.evaluate(script, keys, args));
     this.capabilities = Object.freeze({
       atomic: true,
       clock: "backend",
@@ -280,6 +280,11 @@ class RedisDriver implements RedisStateDriver {
 
   physical(key: string): string {
     return this.prefix + utf8Key(boundKey(key));
+  }
+
+  /** The key of what is the driver's own. Behind `~` stands an escaped name that needed it, and these need none: no caller's key is one. */
+  private reserved(name: string): string {
+    return `${this.prefix}~${name}`;
   }
 
   private open(): void {
