@@ -63,6 +63,19 @@ it("gives back what its limiters have leased and not spent", async () => {
   await expect((async () => limiter.consume("u", 1))()).rejects.toMatchObject({ code: "STORE_CLOSED" });
 });
 
+it("refuses to listen on a pool of one connection, which goes on serving everything else", async () => {
+  const one = new pg.Pool({ connectionString: server.url, max: 1 });
+  const adapter = postgresAdapter({ client: one });
+  const refused = { code: "CONFIG_INVALID", option: "client.options.max", message: expect.stringContaining("max must be at least 2") };
+  await expect(adapter.pubsub?.subscribe("c", () => undefined)).rejects.toMatchObject(refused);
+  await expect(adapter.pubsub?.start(() => undefined)).rejects.toMatchObject(refused);
+  await adapter.pubsub?.publish("c", 1);
+  await adapter.store?.set("pool of one", 1);
+  expect(await adapter.store?.get("pool of one")).toBe(1);
+  await adapter.close();
+  await one.end();
+});
+
 it.each([
   ["the adapter's limiters", (client: PostgresClient, clock: Clock) => postgresAdapter({ client, clock, lease: true }).rateLimiter({ capacity: 10, tokensPerSecond: 0.001, prefix: "a" })],
   ["postgresRateLimiter", (client: PostgresClient, clock: Clock) => postgresRateLimiter(client, { capacity: 10, tokensPerSecond: 0.001, prefix: "b" }, { clock, lease: true })],

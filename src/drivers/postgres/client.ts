@@ -184,6 +184,7 @@ export function recogniseClient(client: unknown, options: PostgresClientOptions 
 }
 
 interface PgPool {
+  readonly options?: { readonly max?: number };
   connect(): Promise<PgSession>;
 }
 
@@ -199,6 +200,8 @@ function isPool(client: object): client is PgPool {
 
 /** One session out of the pool for as long as anybody listens. */
 async function pgListener(pool: PgPool): Promise<PostgresListener> {
+  const max = pool.options?.max;
+  if (max === 1) throw new OptionError("client.options.max", max, "at least 2 for a pool that listens: one connection does nothing else, and everything else would wait for it");
   const session = await pool.connect();
   let released = false;
   let lost: (() => void) | undefined;

@@ -1,6 +1,6 @@
 /** What the server or the client said, as an error of the state layer. */
 
-import { type Outcome, SluiceError, StoreError } from "../../core/errors.ts";
+import { type Outcome, type SluiceError, StoreError, isSluiceError } from "../../core/errors.ts";
 
 /** Missing table, missing column. */
 const SCHEMA: ReadonlySet<string> = /* @__PURE__ */ new Set(["42P01", "42703"]);
@@ -18,7 +18,7 @@ const ROLLED_BACK: RegExp = /^(?:0A|2[0-9A-Z]|3[0-9A-Z]|4[0-9A-Z]|5[34]|57014)/;
 export type Phase = "read" | "write";
 
 export function postgresError(error: unknown, phase: Phase): SluiceError {
-  if (error instanceof SluiceError) return error;
+  if (isSluiceError(error)) return error;
   const { code, message } = describe(error);
   if (SCHEMA.has(code)) {
     return new StoreError("STORE_SCHEMA", `the tables of Sluice are missing or older than this release (${message}): run POSTGRES_SCHEMA_SQL, or postgresSchemaSql({ tablePrefix }) for a prefix of your own, once on this database`, { cause: error, outcome: "not-applied" });

@@ -31,7 +31,8 @@ export interface PostgresPubSub extends BackendPubSub {}
  * `<tablePrefix>messages`. What routers publish (a `SerializedMessage`) travels on one channel between routers; handlers of
  * `PubSub` do not see it.
  *
- * @throws OptionError for a client that cannot listen: a single `Client` of `pg`, or a bare `query(text, params)`.
+ * @throws OptionError for a client that cannot listen: a single `Client` of `pg`, or a bare `query(text, params)`. A pool of one connection
+ * (`max: 1`) can publish, and rejects whoever subscribes with one.
  *
  * @example
  * const pubsub = postgresPubSub(new Pool({ connectionString: process.env.DATABASE_URL }));
