@@ -5,7 +5,8 @@ import { memoryAdapter } from "sluice/memory";
 export async function chooseState({ REDIS_URL, DATABASE_URL }) {
   if (REDIS_URL !== undefined) {
     const [{ Redis }, { redisAdapter }] = await Promise.all([import("ioredis"), import("sluice/redis")]);
-    const client = new Redis(REDIS_URL);
+    // A command whose reply was lost is not sent again: what it did is done.
+    const client = new Redis(REDIS_URL, { autoResendUnfulfilledCommands: false });
     client.on("error", () => undefined); // The gateway says once when the store goes and comes back.
     return { name: `Redis at ${new URL(REDIS_URL).host}`, adapter: redisAdapter({ client }), close: () => client.disconnect() };
   }
