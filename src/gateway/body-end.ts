@@ -8,6 +8,34 @@ export interface BodyEnd {
   readonly aborted: boolean;
 }
 
+/**
+ * The WebSocket that a request has become: its close is the end of the answer, whatever a runtime takes for the answer to
+ * a handshake (nothing, an empty body, a 101).
+ */
+export class SocketEnd {
+  /** Ends the connection without a closing handshake. */
+  readonly terminate: () => void;
+  private end: BodyEnd | undefined;
+  private done: ((end: BodyEnd) => void) | undefined;
+
+  constructor(terminate: () => void) {
+    this.terminate = terminate;
+    this.end = undefined;
+    this.done = undefined;
+  }
+
+  /** Calls `done` once when it has closed. */
+  watch(done: (end: BodyEnd) => void): void {
+    if (this.end === undefined) this.done = done;
+    else done(this.end);
+  }
+
+  closed(end: BodyEnd): void {
+    this.end = end;
+    this.done?.(end);
+  }
+}
+
 /** The outgoing message of Node's server, as `@hono/node-server` hands it to the application. */
 interface Outgoing {
   readonly writableFinished: boolean;
@@ -36,11 +64,11 @@ function watchOutgoing(outgoing: Outgoing, done: (end: BodyEnd) => void): void {
   let bytes = 0;
   const { write, end } = outgoing;
   outgoing.write = (chunk, ...rest) => {
-    bytes += sizeOf(chunk);
+    bytes += byteSize(chunk);
     return write.call(outgoing, chunk, ...rest);
   };
   outgoing.end = (chunk, ...rest) => {
-    bytes += sizeOf(chunk);
+    bytes += byteSize(chunk);
     return end.call(outgoing, chunk, ...rest);
   };
   const finish = (): void => done({ bytes, aborted: !outgoing.writableFinished });
@@ -48,7 +76,8 @@ function watchOutgoing(outgoing: Outgoing, done: (end: BodyEnd) => void): void {
   else outgoing.once("close", finish);
 }
 
-function sizeOf(chunk: unknown): number {
+/** Bytes of a chunk as it is sent; 0 of anything else. */
+export function byteSize(chunk: unknown): number {
   if (chunk instanceof Uint8Array) return chunk.byteLength;
   return typeof chunk === "string" ? utf8Length(chunk) : 0;
 }

@@ -5,7 +5,7 @@ import { stackless } from "../core/errors.ts";
 import type { Events } from "../core/events.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import type { GatewayAdapter } from "../state/contracts/adapter.ts";
-import type { BodyEnd } from "./body-end.ts";
+import type { BodyEnd, SocketEnd } from "./body-end.ts";
 import { awaitsClient, createCancellation, type Cancel, type Cancellation } from "./cancellation.ts";
 import { peerAddress, resolveClientIp } from "./client-ip.ts";
 import { noopDebug } from "./debug.ts";
@@ -99,6 +99,8 @@ export class RequestState implements PolicyContext {
   readonly beganAt: number;
   /** Who wants to know when the body has ended; `undefined` while nobody does. */
   bodyEnd: ((end: BodyEnd) => void)[] | undefined;
+  /** The WebSocket this request has become. */
+  socket: SocketEnd | undefined;
   private lazySignal: AbortSignal | undefined;
   private lazyCancellation: Cancellation | undefined;
   private lazyTrace: TraceIds | undefined;
@@ -135,6 +137,7 @@ export class RequestState implements PolicyContext {
     this.tags = undefined;
     this.beganAt = snapshot.clock.monotonic();
     this.bodyEnd = undefined;
+    this.socket = undefined;
     this.lazySignal = undefined;
     this.lazyCancellation = undefined;
     this.lazyTrace = undefined;
@@ -261,6 +264,11 @@ export class RequestState implements PolicyContext {
     return (callback) => {
       (this.bodyEnd ??= []).push(callback);
     };
+  }
+
+  /** What the client sees: a handshake's answer is the runtime's, and on most of them no `Response` can say so. */
+  statusOf({ status }: Response): number {
+    return this.socket !== undefined && status < 300 ? 101 : status;
   }
 
   /** Calls `cancel` once when `signal` aborts, without making a signal nobody has asked for; gives what forgets it. */

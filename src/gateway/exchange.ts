@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
-import { watchBodyEnd } from "./body-end.ts";
+import { watchBodyEnd, type BodyEnd } from "./body-end.ts";
 import { RequestState } from "./context.ts";
 import { GatewayError, defaultErrorResponse } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
@@ -88,11 +88,16 @@ function complete(state: RequestState, answer: Response): Response {
   if (state.debugNotes !== undefined) writeDebugHeaders(state, response.headers);
   observeEnd(state, response);
   const watchers = state.bodyEnd;
+  const { socket } = state;
   if (watchers !== undefined) {
-    response = watchBodyEnd(c, response, (end) => {
+    const ended = (end: BodyEnd): void => {
       for (const watcher of watchers) watcher(end);
-    });
+    };
+    if (socket === undefined) response = watchBodyEnd(c, response, ended);
+    else socket.watch(ended);
   }
+  // What a policy answers in the place of the handshake is a refusal.
+  if (socket !== undefined && response.status >= 300) socket.terminate();
   state.answered = true;
   snapshot.core.tracker.end();
   snapshot.inFlight--;

@@ -7,9 +7,15 @@ import { WebSocket, WebSocketServer } from "ws";
 import { createGateway } from "../../src/gateway/create-gateway.ts";
 import { definePolicy } from "../../src/gateway/define-policy.ts";
 import { GatewayError } from "../../src/gateway/errors.ts";
+import type { ReadableSpan } from "../../src/gateway/operation/spans.ts";
+import { requestLog, type RequestLogEntry } from "../../src/gateway/policies/observability/request-log.ts";
+import { adaptiveConcurrency } from "../../src/gateway/policies/traffic/adaptive-concurrency.ts";
+import { bulkhead } from "../../src/gateway/policies/traffic/bulkhead.ts";
+import { concurrencyLimit } from "../../src/gateway/policies/traffic/concurrency-limit.ts";
 import { rateLimit } from "../../src/gateway/policies/traffic/rate-limit.ts";
-import type { GatewayInstance, Policy } from "../../src/gateway/types.ts";
+import type { GatewayConfig, GatewayEvent, GatewayInstance, Policy } from "../../src/gateway/types.ts";
 import { serve, type NodeServer } from "../../src/runtimes/node/serve.ts";
+import { until } from "../servers/process.ts";
 
 const owned: (() => unknown)[] = [];
 afterEach(async () => {
@@ -25,7 +31,7 @@ interface Setup {
 }
 
 /** An echo upstream that speaks "chat", behind a gateway. */
-async function setup(policies: Policy[] = []): Promise<Setup> {
+async function setup(policies: Policy[] = [], more: Partial<GatewayConfig> = {}): Promise<Setup> {
   const requests: IncomingMessage[] = [];
   const sockets: WebSocket[] = [];
   const upstream = createServer((_request, response) => response.end("plain"));
@@ -42,6 +48,7 @@ async function setup(policies: Policy[] = []): Promise<Setup> {
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
   owned.push(() => { for (const socket of echo.clients) socket.terminate(); upstream.closeAllConnections(); upstream.close(); });
   const gateway = createGateway({
+    ...more,
     policies,
     routes: [
       { path: "/ws/*", methods: ["GET"], pipeline: { upstream: { type: "url", target: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}` } } },
@@ -168,6 +175,56 @@ describe("the request phase", () => {
     expect(withBody).toMatch(/^HTTP\/1\.1 400 /);
     const broken = await raw(`GET /ws/a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 7\r\n\r\n`);
     expect(broken).toMatch(/^HTTP\/1\.1 426 /);
+  });
+});
+
+describe("a socket is in flight until it has closed", () => {
+  const status = async (url: string): Promise<number> => {
+    const response = await fetch(url);
+    await response.text();
+    return response.status;
+  };
+
+  test.each([
+    ["bulkhead", 503, () => bulkhead({ maxConcurrent: 1 })],
+    ["concurrencyLimit", 429, () => concurrencyLimit({ max: 1 })],
+    ["adaptiveConcurrency", 503, () => adaptiveConcurrency({ initial: 1, max: 1 })],
+  ] as const)("%s holds its slot while the socket is open, and frees it at its close", async (_name, refused, policy) => {
+    const { url, server } = await setup([policy()]);
+    for (const leave of [(socket: WebSocket) => socket.close(), (socket: WebSocket) => socket.terminate(), (socket: WebSocket) => socket.send("bye")]) {
+      const client = await open(`${url}/ws/a`);
+      expect(await status(`${server.url}/ws/plain`)).toBe(refused);
+      leave(client.socket);
+      await until("the slot is free", async () => (await status(`${server.url}/ws/plain`)) === 200);
+    }
+  });
+
+  test("what answers in the place of the handshake ends it", async () => {
+    const late = definePolicy({ name: "late", handler: async (_c, next) => (await next(), Promise.reject(new GatewayError(403, "forbidden", "no"))) });
+    const { url, server, sockets } = await setup([bulkhead({ maxConcurrent: 1 }), late()]);
+    const client = await open(`${url}/ws/a`);
+    await client.closed;
+    await until("the slot is free", async () => (await status(`${server.url}/plain`)) === 403);
+    await until("the upstream hears of it", () => (sockets[0] as WebSocket).readyState === WebSocket.CLOSED);
+  });
+
+  test("log, events and spans tell of it once, at its close", async () => {
+    const entries: RequestLogEntry[] = [];
+    const spans: { kind: string; status: unknown }[] = [];
+    const exporter = { export: async (some: readonly ReadableSpan[]) => void spans.push(...some.map(({ kind, attributes }) => ({ kind, status: attributes["http.response.status_code"] }))) };
+    const { url, gateway } = await setup([requestLog({ sink: (entry) => void entries.push(entry) })], { tracing: { exporter } });
+    const ended = new Promise<GatewayEvent>((resolve) => gateway.events.on((event) => event.type === "request" && resolve(event), { detailed: true }));
+    const client = await open(`${url}/ws/a`);
+    expect(await client.next()).toBe("hello");
+    expect([entries, spans.filter(({ kind }) => kind === "SERVER")]).toEqual([[], []]);
+    client.socket.send("bye");
+    expect(await ended).toMatchObject({ status: 101, bytes: 5, aborted: false });
+    expect(entries).toMatchObject([{ statusCode: 101, bytes: 5, aborted: false }]);
+    expect(spans.filter(({ kind }) => kind === "SERVER")).toEqual([{ kind: "SERVER", status: 101 }]);
+    const second = await open(`${url}/ws/a`);
+    second.socket.terminate();
+    await until("it is logged", () => entries.length === 2);
+    expect(entries[1]).toMatchObject({ statusCode: 101, aborted: true });
   });
 });
 

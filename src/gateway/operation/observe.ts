@@ -93,7 +93,7 @@ function withoutQuery(target: string): string {
 /** Tells the end of the request once its body is over. */
 export function observeEnd(state: RequestState, response: Response): void {
   if (state.spans === undefined && !state.events.detailed) return;
-  const { status } = response;
+  const status = state.statusOf(response);
   state.onBodyEnd(({ bytes, aborted }) => {
     state.spans?.end(status, state.errorCode, aborted);
     if (!state.events.detailed) return;

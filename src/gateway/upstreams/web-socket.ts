@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { WEB_SOCKETS, WebSocketRefused, type WebSocketPeer, type WebSocketRuntime } from "../../core/web-socket-port.ts";
+import { byteSize, SocketEnd, type BodyEnd } from "../body-end.ts";
 import type { RequestState } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import type { ForwardSettings } from "./forward-settings.ts";
@@ -26,14 +27,19 @@ export async function proxyWebSocket(state: RequestState, url: string, fields: r
   core.tracker.begin();
   const controller = new AbortController();
   let forget = state.onCancel((reason) => controller.abort(reason));
-  const ended = (): void => {
+  const ended = (end?: BodyEnd): void => {
     forget();
+    if (end !== undefined) socket.closed(end);
     core.tracker.end();
     onEnd?.();
   };
   let upstream: WebSocketPeer;
   let client: WebSocketPeer;
   let response: Response;
+  const socket = new SocketEnd(() => {
+    client.terminate();
+    upstream.terminate();
+  });
   try {
     upstream = await connect(runtime, state, url, fields, settings, controller.signal);
     try {
@@ -54,13 +60,11 @@ export async function proxyWebSocket(state: RequestState, url: string, fields: r
     upstream.close(1001, "The gateway is shutting down");
   };
   core.sockets.add(closeAll);
-  controller.signal.addEventListener("abort", () => {
-    client.terminate();
-    upstream.terminate();
-  }, { once: true });
-  join(client, upstream, () => {
+  controller.signal.addEventListener("abort", socket.terminate, { once: true });
+  state.socket = socket;
+  join(client, upstream, (end) => {
     core.sockets.delete(closeAll);
-    ended();
+    ended(end);
   });
   if (core.closing) closeAll();
   return response;
@@ -102,12 +106,15 @@ function runtimeOf(state: RequestState): WebSocketRuntime | undefined {
   return env?.[WEB_SOCKETS] ?? state.adapter?.webSockets;
 }
 
-/** Passes messages both ways under backpressure, and a close with its code; `ended` is called once both are closed. */
-function join(client: WebSocketPeer, upstream: WebSocketPeer, ended: () => void): void {
+/** Passes messages both ways under backpressure, and a close with its code; `ended` is called once both are closed, with what went to the client. */
+function join(client: WebSocketPeer, upstream: WebSocketPeer, ended: (end: BodyEnd) => void): void {
   let open = 2;
+  let bytes = 0;
+  let aborted = false;
   const pipe = (from: WebSocketPeer, to: WebSocketPeer): void => {
     from.listen(
       (data) => {
+        if (to === client) bytes += byteSize(data);
         const wait = to.send(data);
         if (wait === undefined) return;
         from.pause?.();
@@ -115,8 +122,9 @@ function join(client: WebSocketPeer, upstream: WebSocketPeer, ended: () => void)
         wait.then(resume, resume);
       },
       (code, reason) => {
+        if (code === 1006) aborted = true;
         passClose(to, code, reason);
-        if (--open === 0) ended();
+        if (--open === 0) ended({ bytes, aborted });
       },
     );
   };

@@ -437,6 +437,19 @@ export const gatewayCases: readonly Case[] = [
     },
   },
   {
+    name: "a WebSocket holds its place of a bulkhead until it has closed",
+    async run({ url }) {
+      const first = await openSocket(`${url.replace("http", "ws")}/slot/socket`, [], {});
+      assert.match(await first.next(), /^hello/);
+      assert.deepEqual(await code(await fetch(`${url}/slot/echo`)), [503, "bulkhead_full"]);
+      first.send("still");
+      assert.equal(await first.next(), "still");
+      first.send("bye");
+      await first.closed;
+      await until("the place is free", async () => (await fetch(`${url}/slot/echo`)).status === 200);
+    },
+  },
+  {
     name: "nothing a client can write into a socket gets a 5xx, a hang or a crash",
     async run({ url, port }) {
       const seed = 20_261_128;

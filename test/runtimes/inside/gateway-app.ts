@@ -1,6 +1,6 @@
 /** The gateway under test: one configuration for every runtime. */
 
-import { apiKeyAuth, cache, circuitBreaker, createGateway, csrf, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
+import { apiKeyAuth, bulkhead, cache, circuitBreaker, createGateway, csrf, getGatewayContext, rateLimit, type GatewayInstance } from "sluice/gateway";
 import type { GatewayAdapter } from "sluice/state";
 import { runtimeName } from "./runtime-name.ts";
 
@@ -69,6 +69,7 @@ export function gatewayApp(upstream: string, adapter: GatewayAdapter): GatewayIn
       { path: "/breaker/*", pipeline: { policies: [circuitBreaker({ failureThreshold: 2, resetTimeoutMs: 400 })], upstream: url("/breaker") } },
       { path: "/cached/*", pipeline: { policies: [cache({ ttlSeconds: 600 })], upstream: url("/cached") } },
       { path: "/ws/*", methods: ["GET"], pipeline: { policies: [csrf({ allowedOrigins: ["https://own.example"] })], upstream: url("/ws") } },
+      { path: "/slot/*", methods: ["GET"], pipeline: { policies: [bulkhead({ maxConcurrent: 1 })], upstream: url("/slot") } },
       { path: "/api/*", pipeline: { upstream: url("/api") } },
       { path: "/impatient/*", pipeline: { upstream: { ...url("/impatient"), headersTimeoutMs: 100, idleBodyTimeoutMs: 100 } } },
       // Two routes to one upstream, one of them guarded.

@@ -35,7 +35,7 @@ export const metricsReporter: PolicyFactory<MetricsReporterConfig> = /* @__PURE_
     gateway.onBodyEnd(({ bytes, aborted }) => {
       try {
         sink({
-          type: "request", requestId: gateway.requestId, route: gateway.routePath, method: c.req.method, status: c.res.status, bytes, aborted,
+          type: "request", requestId: gateway.requestId, route: gateway.routePath, method: c.req.method, status: state.statusOf(c.res), bytes, aborted,
           durationMs: state.snapshot.clock.monotonic() - state.beganAt, ...(state.tags === undefined ? undefined : { tags: state.tags }),
         });
       } catch {

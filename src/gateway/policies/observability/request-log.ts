@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { checkFunction, checkInteger } from "../../../core/check.ts";
 import { OptionError } from "../../../core/errors.ts";
 import { isPromise } from "../../../core/maybe-promise.ts";
+import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { policyError } from "../../errors.ts";
 import { Priority } from "../../priority.ts";
@@ -100,7 +101,7 @@ function logged(c: Context, next: Next, tools: Tools): Promise<Response | void> 
       requestId: gateway.requestId,
       method,
       path: gateway.path,
-      statusCode: left ? 499 : res.status,
+      statusCode: left ? 499 : requestState(c).statusOf(res),
       clientIp: addressOf(gateway, config),
       userAgent: requestHeaders.get("user-agent") ?? "",
       gatewayName: gateway.gatewayName,
