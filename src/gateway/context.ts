@@ -256,6 +256,11 @@ export class RequestState implements PolicyContext {
     this.lazySignal = signal;
   }
 
+  /** The signal, if anybody has asked for it. */
+  get madeSignal(): AbortSignal | undefined {
+    return this.lazySignal;
+  }
+
   get waitUntil(): (promise: Promise<unknown>) => void {
     return (promise) => runInBackground(this, promise);
   }

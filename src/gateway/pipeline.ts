@@ -72,7 +72,7 @@ function step(run: Run, index: number, parent: Frame | undefined): Promise<void>
   const frame: Frame = { parent, open: true, inner: undefined };
   const next = (): Promise<void> => {
     // A policy may ask again (a retry): the earlier answer, its header fields included, is then void.
-    if (frame.inner !== undefined) clearResponse(run.c);
+    if (frame.inner !== undefined && stands(frame)) clearResponse(run.c);
     return (frame.inner = step(run, index + 1, frame));
   };
   let result: MaybePromise<Response | void>;
@@ -124,6 +124,8 @@ function settle(run: Run, entry: BoundEntry, frame: Frame, value: Response | voi
 }
 
 function callUpstream(run: Run, frame: Frame | undefined): Promise<void> {
+  // Somebody further out has answered: no upstream is called for an answer nobody gets.
+  if (!stands(frame)) return DONE;
   const { state } = run;
   try {
     state.upstreamGate?.();

@@ -5,6 +5,7 @@ import { GatewayError } from "../../errors.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import type { UpstreamConfig } from "../../types.ts";
 import { retry, type RetryConfig } from "./retry.ts";
+import { proxy } from "../transform/proxy.ts";
 import { timeout } from "./timeout.ts";
 
 type Handler = Extract<UpstreamConfig, { type: "handler" }>["handler"];
@@ -183,5 +184,65 @@ describe("budget", () => {
     expect(await retriesOf({}, 100)).toBe(20);
     expect(await retriesOf({ budget: 0.5 }, 60)).toBe(30);
     expect(await retriesOf({ budget: 0 }, 5)).toBe(0);
+  });
+});
+
+describe("a deadline for each attempt", () => {
+  const hangsOnce = (): { upstream: Handler; calls: () => number } => {
+    let calls = 0;
+    return { upstream: () => (++calls === 1 ? new Promise<Response>(() => {}) : ok()), calls: () => calls };
+  };
+
+  it.each([
+    ["timeout", () => timeout({ timeoutMs: 40, priority: 91 })],
+    ["proxy", () => proxy({ timeout: 40 })],
+    ["proxy in timeout", () => [timeout({ timeoutMs: 40, priority: 91 }), proxy({ timeout: 30_000 })]],
+    ["timeout in proxy", () => [timeout({ timeoutMs: 30_000, priority: 96 }), proxy({ timeout: 40 })]],
+  ] as const)("%s inside it: what took too long is asked again", async (_name, policies) => {
+    const { upstream, calls } = hangsOnce();
+    const clock = manualClock();
+    const inner = policies();
+    const signals: boolean[] = [];
+    const watch = definePolicy({ name: "watch", priority: 99, handler: (_c, next, { gateway }) => (signals.push(gateway.signal.aborted), next()) });
+    const { request } = createPolicyTestHarness([retry({ jitter: "none" }), ...(Array.isArray(inner) ? inner : [inner]), watch()], { clock, upstream });
+    let done = false;
+    const answer = request("/").finally(() => (done = true));
+    for (let i = 0; i < 20 && !done; i++) await clock.advanceAsync(clock.nextTimerMs ?? 0);
+    const response = await answer;
+    expect([response.status, await response.text(), calls(), signals]).toEqual([200, "ok", 2, [false, false]]);
+  });
+
+  it("an attempt that was given up calls nobody and takes nothing from the next", async () => {
+    const clock = manualClock();
+    let turns = 0;
+    const asksTwice = definePolicy({ name: "asks-twice", priority: 99, handler: async (_c, next) => {
+      const first = ++turns === 1;
+      await next();
+      if (first) await next();
+    } });
+    const answers: ((response: Response) => void)[] = [];
+    const { request } = createPolicyTestHarness([retry({ jitter: "none" }), timeout({ timeoutMs: 40, priority: 91 }), asksTwice()], { clock, upstream: () => new Promise<Response>((resolve) => void answers.push(resolve)) });
+    const answer = request("/");
+    await clock.advanceAsync(40);
+    await clock.advanceAsync(200);
+    expect([turns, answers.length]).toEqual([2, 2]);
+    answers[0]?.(down()());
+    await clock.advanceAsync(0);
+    answers[1]?.(ok());
+    const response = await answer;
+    expect([response.status, await response.text(), answers.length]).toEqual([200, "ok", 2]);
+  });
+
+  it("a deadline outside ends all of it, also where the upstream does not listen", async () => {
+    const clock = manualClock();
+    let calls = 0;
+    let answerLate: (response: Response) => void = () => {};
+    const { request } = createPolicyTestHarness([timeout({ timeoutMs: 40 }), retry({ jitter: "none" })], { clock, upstream: () => (calls++, new Promise<Response>((resolve) => (answerLate = resolve))) });
+    const answer = request("/");
+    await clock.advanceAsync(40);
+    answerLate(down()());
+    for (let i = 0; i < 5; i++) await clock.advanceAsync(1000);
+    const response = await answer;
+    expect([response.status, ((await response.json()) as { code: string }).code, calls]).toEqual([504, "gateway_timeout", 1]);
   });
 });

@@ -6,6 +6,7 @@ import { type Clock, sleep } from "../../../core/clock.ts";
 import { OptionError, isSluiceError } from "../../../core/errors.ts";
 import { type Backoff, type BackoffOptions, type Jitter, backoffOptions, parseRetryAfter, retryDelayMs } from "../../../resilience/backoff.ts";
 import { createRetryBudget, type RetryBudget } from "../../../resilience/retry-budget.ts";
+import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
 import type { Next, PolicyContext, PolicyOptions } from "../../types.ts";
@@ -85,11 +86,13 @@ function budgetOf(ratio: number, clock: Clock): RetryBudget {
 async function attempts(c: Context, next: Next, tools: Tools, body: Replay | undefined): Promise<void> {
   const { config, state, gateway, site, debug } = tools;
   const maxRetries = config.maxRetries ?? 3;
+  // A deadline outside that has passed ends this turn, whatever signal the request has by then.
+  const outer = requestState(c).madeSignal;
   for (let retries = 0; ; retries++) {
     const callsBefore = gateway.upstreamCalls;
     setRequestHeader(c, state.header, String(retries));
     await next();
-    const delayMs = retries >= maxRetries ? undefined : delayBefore(c, tools, retries, callsBefore);
+    const delayMs = retries >= maxRetries ? undefined : delayBefore(c, tools, retries, callsBefore, outer);
     if (delayMs === undefined) {
       if (retries > 0) c.res.headers.set(state.header, String(retries));
       return;
@@ -99,7 +102,7 @@ async function attempts(c: Context, next: Next, tools: Tools, body: Replay | und
     // The body nobody will read holds a connection.
     c.res.body?.cancel().catch(() => {});
     try {
-      await sleep(delayMs, site.clock, gateway.signal);
+      await sleep(delayMs, site.clock, outer ?? gateway.signal);
     } catch {
       // The client has left or the deadline has passed: whoever aborted gives the answer.
       return;
@@ -109,10 +112,10 @@ async function attempts(c: Context, next: Next, tools: Tools, body: Replay | und
 }
 
 /** The wait before the next attempt, or `undefined` when this answer is the last. */
-function delayBefore(c: Context, tools: Tools, retries: number, callsBefore: number): number | undefined {
+function delayBefore(c: Context, tools: Tools, retries: number, callsBefore: number, signal: AbortSignal | undefined): number | undefined {
   const { state, gateway, site } = tools;
   // What a policy inside refused, an open circuit too, would be refused again.
-  if (gateway.upstreamCalls === callsBefore || !failed(gateway, state.statuses) || gateway.signal.aborted) return undefined;
+  if (gateway.upstreamCalls === callsBefore || !failed(gateway, state.statuses) || (signal ?? gateway.signal).aborted) return undefined;
   const asked = parseRetryAfter(c.res.headers.get("retry-after"), site.clock.now());
   const delayMs = Math.max(asked ?? 0, retryDelayMs(retries + 1, state.delay, site.random));
   if (delayMs > state.delay.maxDelayMs) return undefined;

@@ -43,11 +43,16 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
     };
     let expired = false;
     let late: ((error: GatewayError) => void) | undefined;
+    // Whoever asks again from outside does so under its own signal; when that is over, this turn is nobody's.
+    const leave = (): void => {
+      if (!outer.aborted) gateway.signal = outer;
+    };
     const timer = clock.setTimeout(() => {
       outer.removeEventListener("abort", onOuterAbort);
       const error = new GatewayError(config.statusCode ?? 504, "gateway_timeout", config.message ?? "The upstream did not answer in time");
       // Whoever judges the upstream by its answers (a circuit breaker) sees this one.
       if (late !== undefined && gateway.upstreamCalls > 0) gateway.upstreamError = error;
+      if (late !== undefined) leave();
       late?.(error);
       expired = true;
       controller.abort(error);
@@ -57,6 +62,7 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
       next().then(() => {
         if (expired) return;
         late = undefined;
+        leave();
         if (c.res.body === null) {
           settled();
           resolve();

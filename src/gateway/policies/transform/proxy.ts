@@ -55,15 +55,23 @@ export const proxy: PolicyFactory<ProxyConfig> = /* @__PURE__ */ definePolicy<Pr
     else outer.addEventListener("abort", onOuter, { once: true });
     gateway.onBodyEnd(() => outer.removeEventListener("abort", onOuter));
     gateway.signal = controller.signal;
+    let open = true;
+    // Whoever asks again from outside does so under its own signal; when that is over, this turn is nobody's.
+    const leave = (): void => {
+      if (open && !outer.aborted) gateway.signal = outer;
+      open = false;
+    };
     return new Promise<void>((resolve, reject) => {
       const timer = site.clock.setTimeout(() => {
         const error = new GatewayError(504, "upstream_timeout", "The upstream did not answer in time");
         gateway.upstreamError = error;
+        leave();
         reject(error);
         controller.abort(error);
       }, config.timeout ?? 30_000);
       next().then(() => {
         site.clock.clearTimeout(timer);
+        leave();
         resolve();
       }, reject);
     });
