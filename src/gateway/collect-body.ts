@@ -74,6 +74,11 @@ export function bodyTooLarge(limit: number): GatewayError {
   return new GatewayError(413, "body_too_large", `The body of the request is longer than ${limit} bytes`);
 }
 
+/** A policy has read the body past Hono, which so could not keep it. */
+export function bodyConsumed(): GatewayError {
+  return new GatewayError(500, "internal_error", "The body of the request was consumed before it could be sent on");
+}
+
 /** The text of bytes in UTF-8, or `undefined` when they are not. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { nominatedFields } from "../core/transport.ts";
+import { bodyConsumed } from "./collect-body.ts";
 import type { BoundEntry } from "./internals.ts";
 
 /** Applies `edit` to the request's fields: in place, or to a copy where a runtime gives requests that cannot be changed. */
@@ -13,7 +14,7 @@ export function editRequestFields(c: Context, edit: (headers: Headers) => void):
   }
   const headers = new Headers(raw.headers);
   edit(headers);
-  c.req.raw = new Request(raw, { headers });
+  c.req.raw = raw.bodyUsed ? requestOver(c, raw.url, headers) : new Request(raw, { headers });
 }
 
 const PROBE = "x-sluice-probe";
@@ -54,8 +55,28 @@ export function dropOwnedFields(c: Context, policies: readonly BoundEntry[]): vo
 
 /** Gives the request another URL, over the same fields and body. */
 export function replaceRequestUrl(c: Context, url: string): void {
+  c.req.raw = requestOver(c, url, c.req.raw.headers);
+}
+
+function requestOver(c: Context, url: string, headers: Headers): Request {
   const { raw } = c.req;
-  c.req.raw = new Request(url, { method: raw.method, headers: raw.headers, body: raw.body, signal: raw.signal, duplex: "half" } as RequestInit);
+  return new Request(url, { method: raw.method, headers, body: raw.bodyUsed ? bodyReadBefore(c) : raw.body, signal: raw.signal, duplex: "half" } as RequestInit);
+}
+
+/** A body that somebody has read through Hono, which keeps it. */
+function bodyReadBefore(c: Context): ReadableStream<Uint8Array> {
+  if (Object.keys(c.req.bodyCache).length === 0) throw bodyConsumed();
+  const kept = c.req.arrayBuffer();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const bytes = new Uint8Array(await kept);
+        if (bytes.byteLength > 0) controller.enqueue(bytes);
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Gives the request another body; what somebody has read of the old one is forgotten. `null` is no body. */

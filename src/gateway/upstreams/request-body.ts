@@ -1,7 +1,7 @@
 /** The body a url upstream sends on: the client's stream, or the bytes a policy has read. */
 
 import type { Context } from "hono";
-import { GatewayError } from "../errors.ts";
+import { bodyConsumed } from "../collect-body.ts";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type { RequestState } from "../context.ts";
 
@@ -46,8 +46,6 @@ function unread(incoming: Incoming): boolean {
 
 /** A policy read the body through Hono, which keeps it. */
 async function readBefore(c: Context): Promise<OutgoingBody> {
-  if (Object.keys(c.req.bodyCache).length === 0) {
-    throw new GatewayError(500, "internal_error", "The body of the request was consumed before it could be sent on");
-  }
+  if (Object.keys(c.req.bodyCache).length === 0) throw bodyConsumed();
   return { body: new Uint8Array(await c.req.arrayBuffer()), original: false };
 }

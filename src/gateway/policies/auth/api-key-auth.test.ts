@@ -1,5 +1,7 @@
+import type { Context } from "hono";
 import { describe, expect, it } from "vitest";
 import { getGatewayContext } from "../../context.ts";
+import { definePolicy } from "../../define-policy.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { timingSafeEqual } from "../../timing-safe-equal.ts";
 import type { RequestLogEntry } from "../observability/request-log.ts";
@@ -77,6 +79,16 @@ describe("apiKeyAuth", () => {
     expect(response.status).toBe(500);
     expect(JSON.parse(text)).toMatchObject({ code: "policy_error", policy: "api-key-auth" });
     expect(text).not.toContain("10.0.0.1");
+  });
+
+  it("takes the key out of the query of a request whose body was read before", async () => {
+    const reader = definePolicy({ name: "reader", priority: 1, handler: async (c, next) => (await c.req.json(), next()) });
+    const upstreams = [async (c: Context) => c.text(`${c.req.url} ${await c.req.text()}`), async (c: Context) => c.text(`${c.req.url} ${await c.req.raw.text()}`)];
+    for (const upstream of upstreams) {
+      const { request } = createPolicyTestHarness([reader(), apiKeyAuth({ validate: valid, queryParam: "k" })], { upstream });
+      const response = await request("http://x/?k=k-1&a=1", { method: "POST", body: `{"a":1}` });
+      expect([response.status, await response.text()]).toEqual([200, `http://x/?a=1 {"a":1}`]);
+    }
   });
 
   it.each([{}, { validate: valid, headerName: "a b" }, { validate: valid, queryParam: "" }, { validate: valid, invalidStatusCode: 200 }, { validate: valid, forwardKeyIdentity: { headerName: "host", identityFn: valid } }])("refuses %j at construction", (options) => {

@@ -3,6 +3,7 @@ import { manualClock } from "../../../testing/manual-clock.ts";
 import { definePolicy } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { replaceRequestBody } from "../../request-edit.ts";
 import type { UpstreamConfig } from "../../types.ts";
 import { retry, type RetryConfig } from "./retry.ts";
 import { proxy } from "../transform/proxy.ts";
@@ -106,6 +107,30 @@ describe("retry", () => {
     const { send, seen } = setup({ maxReplayBytes: 10 }, [down(), ok]);
     expect((await send({ method: "PUT", body: "0123456789" })).status).toBe(200);
     expect(seen.map((one) => one.body)).toEqual(["0123456789", "0123456789"]);
+  });
+
+  it("sends again what a policy outside has read through Hono, as it came", async () => {
+    for (const edit of [false, true]) {
+      const clock = manualClock();
+      const seen: unknown[] = [];
+      const reader = definePolicy({ name: "reader", priority: 1, handler: async (c, next) => (await c.req.json(), next()) });
+      // Each attempt begins with the body as it came.
+      const editor = definePolicy({ name: "editor", priority: 99, handler: async (c, next) => (edit && replaceRequestBody(c, JSON.stringify({ n: ((await c.req.json()) as { n: number }).n + 1 })), next()) });
+      const { request } = createPolicyTestHarness([reader(), retry({ jitter: "none" }), editor()], { clock, upstream: async (c) => (seen.push(await c.req.json(), await c.req.text()), seen.length < 4 ? down()() : ok()) });
+      let done = false;
+      const answer = request("/", { method: "PUT", body: `{"n":1}`, headers: { "content-type": "application/json" } }).finally(() => (done = true));
+      for (let i = 0; i < 20 && !done; i++) await clock.advanceAsync(clock.nextTimerMs ?? 0);
+      const n = edit ? 2 : 1;
+      expect([(await answer).status, seen]).toEqual([200, [{ n }, `{"n":${n}}`, { n }, `{"n":${n}}`]]);
+    }
+  });
+
+  it("does not send again what was read and is above maxReplayBytes", async () => {
+    const reader = definePolicy({ name: "reader", priority: 1, handler: async (c, next) => (await c.req.text(), next()) });
+    let calls = 0;
+    const { request } = createPolicyTestHarness([reader(), retry({ jitter: "none", maxReplayBytes: 3 })], { upstream: async (c) => new Response(await c.req.text(), { status: ++calls && 503 }) });
+    const response = await request("/", { method: "PUT", body: "1234" });
+    expect([response.status, await response.text(), calls]).toEqual([503, "1234", 1]);
   });
 
   it.each([true, false])("sends a body above maxReplayBytes once, whole (length declared: %s)", async (declared) => {

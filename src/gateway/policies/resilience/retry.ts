@@ -9,6 +9,7 @@ import { createRetryBudget, type RetryBudget } from "../../../resilience/retry-b
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
+import { editRequestFields } from "../../request-edit.ts";
 import type { Next, PolicyContext, PolicyOptions } from "../../types.ts";
 import { keepBody, type Replay } from "./retry/replay.ts";
 
@@ -90,7 +91,7 @@ async function attempts(c: Context, next: Next, tools: Tools, body: Replay | und
   const outer = requestState(c).madeSignal;
   for (let retries = 0; ; retries++) {
     const callsBefore = gateway.upstreamCalls;
-    setRequestHeader(c, state.header, String(retries));
+    editRequestFields(c, (headers) => headers.set(state.header, String(retries)));
     await next();
     const delayMs = retries >= maxRetries ? undefined : delayBefore(c, tools, retries, callsBefore, outer);
     if (delayMs === undefined) {
@@ -140,17 +141,6 @@ function isConnectionError(error: unknown): boolean {
     if (typeof code === "string" && (isSluiceError(at) ? GATEWAY_CODES.has(code) : SYSTEM_CODE.test(code))) return true;
   }
   return error instanceof TypeError && error.message === "fetch failed";
-}
-
-function setRequestHeader(c: Context, name: string, value: string): void {
-  try {
-    c.req.raw.headers.set(name, value);
-  } catch {
-    // Some runtimes give requests whose fields cannot be changed.
-    const headers = new Headers(c.req.raw.headers);
-    headers.set(name, value);
-    c.req.raw = new Request(c.req.raw, { headers });
-  }
 }
 
 function validate(config: RetryConfig): void {

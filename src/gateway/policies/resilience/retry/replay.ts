@@ -16,12 +16,19 @@ export async function keepBody(c: Context, limit: number): Promise<Replay | unde
   const { raw } = c.req;
   const declared = Number(raw.headers.get("content-length") ?? Number.NaN);
   if (declared > limit) return undefined;
-  const bytes = await collectBody(raw.body as ReadableStream<Uint8Array>, limit);
+  if (raw.bodyUsed && Object.keys(c.req.bodyCache).length === 0) return undefined;
+  // Whoever has read it through Hono has left it there.
+  const bytes = raw.bodyUsed ? new Uint8Array(await c.req.arrayBuffer()) : await collectBody(raw.body as ReadableStream<Uint8Array>, limit);
   if (!(bytes instanceof Uint8Array)) {
     c.req.raw = withBody(raw, bytes);
     return undefined;
   }
-  const rewind = (): void => void (c.req.raw = withBody(raw, bytes));
+  if (bytes.byteLength > limit) return undefined;
+  const rewind = (): void => {
+    // What was read of it may since have been another one's.
+    c.req.bodyCache = {};
+    c.req.raw = withBody(raw, bytes);
+  };
   rewind();
   return { rewind };
 }
