@@ -92,6 +92,25 @@ describe("balanced", () => {
     expect([response.status, ((await response.json()) as { code: string }).code, response.headers.get("x-retry-count")]).toEqual([503, "no_healthy_upstream", null]);
   });
 
+  test("a verdict counts while there are checks: update() without them takes the target back", async () => {
+    const [a, b] = await Promise.all([origin("a"), origin("b")]);
+    const clock = manualClock();
+    const upstream: UpstreamConfig = { type: "balanced", targets: [{ url: a.url }, { url: b.url }], ejection: false };
+    const checked: UpstreamConfig = { ...upstream, healthCheck: { path: "/healthz", intervalMs: 1000, healthy: 1, unhealthy: 1 } };
+    const made = gateway(checked, [], { clock });
+    const unhealthy = new Promise<void>((resolve) => made.events.on((event) => event.type === "target" && resolve()));
+    a.status = 500;
+    await made.ask();
+    await unhealthy;
+    const config = (one: UpstreamConfig): GatewayConfig => ({ clock, routes: [{ path: "/*", pipeline: { upstream: one } }] });
+    await made.update(config({ ...checked }));
+    expect(await names(made.ask, 4)).toBe("bbbb");
+    a.status = 200;
+    await made.update(config(upstream));
+    expect((await names(made.ask, 4)).split("").sort().join("")).toBe("aabb");
+    await made.close({ graceMs: 100 });
+  });
+
   test("active checks take a target out and bring it back; close() ends them", async () => {
     const [a, b] = await Promise.all([origin("a"), origin("b")]);
     const clock = manualClock();

@@ -13,7 +13,7 @@ import { forward } from "./forward.ts";
 import { unitHash } from "./hash.ts";
 import { createHealthChecks } from "./health-checks.ts";
 import type { TargetStatus, UpstreamPlace } from "./place.ts";
-import { createPool, type Pool, type PoolTarget } from "./pool.ts";
+import { createPool, isHealthy, type Pool, type PoolTarget } from "./pool.ts";
 import { checkTarget } from "./target.ts";
 import { reported, type TargetPass } from "./target-gate.ts";
 import { TargetHealth } from "./target-health.ts";
@@ -29,9 +29,13 @@ export function bindBalanced(config: BalancedUpstream, place: UpstreamPlace): Bo
   const all = canary === undefined ? main.targets : [...main.targets, ...canary.targets];
   const checks = settings.healthCheck === undefined ? undefined : createHealthChecks(all, settings.healthCheck, place.clock, place.random);
   const side = (c: Context): MaybePromise<Pool> => (canary === undefined || settings.canary === undefined ? main : chooseSide(c, settings.canary, main, canary, place));
+  let begun = false;
   const run = async (c: Context): Promise<Response> => {
     const state = requestState(c);
     checks?.start(state.snapshot.core.transport);
+    // Checks that begin again begin with no verdict.
+    if (checks === undefined && !begun) for (const { health } of all) health.forgetVerdict();
+    begun = true;
     const pool = await side(c);
     const key = settings.balance === "consistent-hash" ? await hashKey(c, state, settings) : "";
     return await callOne(c, state, forwarding, pool, key);
@@ -43,13 +47,14 @@ export function bindBalanced(config: BalancedUpstream, place: UpstreamPlace): Bo
 }
 
 /** What is known of a target outlives the configuration, as long as URL and route stay. */
-function pools({ targets, balance, ejection, canary }: BalancedSettings, place: UpstreamPlace): { main: Pool; canary: Pool | undefined } {
+function pools({ targets, balance, ejection, healthCheck, canary }: BalancedSettings, place: UpstreamPlace): { main: Pool; canary: Pool | undefined } {
   const make = (url: string, weight: number): PoolTarget => ({
     url,
     to: checkTarget(`"targets" of the upstream of ${place.where}`, url),
     weight,
     health: place.keep(`target:${url}:${JSON.stringify(ejection)}`, () =>
       new TargetHealth(place.clock, ejection, (change) => place.events.emit({ type: "target", route: place.route, target: new URL(url).origin, change }))),
+    checked: healthCheck !== undefined,
     pending: 0,
     credit: 0,
   });
@@ -132,6 +137,7 @@ function isServersFault(error: unknown): boolean {
   return error.cause instanceof TransportError ? error.cause.code !== "REQUEST_INVALID" && error.cause.code !== "BODY_TOO_LONG" : error.cause instanceof Error;
 }
 
-function statusOf({ url, to, weight, pending, health }: PoolTarget, canary: boolean): TargetStatus {
-  return { url: to.origin + new URL(url).pathname, weight, canary, pending, healthy: health.healthy, ejected: health.ejected, returnsInMs: health.returnsInMs };
+function statusOf(target: PoolTarget, canary: boolean): TargetStatus {
+  const { url, to, weight, pending, health } = target;
+  return { url: to.origin + new URL(url).pathname, weight, canary, pending, healthy: isHealthy(target), ejected: health.ejected, returnsInMs: health.returnsInMs };
 }

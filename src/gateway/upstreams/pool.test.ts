@@ -13,7 +13,7 @@ function fleet(weights: readonly number[], balance: Balance = "round-robin", max
   const clock = manualClock();
   const targets = weights.map((weight, i): PoolTarget => {
     const url = `http://t${i}`;
-    return { url, to: checkTarget("t", url), weight, pending: 0, credit: 0, health: new TargetHealth(clock, { ...SETTINGS, maxPercent }, () => {}) };
+    return { url, to: checkTarget("t", url), weight, checked: true, pending: 0, credit: 0, health: new TargetHealth(clock, { ...SETTINGS, maxPercent }, () => {}) };
   });
   const pool = createPool(targets, balance, maxPercent);
   const at = (i: number): PoolTarget => targets[i] as PoolTarget;

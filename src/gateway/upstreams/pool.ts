@@ -11,6 +11,8 @@ export interface PoolTarget {
   readonly to: Target;
   readonly weight: number;
   readonly health: TargetHealth;
+  /** Active checks ask for it: without them a verdict that there once was says nothing. */
+  readonly checked: boolean;
   /** Requests under way, bodies included. */
   pending: number;
   /** Balance of smooth weighted round robin. */
@@ -43,14 +45,18 @@ export function createPool(targets: readonly PoolTarget[], balance: Balance, max
 function serving(targets: readonly PoolTarget[], maxEjectedPercent: number): readonly PoolTarget[] {
   let ejected = 0;
   let sound = 0;
-  for (const { weight, health } of targets) {
-    if (weight === 0 || !health.healthy) continue;
+  for (const target of targets) {
+    if (target.weight === 0 || !isHealthy(target)) continue;
     sound++;
-    if (health.ejected) ejected++;
+    if (target.health.ejected) ejected++;
   }
   if (sound === targets.length && ejected === 0) return targets;
   const ignoring = ejected * 100 > maxEjectedPercent * sound;
-  return targets.filter(({ weight, health }) => weight > 0 && health.healthy && (ignoring || !health.ejected));
+  return targets.filter((target) => target.weight > 0 && isHealthy(target) && (ignoring || !target.health.ejected));
+}
+
+export function isHealthy({ checked, health }: PoolTarget): boolean {
+  return !checked || health.healthy;
 }
 
 /**

@@ -33,6 +33,11 @@ export class TargetHealth {
     return this.verdict;
   }
 
+  forgetVerdict(): void {
+    this.verdict = true;
+    this.streak = 0;
+  }
+
   get ejected(): boolean {
     if (this.out && this.clock.monotonic() >= this.outUntil) {
       this.out = false;
