@@ -68,6 +68,10 @@ export class RequestState implements PolicyContext {
   readonly original: Request;
   identity?: Identity;
   upstreamTarget: string | undefined;
+  /** What stands for `upstreamTarget` in keys, where several targets are one place. */
+  upstreamPlace: string | undefined;
+  /** Side of a canary a key was made for: the answer must be of that side. */
+  side: string | undefined;
   upstreamCalls: number;
   upstreamStatus: number | undefined;
   upstreamError: unknown;
@@ -118,6 +122,8 @@ export class RequestState implements PolicyContext {
     // One shape for every request: properties added later would cost each reader.
     this.identity = undefined;
     this.upstreamTarget = undefined;
+    this.upstreamPlace = undefined;
+    this.side = undefined;
     this.upstreamCalls = 0;
     this.upstreamStatus = undefined;
     this.upstreamError = undefined;
@@ -307,6 +313,7 @@ export class RequestState implements PolicyContext {
   /** Takes over what another request's connection and earlier policies have established. */
   inherit(from: RequestState): void {
     this.identity = from.identity;
+    this.side = from.side;
     this.lazyPeer = from.peer ?? null;
     this.lazyAddress = from.lazyAddress;
   }

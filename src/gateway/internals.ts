@@ -112,7 +112,7 @@ export interface BoundEntry {
 
 export interface BoundUpstream {
   (c: Context): MaybePromise<Response>;
-  /** Where it would send a request now; only of an upstream whose target is a function. */
+  /** Where it would send a request now, as a part of keys; only of an upstream whose target is a function, or that has a canary. */
   readonly choose?: (c: Context) => MaybePromise<string>;
   /** Its targets as they are now; only of a balanced upstream. */
   readonly status?: () => readonly TargetStatus[];

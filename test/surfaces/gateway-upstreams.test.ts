@@ -3,10 +3,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { systemRandom } from "../../src/core/random.ts";
 import { createGateway } from "../../src/gateway/create-gateway.ts";
 import { circuitBreaker } from "../../src/gateway/policies/resilience/circuit-breaker.ts";
 import { retry } from "../../src/gateway/policies/resilience/retry.ts";
 import { cache } from "../../src/gateway/policies/traffic/cache.ts";
+import { dynamicRouting } from "../../src/gateway/policies/traffic/dynamic-routing.ts";
 import type { GatewayConfig, GatewayEvent, GatewayInstance, Policy, UpstreamConfig } from "../../src/gateway/types.ts";
 import { serve } from "../../src/runtimes/node/serve.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
@@ -258,6 +260,61 @@ test.each<[string, object, RegExp]>([
   ["a bad ejection", { targets: [{ url: "http://a" }], ejection: { consecutiveFailures: 0.5 } }, /ejection\.consecutiveFailures.*0\.5/],
 ])("refuses %s", (_name, options, message) => {
   expect(() => gateway({ type: "balanced", ...options } as UpstreamConfig)).toThrow(message);
+});
+
+describe("cache before several targets", () => {
+  const fresh = (name: string) => origin(name, (_request, response) => response.writeHead(200, { "cache-control": "max-age=60" }).end(name));
+
+  test("targets are replicas: what one answered is stored for all", async () => {
+    const [a, b] = await Promise.all([fresh("x"), fresh("x")]);
+    const { ask } = gateway({ type: "balanced", targets: [{ url: a.url }, { url: b.url }] }, [cache()]);
+    const found: (string | null)[] = [];
+    for (let i = 0; i < 3; i++) {
+      const response = await ask();
+      await response.text();
+      found.push(response.headers.get("x-cache"));
+    }
+    expect([found, a.hits + b.hits]).toEqual([["MISS", "HIT", "HIT"], 1]);
+  });
+
+  test("a canary's answers are stored beside the others', and each caller gets those of its side", async () => {
+    const [stable, canary] = await Promise.all([fresh("s"), fresh("c")]);
+    const users = Array.from({ length: 12 }, (_, i) => `user ${i}`);
+    for (const upstream of [
+      { type: "url", target: stable.url, canary: { target: canary.url, percent: 50, stickyBy: (c) => c.req.header("x-user") } },
+      { type: "balanced", targets: [{ url: stable.url }, { url: canary.url, canary: true }], canary: { percent: 50, stickyBy: async (c) => c.req.header("x-user") } },
+    ] satisfies UpstreamConfig[]) {
+      stable.hits = canary.hits = 0;
+      const plain = gateway(upstream);
+      const sides = [];
+      for (const user of users) sides.push(await (await plain.ask({ "x-user": user })).text());
+      expect(new Set(sides).size).toBe(2);
+      stable.hits = canary.hits = 0;
+      const cached = gateway(upstream, [cache()]);
+      const got = [];
+      for (const user of users) got.push(await (await cached.ask({ "x-user": user })).text());
+      expect(got).toEqual(sides);
+      expect([stable.hits, canary.hits]).toEqual([1, 1]);
+    }
+  });
+
+  test("a side that is drawn by chance is drawn once: what is stored for it comes from there", async () => {
+    const [stable, canary] = await Promise.all([fresh("s"), fresh("c")]);
+    // The first draw says canary, the next one would not.
+    const draws = [0.1, 0.9, 0.9, 0.1];
+    const random = { ...systemRandom, next: () => draws.shift() ?? 0.9 };
+    const { ask } = gateway({ type: "url", target: stable.url, canary: { target: canary.url, percent: 50 } }, [cache()], { random });
+    expect(await names(ask, 4)).toBe("cssc");
+    expect([stable.hits, canary.hits]).toEqual([1, 1]);
+  });
+
+  test("where dynamicRouting sends a request stays a place of its own", async () => {
+    const [a, elsewhere] = await Promise.all([fresh("a"), fresh("e")]);
+    const routed = dynamicRouting({ rules: [{ condition: (c) => c.req.header("x-to") === "e", target: elsewhere.url }] });
+    const { ask } = gateway({ type: "url", target: a.url }, [cache(), routed]);
+    const to = (header: string) => ask({ "x-to": header }).then((response) => response.text());
+    expect([await to("a"), await to("e"), await to("a"), await to("e"), a.hits, elsewhere.hits]).toEqual(["a", "e", "a", "e", 1, 1]);
+  });
 });
 
 test("a trusted proxy's host is part of the cache key, and what the upstream sees; anybody else's is neither", async () => {

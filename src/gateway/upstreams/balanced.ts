@@ -29,6 +29,13 @@ export function bindBalanced(config: BalancedUpstream, place: UpstreamPlace): Bo
   const all = canary === undefined ? main.targets : [...main.targets, ...canary.targets];
   const checks = settings.healthCheck === undefined ? undefined : createHealthChecks(all, settings.healthCheck, place.clock, place.random);
   const side = (c: Context): MaybePromise<Pool> => (canary === undefined || settings.canary === undefined ? main : chooseSide(c, settings.canary, main, canary, place));
+  // Targets of one side are replicas; the two sides are two versions, and what one has answered is not the other's.
+  const placeOf = (pool: Pool): string => (pool === canary ? `canary ${pool.targets.map(({ url }) => url).join(" ")}` : "");
+  const choose = (c: Context): MaybePromise<string> => {
+    const chosen = (pool: Pool): string => (requestState(c).side = placeOf(pool));
+    const pool = side(c);
+    return isPromise(pool) ? pool.then(chosen) : chosen(pool);
+  };
   let begun = false;
   const run = async (c: Context): Promise<Response> => {
     const state = requestState(c);
@@ -36,13 +43,15 @@ export function bindBalanced(config: BalancedUpstream, place: UpstreamPlace): Bo
     // Checks that begin again begin with no verdict.
     if (checks === undefined && !begun) for (const { health } of all) health.forgetVerdict();
     begun = true;
-    const pool = await side(c);
+    const pool = canary === undefined ? main : state.side === undefined ? await side(c) : state.side === "" ? main : canary;
+    state.upstreamPlace = placeOf(pool);
     const key = settings.balance === "consistent-hash" ? await hashKey(c, state, settings) : "";
     return await callOne(c, state, forwarding, pool, key);
   };
   return Object.assign(run, {
     status: () => all.map((target): TargetStatus => statusOf(target, canary?.targets.includes(target) === true)),
     dispose: () => checks?.stop(),
+    ...(canary === undefined ? undefined : { choose }),
   });
 }
 

@@ -364,7 +364,8 @@ export class Exchange {
 
   /** The upstream sent the request to another place than it was looked up for: inner policies had their say. */
   get #elsewhere(): boolean {
-    return (this.gateway.upstreamTarget ?? "") !== this.#chosen;
+    const { upstreamPlace, upstreamTarget } = this.gateway as PolicyContext & { readonly upstreamPlace?: string | undefined };
+    return (upstreamPlace ?? upstreamTarget ?? "") !== this.#chosen;
   }
 
   /** The upstream's call failed because its client left: that says nothing about the next one. */
