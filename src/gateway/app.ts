@@ -77,8 +77,10 @@ function createGatewayRouter(active: Switch, admin: AdminHost): GatewayRouter {
       return found[0].length === 1 ? found : [[found[0][0] as never], found[1]];
     }
     if (method === "OPTIONS") {
-      const preflight = routes.preflight(path);
-      if (preflight !== undefined) return only((c) => serveUnmatched(snapshot, c, path, preflight, missing(snapshot, routes, path)));
+      return only((c) => {
+        const preflight = routes.preflight(path, c.req.raw.headers.get("access-control-request-method"));
+        return serveUnmatched(snapshot, c, path, preflight ?? snapshot.unmatched, missing(snapshot, routes, path));
+      });
     }
     return only((c) => serveUnmatched(snapshot, c, path, snapshot.unmatched, missing(snapshot, routes, path)));
   };

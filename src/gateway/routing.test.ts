@@ -48,6 +48,17 @@ describe("matching", () => {
     expect(await get({ trailingSlash: "redirect", routes: [route("/:rest{.+}")] }, "http://h//evil.com/x/")).toMatchObject([308, { location: "/.//evil.com/x" }]);
   });
 
+  test("a preflight is answered by the chain of the method it asks for", async () => {
+    const pre = (by: string): Policy => ({ name: "pre", priority: 5, preflight: true, handler: () => new Response(null, { status: 204, headers: { "x-pre": by } }) });
+    const on = (method: "GET" | "DELETE" | "PUT", policies: Policy[]): RouteConfig => ({ path: "/a", methods: [method], pipeline: { policies, upstream: echo } });
+    const gateway = createGateway({ routes: [on("GET", [pre("get")]), on("DELETE", [pre("delete")]), on("PUT", [])] });
+    const ask = async (method: string) => {
+      const response = await gateway.app.request("/a", { method: "OPTIONS", headers: { origin: "https://a.example", ...(method === "" ? {} : { "access-control-request-method": method }) } });
+      return [response.status, response.headers.get("x-pre")];
+    };
+    expect(await Promise.all(["GET", "HEAD", "DELETE", "PUT", "PATCH", ""].map(ask))).toEqual([[204, "get"], [204, "get"], [204, "delete"], [204, null], [204, "get"], [204, "get"]]);
+  });
+
   test("OPTIONS outside the methods of a route: 204 with Allow, or the chain up to its preflight policy", async () => {
     const plain = await createGateway({ routes: [route("/a", { methods: ["GET"] })] }).app.request("/a", { method: "OPTIONS" });
     expect([plain.status, plain.headers.get("allow")]).toEqual([204, "GET, HEAD, OPTIONS"]);

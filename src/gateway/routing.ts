@@ -20,8 +20,11 @@ export type MatchResult<T> = readonly [readonly (readonly [T, Record<string, unk
 export interface RouteTable<T> {
   /** All routes of method and path, first configured first. */
   match(method: string, path: string): MatchResult<T>;
-  /** The chain that answers a CORS preflight for this path, when its routes have one. */
-  preflight(path: string): CompiledRoute["preflight"];
+  /**
+   * The chain that answers a CORS preflight for this path: that of the route which would serve `requested`, if there is one.
+   * Where no route would, the first chain of the path says so.
+   */
+  preflight(path: string, requested: string | null): CompiledRoute["preflight"];
   /** Methods of the routes that have this path. */
   allowed(path: string): string[];
   readonly methods: ReadonlySet<string>;
@@ -48,7 +51,9 @@ export function createRouteTable<T>(routes: readonly CompiledRoute[], slash: Tra
   return {
     match,
     methods,
-    preflight(path) {
+    preflight(path, requested) {
+      const asked = requested === null ? undefined : match(requested, path)[0][0];
+      if (asked !== undefined) return preflights.get(asked[0]);
       for (const method of methods) {
         const first = match(method, path)[0][0];
         const chain = first === undefined ? undefined : preflights.get(first[0]);
