@@ -68,6 +68,7 @@ export function compile(config: GatewayConfig, base: SiteBase, defaultMethods: r
     const policies = order(placed, binder);
     const preflightAt = policies.findIndex((entry) => entry.preflight);
     return {
+      configured: route,
       path,
       methods,
       metadata: Object.freeze({ ...route.metadata }),

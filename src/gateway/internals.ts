@@ -15,7 +15,7 @@ import type { TracingConfig } from "./operation/tracing.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { Tracker } from "./tracker.ts";
 import type { TargetStatus } from "./upstreams/place.ts";
-import type { BoundPolicy, GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget } from "./types.ts";
+import type { BoundPolicy, GatewayConfig, GatewayEvent, LocalStores, Policy, PolicyContext, PolicyHandler, PolicySite, PurgeTarget, RouteConfig } from "./types.ts";
 
 /** Whether the forwarded fields of the hop at `address` count; the connected peer is hop 0. `undefined` trusts nobody. */
 export type AddressTrust = ((address: string | undefined, hop: number) => boolean) | undefined;
@@ -84,6 +84,7 @@ export interface Snapshot {
 }
 
 export interface CompiledRoute {
+  readonly configured: RouteConfig;
   readonly path: string;
   readonly methods: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;

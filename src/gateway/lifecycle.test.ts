@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createGateway } from "./create-gateway.ts";
 import { definePolicy } from "./define-policy.ts";
 import { getGatewayContext } from "./context.ts";
+import { health } from "./operation/health.ts";
 import type { RouteConfig } from "./types.ts";
 
 const text = (path: string, body: string, policies: RouteConfig["pipeline"]["policies"] = []): RouteConfig => ({ path, pipeline: { policies, upstream: { type: "handler", handler: (c) => c.text(body) } } });
@@ -35,6 +36,14 @@ describe("update", () => {
     open();
     const response = await pending;
     expect([await response.text(), response.headers.get("x-on"), disposed]).toEqual(["1", "old", ["old"]]);
+  });
+
+  test("tells which routes changed, wherever a health check stands among them", async () => {
+    const [a, b, check] = [text("/a", "1"), text("/b", "1"), health()];
+    const gateway = createGateway({ routes: [a, b, check] });
+    expect(await gateway.update({ routes: [a, text("/b", "2"), check] })).toEqual({ added: [], removed: [], changed: ["/b"] });
+    expect(await gateway.update({ routes: [check, a, text("/b", "3")] })).toEqual({ added: [], removed: [], changed: ["/b"] });
+    await gateway.close();
   });
 
   test("an exporter that is replaced is shut down once its last request is answered, one that stays is not", async () => {

@@ -39,14 +39,12 @@ export function compareRoutes(old: Snapshot, next: Snapshot): { added: string[];
 /** What makes two versions of a path the same: methods, the configured pipeline objects, metadata. */
 function signatures(snapshot: Snapshot): Map<string, unknown[]> {
   const all = new Map<string, unknown[]>();
-  snapshot.routes.forEach((route, index) => {
-    const configured = snapshot.config.routes[index];
-    const parts = all.get(route.path) ?? [];
-    const upstream = configured?.pipeline.upstream;
-    parts.push(route.methods.join(), configured?.metadata, configured?.pipeline.policies?.length ?? 0, ...(configured?.pipeline.policies ?? []));
-    parts.push(...(upstream === undefined ? [] : Object.entries(upstream).flat()));
-    all.set(route.path, parts);
-  });
+  for (const { path, methods, configured } of snapshot.routes) {
+    const parts = all.get(path) ?? [];
+    const { policies = [], upstream } = configured.pipeline;
+    parts.push(methods.join(), configured.metadata, policies.length, ...policies, ...Object.entries(upstream).flat());
+    all.set(path, parts);
+  }
   return all;
 }
 
