@@ -178,7 +178,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
         places.add(site.scopeKey);
         const bound: BoundPolicy = policy.bind === undefined ? { handler: policy.handler } : policy.bind(site);
         const handler = observes ? observed(policy.name, priority(policy), bound.handler) : bound.handler;
-        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, guard: policy.guard ?? policy.bind === undefined, owned: policy.ownedFields, choose: bound.choose, prepare: bound.prepare };
+        entry = { name: policy.name, priority: priority(policy), handler, preflight: policy.preflight === true, late: policy.late === true, guard: policy.guard ?? policy.bind === undefined, owned: policy.ownedFields, disposes: bound.dispose !== undefined, choose: bound.choose, prepare: bound.prepare };
         const { dispose, purge, resetCircuit } = bound;
         if (purge !== undefined) purges.push(purge);
         if (resetCircuit !== undefined) resets.push(resetCircuit);

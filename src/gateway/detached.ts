@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { watchBodyEnd, type BodyEnd } from "./body-end.ts";
 import { RequestState } from "./context.ts";
+import { answered } from "./in-flight.ts";
 import { runPipeline } from "./pipeline.ts";
 import type { PolicyContext } from "./types.ts";
 
@@ -23,14 +24,14 @@ export async function runDetached(gateway: PolicyContext, policyName: string, re
   try {
     const response = await runPipeline(own, policies.slice(at + 1), state.call as NonNullable<typeof state.call>);
     own.answered = true;
+    answered(own);
     return ended(own, response);
   } catch (error) {
+    if (!own.answered) answered(own);
     tell(own, { bytes: 0, aborted: true });
     throw error;
   } finally {
     snapshot.core.tracker.end();
-    snapshot.inFlight--;
-    if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();
   }
 }
 

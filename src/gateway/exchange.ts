@@ -6,6 +6,7 @@ import { watchBodyEnd, type BodyEnd } from "./body-end.ts";
 import { RequestState } from "./context.ts";
 import { GatewayError, defaultErrorResponse } from "./errors.ts";
 import { errorResponse } from "./failure.ts";
+import { answered } from "./in-flight.ts";
 import type { BoundEntry, BoundUpstream, CompiledRoute, Snapshot } from "./internals.ts";
 import { armDebug, writeDebugHeaders } from "./operation/debug-headers.ts";
 import { observeEnd } from "./operation/observe.ts";
@@ -87,6 +88,7 @@ function complete(state: RequestState, answer: Response): Response {
   if (snapshot.tracing !== undefined) response.headers.set("traceparent", formatTraceparent(state.trace));
   if (state.debugNotes !== undefined) writeDebugHeaders(state, response.headers);
   observeEnd(state, response);
+  answered(state);
   const watchers = state.bodyEnd;
   const { socket } = state;
   if (watchers !== undefined) {
@@ -100,7 +102,5 @@ function complete(state: RequestState, answer: Response): Response {
   if (socket !== undefined && response.status >= 300) socket.terminate();
   state.answered = true;
   snapshot.core.tracker.end();
-  snapshot.inFlight--;
-  if (snapshot.retired && snapshot.inFlight === 0) snapshot.dispose();
   return response;
 }

@@ -72,7 +72,7 @@ export interface Snapshot {
   /** Makes the site of a policy that is called outside the chain it was configured in. */
   readonly looseSite: (policy: Policy) => PolicySite;
   readonly loose: Map<Policy, PolicyHandler>;
-  /** Requests that run on this configuration and have not been answered yet. */
+  /** Requests that run on this configuration; see `in-flight.ts` for when they are over. */
   inFlight: number;
   retired: boolean;
   /** Of every policy that stores responses: drops some of them, gives the number dropped. */
@@ -107,6 +107,8 @@ export interface BoundEntry {
   readonly guard: boolean;
   /** Request fields, in lower case, that are removed before the chain runs. */
   readonly owned: readonly string[] | undefined;
+  /** It has something to dispose, which its requests may use to the end of their bodies. */
+  readonly disposes: boolean;
   readonly choose: BoundPolicy["choose"];
   readonly prepare: BoundPolicy["prepare"];
 }

@@ -38,6 +38,27 @@ describe("update", () => {
     expect([await response.text(), response.headers.get("x-on"), disposed]).toEqual(["1", "old", ["old"]]);
   });
 
+  test("policies are disposed once the last body of their configuration has ended, or broken", async () => {
+    for (const end of ["close", "error", "cancel"] as const) {
+      let disposed = false;
+      const owner = definePolicy({ name: "owner", setup: () => ({}), handler: (_c, next) => next(), dispose: () => void (disposed = true) });
+      let body: ReadableStreamDefaultController<Uint8Array> | undefined;
+      const stream: RouteConfig = { path: "/s", pipeline: { policies: [owner()], upstream: { type: "handler", handler: () => new Response(new ReadableStream({ start: (controller) => { body = controller; controller.enqueue(new Uint8Array([49])); } })) } } };
+      const gateway = createGateway({ routes: [stream] });
+      const response = await gateway.app.request("/s");
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      await reader.read();
+      await gateway.update({ routes: [text("/a", "1")] });
+      expect(disposed).toBe(false);
+      if (end === "cancel") await reader.cancel();
+      else if (end === "close") body?.close();
+      else body?.error(new Error("broken"));
+      await reader.read().catch(() => {});
+      expect(disposed).toBe(true);
+      await gateway.close();
+    }
+  });
+
   test("tells which routes changed, wherever a health check stands among them", async () => {
     const [a, b, check] = [text("/a", "1"), text("/b", "1"), health()];
     const gateway = createGateway({ routes: [a, b, check] });
