@@ -7,7 +7,7 @@ import { LATEST_GUARD, Priority } from "./priority.ts";
 import { GatewayError } from "./errors.ts";
 import type { BoundEntry, CompiledRoute, SiteBase } from "./internals.ts";
 import { HEALTH } from "./operation/health.ts";
-import { observed } from "./operation/observe.ts";
+import { observed, WANTS_TIMES } from "./operation/observe.ts";
 import { canonicalEscape } from "./path.ts";
 import { GATEWAY_PLACE } from "./process-state.ts";
 import { LAYERS, joinPath, type ScopeLayer, type ScopeOrigin, type ScopedPipeline } from "./scope.ts";
@@ -158,7 +158,7 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
   const purges: ((target: PurgeTarget) => MaybePromise<number>)[] = [];
   const resets: ((circuit: string) => MaybePromise<void>)[] = [];
   const places = new Set<string>();
-  const observes = isOn(config.metrics) || config.tracing !== undefined || isOn(config.debugHeaders) || config.admin !== undefined;
+  const observes = isOn(config.metrics) || config.tracing !== undefined || isOn(config.debugHeaders) || config.admin !== undefined || wantsTimes(config);
   const priority = (policy: Policy): number => {
     const wanted = policy.priority ?? config.defaultPolicyPriority ?? Priority.DEFAULT;
     return policy.guard === true ? Math.min(wanted, LATEST_GUARD) : wanted;
@@ -198,6 +198,11 @@ function createBinder(config: GatewayConfig, base: SiteBase): Binder {
 
 function isHealth(route: CompiledRoute): boolean {
   return (route.upstream as { [HEALTH]?: true })[HEALTH] === true;
+}
+
+function wantsTimes({ policies = [], unmatchedPolicies = [], routes }: GatewayConfig): boolean {
+  const some = (list: readonly Policy[] = []): boolean => list.some((policy) => WANTS_TIMES in policy);
+  return some(policies) || some(unmatchedPolicies) || routes.some((route) => some(route.pipeline.policies));
 }
 
 function isOn(option: unknown): boolean {

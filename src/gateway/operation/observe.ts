@@ -7,6 +7,9 @@ import { isGatewayError } from "../errors.ts";
 import type { PolicyHandler } from "../types.ts";
 import type { SpanBuilder } from "./spans.ts";
 
+/** Marks a policy that wants to know how long the others take. */
+export const WANTS_TIMES: unique symbol = /* @__PURE__ */ Symbol("wants times") as never;
+
 /** A policy's handler that is timed. */
 export function observed(name: string, priority: number, handler: PolicyHandler): PolicyHandler {
   return (c, next) => {

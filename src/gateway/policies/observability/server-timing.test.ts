@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
+import { createGateway } from "../../create-gateway.ts";
+import { definePolicy } from "../../define-policy.ts";
+import { scope } from "../../scope.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import type { RouteConfig } from "../../types.ts";
 import { serverTiming } from "./server-timing.ts";
 
 describe("serverTiming", () => {
@@ -10,5 +14,17 @@ describe("serverTiming", () => {
     const field = (await request("/a")).headers.get("server-timing");
     expect(field).toContain("db;dur=3");
     expect(field).toMatch(/dur=25/);
+  });
+
+  it("lists the policies inside it, wherever in the configuration it stands, and describes them", async () => {
+    const timing = serverTiming({ visibility: "always", precision: 0, includeTotal: false, descriptionFn: (name) => `the ${name}` });
+    const clock = manualClock();
+    const slow = definePolicy({ name: "slow", handler: (_c, next) => (clock.advance(7), next()) });
+    const route: RouteConfig = { path: "/a", pipeline: { policies: [slow()], upstream: { type: "handler", handler: (c) => c.text("x") } } };
+    for (const config of [{ policies: [timing], routes: [route] }, { routes: [{ ...route, pipeline: { ...route.pipeline, policies: [timing, slow()] } }] }, { routes: scope({ prefix: "/", policies: [timing], routes: [route] }) }]) {
+      const gateway = createGateway({ ...config, clock });
+      expect((await gateway.app.request("/a")).headers.get("server-timing")).toBe('slow;desc="the slow";dur=7');
+      await gateway.close();
+    }
   });
 });

@@ -8,6 +8,7 @@ import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { policyError } from "../../errors.ts";
 import { isDebugRequested } from "../../operation/debug-headers.ts";
+import { WANTS_TIMES } from "../../operation/observe.ts";
 import { TraceNotes } from "../../operation/trace-report.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -34,14 +35,15 @@ export interface ServerTimingConfig extends PolicyOptions {
 
 /**
  * Adds `server-timing` (W3C) and `x-response-time` to answers. Timings tell an attacker what a policy does, so by default
- * only clients that ask under `debugHeaders` get them. Entries of policies need one of the options `debugHeaders`, `metrics`,
- * `tracing` or `admin` of the gateway, which make it time them.
+ * only clients that ask under `debugHeaders` get them.
  *
  * ```ts
  * serverTiming({ visibility: "always" })
  * ```
  */
-export const serverTiming: PolicyFactory<ServerTimingConfig> = /* @__PURE__ */ definePolicy<ServerTimingConfig>({
+export const serverTiming: PolicyFactory<ServerTimingConfig> = (options) => Object.assign(unmarked(options), { [WANTS_TIMES]: true });
+
+const unmarked: PolicyFactory<ServerTimingConfig> = /* @__PURE__ */ definePolicy<ServerTimingConfig>({
   name: "server-timing",
   priority: Priority.METRICS,
   httpOnly: true,
