@@ -239,12 +239,35 @@ describe("jwtAuth with a key set", () => {
     expect(text).toContain("jwks_error");
     expect(text).not.toMatch(/issuer\.example|secret-host/);
     set.fails = false;
+    clock.advance(1000);
     expect((await send(await a.token())).status).toBe(200);
     set.fails = true;
     clock.advance(300_000);
     expect((await send(await a.token())).status).toBe(200);
     expect((await send(await a.token())).status).toBe(200);
     expect(set.calls).toBe(3);
+  });
+
+  it("while there is no set, pauses between failures, longer each time up to the cool-down", async () => {
+    const set = issuer();
+    const a = await key("a");
+    set.keys = [a.jwk];
+    set.fails = true;
+    const { send, clock } = harness({ ...options, jwksCooldownMs: 3000 });
+    const token = await a.token();
+    const asked: number[] = [];
+    for (const pauseMs of [0, 999, 1, 1999, 1, 2999, 1]) {
+      clock.advance(pauseMs);
+      expect((await Promise.all([send(token), send(token)])).map(({ status }) => status)).toEqual([502, 502]);
+      expect((await send(token)).status).toBe(502);
+      asked.push(set.calls);
+    }
+    expect(asked).toEqual([1, 1, 2, 2, 3, 3, 4]);
+    set.fails = false;
+    clock.advance(3000);
+    expect((await send(token)).status).toBe(200);
+    expect((await send(token)).status).toBe(200);
+    expect(set.calls).toBe(5);
   });
 
   it("ends a fetch that hangs at its deadline", async () => {

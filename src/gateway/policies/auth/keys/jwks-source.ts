@@ -25,6 +25,8 @@ type LocalSet = ReturnType<typeof createLocalJWKSet>;
 
 /** Most sets kept at once; the ones used least recently go first. */
 const MAX_SETS = 100;
+/** First pause after a failure while there is no set at all; each further one is twice as long, up to the cool-down. */
+const FIRST_PAUSE_MS = 1000;
 /** Keys tried for a token that names none. */
 const MAX_CANDIDATES = 16;
 
@@ -54,6 +56,9 @@ export class JwksSource {
   /** When a failed refresh or an unknown key last made us ask. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
+  /** The latest failure while there was no set. */
+  #failed: { readonly cause: unknown; readonly times: number; readonly until: number } | undefined;
+
   constructor(url: string) {
     this.#url = url;
   }
@@ -73,11 +78,21 @@ export class JwksSource {
   async #refreshed(options: JwksOptions): Promise<boolean> {
     const age = options.clock.monotonic() - this.#fetchedAt;
     if (this.#set !== undefined && (age < options.ttlMs || this.#cooling(options))) return false;
+    const before = this.#set === undefined ? this.#failed : undefined;
+    if (before !== undefined && options.clock.monotonic() < before.until) throw unavailable(before.cause);
     try {
       await this.#fetch(options);
+      this.#failed = undefined;
       return true;
     } catch (error) {
-      if (this.#set === undefined) throw new GatewayError(502, "jwks_error", "The signing keys could not be fetched", undefined, { cause: error });
+      if (this.#set === undefined) {
+        // Whoever waited for the same fetch has failed with it, once.
+        if (this.#failed === before) {
+          const times = (before?.times ?? 0) + 1;
+          this.#failed = { cause: error, times, until: options.clock.monotonic() + Math.min(options.cooldownMs, FIRST_PAUSE_MS * 2 ** Math.min(times - 1, 20)) };
+        }
+        throw unavailable(error);
+      }
       this.#askedAt = options.clock.monotonic();
       return false;
     }
@@ -107,4 +122,8 @@ export class JwksSource {
       return keys;
     }
   }
+}
+
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError(502, "jwks_error", "The signing keys could not be fetched", undefined, { cause });
 }
