@@ -83,10 +83,10 @@ export function configError(where: string, value: unknown, expected: string): Ga
 }
 
 /** The answer to an exception of a user's callback: 500 `policy_error` with the policy's name and nothing of the exception. */
-export function policyError(policyName: string, cause: unknown): GatewayError {
+export function policyError(policyName: string, cause: unknown, option?: string): GatewayError {
   return isGatewayError(cause)
     ? cause
-    : new GatewayError(500, "policy_error", `Policy ${quote(policyName)} failed`, undefined, { cause, members: { policy: policyName } });
+    : new GatewayError(500, "policy_error", `Policy ${quote(policyName)} failed${option === undefined ? "" : ` in ${quote(option)}`}`, undefined, { cause, members: { policy: policyName } });
 }
 
 export const DEFAULT_ERROR_MESSAGE = "An unexpected error occurred";

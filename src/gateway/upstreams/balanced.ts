@@ -4,12 +4,13 @@ import type { Context } from "hono";
 import { stackless } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { TransportError } from "../../core/transport.ts";
+import { upstreamCallback } from "../callback.ts";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError, isGatewayError } from "../errors.ts";
 import type { BoundUpstream } from "../internals.ts";
 import { balancedSettings, type BalancedSettings } from "./balanced-options.ts";
 import { forwardSettings, type ForwardSettings } from "./forward-settings.ts";
-import { forward } from "./forward.ts";
+import { calledHere, forward } from "./forward.ts";
 import { unitHash } from "./hash.ts";
 import { createHealthChecks } from "./health-checks.ts";
 import type { TargetStatus, UpstreamPlace } from "./place.ts";
@@ -43,9 +44,9 @@ export function bindBalanced(config: BalancedUpstream, place: UpstreamPlace): Bo
     // Checks that begin again begin with no verdict.
     if (checks === undefined && !begun) for (const { health } of all) health.forgetVerdict();
     begun = true;
-    const pool = canary === undefined ? main : state.side === undefined ? await side(c) : state.side === "" ? main : canary;
+    const pool = canary === undefined ? main : state.side === undefined ? await calledHere(c, () => side(c)) : state.side === "" ? main : canary;
     state.upstreamPlace = placeOf(pool);
-    const key = settings.balance === "consistent-hash" ? await hashKey(c, state, settings) : "";
+    const key = settings.balance === "consistent-hash" ? await calledHere(c, () => hashKey(c, state, settings)) : "";
     return await callOne(c, state, forwarding, pool, key);
   };
   return Object.assign(run, {
@@ -79,13 +80,13 @@ function pools({ targets, balance, ejection, healthCheck, canary }: BalancedSett
 function chooseSide(c: Context, { percent, stickyBy }: NonNullable<BalancedSettings["canary"]>, main: Pool, canary: Pool, place: UpstreamPlace): MaybePromise<Pool> {
   const at = (share: number): Pool => (share * 100 < percent ? canary : main);
   if (stickyBy === undefined) return at(place.random.next());
-  const found = stickyBy(c);
+  const found = upstreamCallback("canary.stickyBy", () => stickyBy(c));
   const sided = (text: string | null | undefined): Pool => at(text === undefined || text === null || text === "" ? place.random.next() : unitHash(`canary\n${text}`));
   return isPromise(found) ? found.then(sided) : sided(found);
 }
 
 function hashKey(c: Context, state: RequestState, { hashKey: own }: BalancedSettings): MaybePromise<string> {
-  return own === undefined ? state.clientIp : own(c);
+  return own === undefined ? state.clientIp : upstreamCallback("hashKey", () => own(c));
 }
 
 /** Asks the targets' circuits until one lets the call through, where `circuitBreaker` has set such. */

@@ -124,6 +124,16 @@ export function refusedHere(state: RequestState, error: unknown): unknown {
   return error;
 }
 
+/** What `run` gives; what it throws is no call of the upstream. */
+export function calledHere<T>(c: Context, run: () => MaybePromise<T>): MaybePromise<T> {
+  try {
+    const result = run();
+    return isPromise(result) ? Promise.resolve(result).catch((error: unknown) => Promise.reject(refusedHere(requestState(c), error))) : result;
+  } catch (error) {
+    throw refusedHere(requestState(c), error);
+  }
+}
+
 function editResponse(headers: Headers, state: RequestState, settings: ForwardSettings, target: Target): void {
   if (settings.fields.via) headers.append("via", `1.1 ${PSEUDONYM}`);
   const location = settings.rewriteLocation ? headers.get("location") : null;

@@ -1,5 +1,6 @@
 /** Where a request to a url upstream goes: an origin and a base path that nothing in the request can leave. */
 
+import { upstreamCallback } from "../callback.ts";
 import { GatewayError, configError } from "../errors.ts";
 import { canonicalPath, climbs } from "../path.ts";
 
@@ -82,7 +83,7 @@ export function joinSearch(target: Target, query: string): string {
 
 /** A rewrite gives a path, and one that stays below the base path. */
 function rewritten(path: string, rewritePath: (path: string) => string): string {
-  const result: unknown = rewritePath(path);
+  const result: unknown = upstreamCallback("rewritePath", () => rewritePath(path));
   if (result === path) return path;
   if (typeof result !== "string" || !result.startsWith("/") || result.startsWith("//") || /[\\?#]/.test(result) || climbs(result)) throw refused();
   const canonical = canonicalPath(result);

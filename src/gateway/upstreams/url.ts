@@ -2,12 +2,13 @@
 
 import type { Context } from "hono";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { upstreamCallback } from "../callback.ts";
 import { requestState } from "../context.ts";
 import type { BoundUpstream } from "../internals.ts";
 import type { UrlUpstream } from "../types.ts";
 import { known } from "../validate.ts";
 import { FORWARD_OPTIONS, forwardSettings, type ForwardSettings } from "./forward-settings.ts";
-import { forward, refusedHere } from "./forward.ts";
+import { calledHere, forward, refusedHere } from "./forward.ts";
 import { throughTargetGate } from "./target-gate.ts";
 import { checkOrigins, checkTarget, chosenTarget, type Target } from "./target.ts";
 
@@ -38,12 +39,12 @@ export function bindUrlUpstream(config: UrlUpstream, where: string): BoundUpstre
   const upstream = (c: Context): MaybePromise<Response> => {
     const planned = requestState(c).plan?.target;
     if (planned !== undefined) return call(c, settings, planned, targetText(planned));
-    const chosen = target(c);
+    const chosen = calledHere(c, () => upstreamCallback("target", () => target(c)));
     return isPromise(chosen) ? chosen.then((late) => to(c, late)) : to(c, chosen);
   };
   return Object.assign(upstream, {
     choose: (c: Context): MaybePromise<string> => {
-      const chosen = target(c);
+      const chosen = upstreamCallback("target", () => target(c));
       return isPromise(chosen) ? chosen.then((late) => targetText(chosenTarget(late, allowed))) : targetText(chosenTarget(chosen, allowed));
     },
   });

@@ -27,4 +27,14 @@ describe("serverTiming", () => {
       await gateway.close();
     }
   });
+
+  it("a descriptionFn that throws is a policy_error naming it", async () => {
+    const errors: unknown[] = [];
+    const slow = definePolicy({ name: "slow", handler: (_c, next) => next() });
+    const { request, gateway } = createPolicyTestHarness([serverTiming({ visibility: "always", descriptionFn: () => { throw new Error("own"); } }), slow()]);
+    gateway.events.on((event) => event.type === "error" && errors.push(event.error));
+    const response = await request("/a");
+    expect([response.status, await response.json()]).toMatchObject([500, { code: "policy_error", policy: "server-timing" }]);
+    expect(errors).toMatchObject([{ message: expect.stringContaining("descriptionFn"), cause: { message: "own" } }]);
+  });
 });

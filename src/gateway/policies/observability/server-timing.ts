@@ -59,7 +59,7 @@ const unmarked: PolicyFactory<ServerTimingConfig> = /* @__PURE__ */ definePolicy
   },
   handler(c, next, { config, site }) {
     const visible = isVisible(c, config, site.policyName);
-    const go = (shown: boolean): Promise<void> => (shown ? timed(c, next, config) : next());
+    const go = (shown: boolean): Promise<void> => (shown ? timed(c, next, config, site.policyName) : next());
     return isPromise(visible) ? visible.then(go) : go(visible);
   },
 });
@@ -78,7 +78,7 @@ function isVisible(c: Context, { visibility = "debug-only", visibilityFn }: Serv
   }
 }
 
-async function timed(c: Context, next: () => Promise<void>, config: ServerTimingConfig): Promise<void> {
+async function timed(c: Context, next: () => Promise<void>, config: ServerTimingConfig, policyName: string): Promise<void> {
   const state = requestState(c);
   const asked = state.traceNotes;
   const notes = (state.traceNotes ??= new TraceNotes());
@@ -89,7 +89,14 @@ async function timed(c: Context, next: () => Promise<void>, config: ServerTiming
   const total = (state.snapshot.clock.monotonic() - state.beganAt).toFixed(precision);
   if (responseTimeHeader) c.res.headers.set("x-response-time", `${total}ms`);
   if (!serverTimingHeader) return;
-  const entries = notes.entries.map(({ name, durationMs }) => entry(name, durationMs.toFixed(precision), descriptionFn?.(name)));
+  const described = (name: string): string | undefined => {
+    try {
+      return descriptionFn?.(name);
+    } catch (error) {
+      throw policyError(policyName, error, "descriptionFn");
+    }
+  };
+  const entries = notes.entries.map(({ name, durationMs }) => entry(name, durationMs.toFixed(precision), described(name)));
   if (includeTotal) entries.unshift(entry("total", total, undefined));
   if (entries.length > 0) c.res.headers.append("server-timing", entries.join(", "));
 }
