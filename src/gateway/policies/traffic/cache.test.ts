@@ -9,7 +9,10 @@ import { getGatewayContext } from "../../context.ts";
 import { GatewayError } from "../../errors.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import type { Policy } from "../../types.ts";
+import { compression } from "../transform/compression.ts";
+import { requestTransform } from "../transform/request-transform.ts";
 import { cache, type CacheConfig } from "./cache.ts";
+import { resourceFilter } from "./resource-filter.ts";
 
 type Upstream = (c: Context, call: number) => Response | Promise<Response>;
 
@@ -870,6 +873,19 @@ describe("construction", () => {
     ["store", { store: { get() {}, put() {}, delete() {}, read() {} } }],
   ])("refuses a bad %s and names it", (option, options) => {
     expect(() => cache(options as CacheConfig)).toThrow(expect.objectContaining({ code: "config_error", message: expect.stringContaining(option) }));
+  });
+
+  it("knows variants by what the client has sent, whatever inner policies make of it", async () => {
+    const varied = { vary: "accept-encoding, accept-language", "content-type": "application/json" };
+    const filtered = setup({}, (c) => new Response('{"id":1,"secret":2}', { headers: { ...varied, "x-asked": c.req.header("accept-encoding") ?? "" } }), [resourceFilter({ mode: "deny", fields: ["secret"] }), compression({ thresholdBytes: 0, encodings: ["gzip"] })]);
+    for (const [accept, result] of [["gzip", "MISS"], ["gzip", "HIT"], ["br", "MISS"], ["br", "HIT"], ["identity", "MISS"]] as const) {
+      const answer = await filtered.get("/a", { "accept-encoding": accept });
+      expect([answer.cache, answer.headers.get("x-asked"), answer.headers.get("content-encoding")]).toEqual([result, "identity", accept === "gzip" ? "gzip" : null]);
+    }
+    const translated = setup({}, respond(varied), [requestTransform({ setHeaders: { "accept-language": "fr" } })]);
+    expect(await translated.get("/a", { "accept-language": "en" })).toMatchObject({ cache: "MISS", text: "body 1" });
+    expect(await translated.get("/a", { "accept-language": "en" })).toMatchObject({ cache: "HIT", text: "body 1" });
+    expect(await translated.get("/a", { "accept-language": "fr" })).toMatchObject({ cache: "MISS", text: "body 2" });
   });
 
   it("leaves upgrades and skipped requests alone", async () => {

@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { resourceFilter, type ResourceFilterConfig } from "./resource-filter.ts";
@@ -33,6 +34,42 @@ describe("resourceFilter", () => {
     expect((await send({ mode: "deny", fields: ["a"], onUnparsable: "reject" }, "{")).status).toBe(502);
     expect(await (await send({ mode: "deny", fields: ["a"] }, '{"a":1}', { "content-type": "text/plain" })).text()).toBe('{"a":1}');
     expect(await (await send({ mode: "deny", fields: ["a"] }, '{"a":1,"b":2}', { "content-type": "application/hal+JSON" })).text()).toBe('{"b":2}');
+  });
+
+  describe("an answer the client asked for encoded or in part", () => {
+    const secret = JSON.stringify({ id: 1, password: "hunter2" });
+    const encoded = (answer: (accept: string | undefined, range: string | undefined) => Response, options: Partial<ResourceFilterConfig> = {}): Promise<Response> =>
+      createPolicyTestHarness(resourceFilter({ mode: "deny", fields: ["password"], ...options }), { upstream: (c) => answer(c.req.header("accept-encoding"), c.req.header("range")) })
+        .request("/", { headers: { "accept-encoding": "gzip, br", range: "bytes=0-25", "if-range": '"a"' } });
+    const as = (body: Uint8Array<ArrayBuffer> | string, coding: string, status = 200): Response => new Response(body, { status, headers: { "content-type": "application/json", ...(coding === "" ? {} : { "content-encoding": coding }) } });
+
+    it("is asked for plain and whole", async () => {
+      const response = await encoded((accept, range) => (accept === "identity" && range === undefined ? as(secret, "") : as(secret.slice(0, 26), "", 206)));
+      expect(await response.json()).toEqual({ id: 1 });
+    });
+
+    it("is filtered when it comes encoded all the same", async () => {
+      const response = await encoded(() => as(gzipSync(secret), "gzip"));
+      expect([response.headers.has("content-encoding"), await response.json()]).toEqual([false, { id: 1 }]);
+    });
+
+    it.each<[string, () => Response]>([
+      ["in an unknown coding", () => as(brotliCompressSync(secret), "br")],
+      ["in two codings", () => as(gzipSync(gzipSync(secret)), "gzip, gzip")],
+      ["a broken one", () => as(secret, "gzip")],
+      ["a bomb", () => as(gzipSync(JSON.stringify({ password: "x".repeat(20_000_000) })), "gzip")],
+      ["a part", () => as(secret.slice(0, 34), "", 206)],
+      ["in another charset", () => as(new Uint8Array(Buffer.from(secret, "utf16le")), "")],
+      ["longer than 8 MiB", () => as(JSON.stringify({ password: "x".repeat(9_000_000) }), "")],
+    ])("never passes unfiltered: %s", async (_, answer) => {
+      for (const options of [{}, { onUnparsable: "reject" as const }]) {
+        const response = await encoded(answer, options);
+        expect([response.status, (await response.json()).code]).toEqual([502, "invalid_upstream_response"]);
+      }
+      const passed = await encoded(answer, { onUnparsable: "pass" });
+      expect([passed.status, passed.headers.get("content-encoding")]).toEqual([answer().status, answer().headers.get("content-encoding")]);
+      expect(Buffer.from(await passed.arrayBuffer()).equals(Buffer.from(await answer().arrayBuffer()))).toBe(true);
+    });
   });
 
   it.each([{}, { mode: "x", fields: ["a"] }, { mode: "deny", fields: [] }, { mode: "deny", fields: ["a"], onUnparsable: "x" }])("refuses %j", (options) => {

@@ -1,12 +1,14 @@
 /** `resourceFilter`: which fields of a JSON answer a caller gets to see. */
 
 import { checkOneOf } from "../../../core/check.ts";
-import { collectBody, utf8Text } from "../../collect-body.ts";
+import { utf8Text } from "../../collect-body.ts";
+import { askForPlainAnswer, readAnswer } from "../../content-coding.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { mediaTypeIn } from "../../media-type.ts";
 import { checkBoolean, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { discard } from "../../response.ts";
 import type { PolicyOptions } from "../../types.ts";
 import { describeRewritten } from "./rewritten-body.ts";
 
@@ -19,13 +21,13 @@ export interface ResourceFilterConfig extends PolicyOptions {
   readonly contentTypes?: readonly string[];
   /** Filter the elements where the answer itself is a list. @default true */
   readonly applyToArrayItems?: boolean;
-  /** A body of such a type that is no JSON, or longer than 8 MiB: passed as it is, or refused with 502. @default "pass" */
+  /** A body of such a type that is no JSON: passed as it is, or refused with 502. One that cannot be read (a part, longer than 8 MiB, no UTF-8, a content coding other than gzip and deflate) is passed only where this is set to `"pass"`. @default "pass" */
   readonly onUnparsable?: "pass" | "reject";
 }
 
 const MAX_BYTES = 8 * 1_048_576;
 
-/** Filters JSON answers, and corrects their length and validators. */
+/** Filters JSON answers, and corrects their length and validators. The upstream is asked for whole answers without content coding. */
 export const resourceFilter: PolicyFactory<ResourceFilterConfig> = /* @__PURE__ */ definePolicy<ResourceFilterConfig, PathTree>({
   name: "resource-filter",
   httpOnly: true,
@@ -39,16 +41,21 @@ export const resourceFilter: PolicyFactory<ResourceFilterConfig> = /* @__PURE__ 
   },
   setup: (config) => pathTree(config.fields),
   async handler(c, next, { config, state }) {
+    askForPlainAnswer(c);
     await next();
     const { res } = c;
-    const encoding = res.headers.get("content-encoding") ?? "identity";
     if (res.body === null || !mediaTypeIn(res.headers.get("content-type"), config.contentTypes ?? ["application/json"])) return;
-    const body = encoding.toLowerCase() === "identity" ? await collectBody(res.body, MAX_BYTES) : res.body;
-    const text = body instanceof Uint8Array ? utf8Text(body) : undefined;
-    const value = text === undefined ? undefined : parse(text);
+    const { bytes, raw } = await readAnswer(res, MAX_BYTES);
+    const text = bytes === undefined ? undefined : utf8Text(bytes);
+    // A NUL is no JSON: the text of another charset, which its reader might understand.
+    const unread = text === undefined || text.includes("\0");
+    const value = unread ? undefined : parse(text);
     if (value === undefined) {
-      if (config.onUnparsable === "reject") throw new GatewayError(502, "invalid_upstream_response", "The upstream's answer could not be filtered");
-      return new Response(body as BodyInit, { status: res.status, statusText: res.statusText, headers: res.headers });
+      if (config.onUnparsable === "reject" || (unread && config.onUnparsable !== "pass")) {
+        discard(new Response(raw));
+        throw new GatewayError(502, "invalid_upstream_response", "The upstream's answer could not be filtered");
+      }
+      return new Response(raw, { status: res.status, statusText: res.statusText, headers: res.headers });
     }
     return new Response(JSON.stringify(filterFields(value.json, state, config)), { status: res.status, statusText: res.statusText, headers: describeRewritten(res.headers) });
   },

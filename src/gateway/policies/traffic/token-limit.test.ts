@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
@@ -54,6 +55,43 @@ describe("tokenLimit", () => {
     await reader.cancel();
     await Promise.resolve();
     expect((await send()).response.status).toBe(429);
+  });
+
+  describe("an encoded answer", () => {
+    const used = JSON.stringify({ text: "…", usage: { total_tokens: 30 } });
+    const as = (body: Uint8Array<ArrayBuffer> | string, coding: string, type = "application/json") => (): Response => new Response(body, { headers: { "content-type": type, "content-encoding": coding } });
+    const remaining = async (answer: () => Response, options: Partial<TokenLimitConfig> = {}): Promise<[string | null, string[]]> => {
+      const { request, gateway } = harness(answer, options);
+      const warnings: string[] = [];
+      gateway.events.on((event) => { if (event.type === "policy.warning") warnings.push(event.message); });
+      const body = Buffer.from(await (await request("/")).arrayBuffer());
+      expect(body.equals(Buffer.from(await answer().arrayBuffer()))).toBe(true);
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      return [(await request("/")).headers.get("x-ratelimit-remaining"), warnings];
+    };
+
+    it("is not what the upstream is asked for", async () => {
+      let accept: string | undefined;
+      await createPolicyTestHarness(tokenLimit({ max: 1, windowSeconds: 1 }), { upstream: (c) => { accept = c.req.header("accept-encoding"); return c.text("x"); } }).request("/", { headers: { "accept-encoding": "gzip" } });
+      expect(accept).toBe("identity");
+    });
+
+    it("passes as it is, and its usage counts", async () => {
+      expect(await remaining(as(gzipSync(used), "gzip"))).toEqual(["70", []]);
+      const events = 'data: {"usage":{"input_tokens":8}}\n\ndata: {"usage":{"output_tokens":12}}\n\n';
+      expect(await remaining(as(gzipSync(events), "gzip", "text/event-stream"))).toEqual(["80", []]);
+      expect(await remaining(as(gzipSync(used), "gzip"), { usage: ({ text }) => text.length - used.length + 40 })).toEqual(["60", []]);
+    });
+
+    it.each<[string, Uint8Array<ArrayBuffer>, string]>([
+      ["an unknown coding", brotliCompressSync("x".repeat(20_000)), "br"],
+      ["a broken one", Buffer.from("no gzip at all"), "gzip"],
+    ])("counts by bytes, or by the estimate, and says so: %s", async (_, body, coding) => {
+      const [left, warnings] = await remaining(as(body, coding), { usage: ({ text }) => text.length });
+      expect([left, warnings.length]).toEqual([String(100 - body.byteLength), 1]);
+      expect((await remaining(as(body, coding)))[0]).toBe(String(100 - body.byteLength));
+      expect((await remaining(as(body, coding), { estimate: 30 }))[0]).toBe("40");
+    });
   });
 
   it("asks a usage function, and names a store that cannot settle", async () => {

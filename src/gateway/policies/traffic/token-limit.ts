@@ -6,6 +6,7 @@ import { stackless } from "../../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../state/contracts/limits.ts";
 import { callback } from "../../callback.ts";
+import { askForPlainAnswer } from "../../content-coding.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkFailMode } from "../../option-checks.ts";
@@ -63,6 +64,9 @@ type Tools = PolicyTools<TokenLimitConfig, State>;
 /**
  * Reserves `estimate`, and settles what was really used when the response body has passed, untouched and streaming. Use beyond the account
  * is a debt that later requests wait out. Refuses with 429 `rate_limited`; every answer carries what is left.
+ *
+ * The upstream is asked for answers without content coding. One that is encoded all the same passes as it is, and is decoded beside that
+ * (gzip and deflate). What cannot be read is never free: the estimate stands, and without one a token is counted per byte.
  */
 export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ definePolicy<TokenLimitConfig, State>({
   name: "token-limit",
@@ -103,6 +107,7 @@ export const tokenLimit: PolicyFactory<TokenLimitConfig> = /* @__PURE__ */ defin
     const { all, writes } = addToReport(gateway, applied);
     if (!decision.allowed) throw refusal(config, all, applied);
     const callsBefore = gateway.upstreamCalls;
+    askForPlainAnswer(c);
     await next();
     if (writes) writeRateLimitHeaders(c.res.headers, all);
     const settle = (actual: number): void => {
@@ -159,13 +164,14 @@ async function reserve({ state, config, gateway }: Tools, key: string, reserved:
 /** The answer over a body that is watched while it passes. */
 function settleAtEnd(c: Context, { config, site, gateway }: Tools, reserved: number, settle: (actual: number) => void): Response {
   const { status, statusText, headers } = c.res;
-  const watched = watchUsage(c.res.body as ReadableStream<Uint8Array>, headers.get("content-type"), (seen) => {
+  const watched = watchUsage(c.res.body as ReadableStream<Uint8Array>, headers, (seen) => {
     const found = async (): Promise<void> => {
       const { usage } = config;
       const used: unknown = usage === undefined ? seen.total : await callback(site.policyName, () => usage({ status, headers, text: seen.text, aborted: seen.aborted }, c));
-      if (typeof used === "number" && Number.isFinite(used) && used >= 0) settle(used);
-      // Nothing known: what was reserved stays charged, and of no reservation nothing.
-      else if (reserved === 0) settle(0);
+      if (typeof used === "number" && Number.isFinite(used) && used >= 0 && !(seen.unread && used === 0)) return settle(used);
+      if (seen.unread) site.events.emit({ type: "policy.warning", policy: site.policyName, message: "The use of an answer is not known: its content coding could not be undone" });
+      // What was reserved stays charged; of no reservation nothing, unless nobody could look.
+      if (reserved === 0) settle(seen.unread ? seen.bytes : 0);
     };
     gateway.waitUntil(found());
   });

@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { assignContent, type AssignContentConfig } from "./assign-content.ts";
@@ -24,6 +25,22 @@ describe("assignContent", () => {
     expect((await send({ request: { a: 1 } }, '{"b":1}', "text/plain"))[0]).toBe('{"b":1}');
     expect((await send({ request: { a: 1 }, maxBodyBytes: 3 }, '{"b":1}'))[0]).toBe('{"b":1}');
     expect((await send({ request: { a: 1 } }, '{"__proto__":{"x":1}}', "application/hal+json"))[0]).toBe('{"__proto__":{"x":1},"a":1}');
+  });
+
+  it("asks for plain answers, and changes those that come encoded", async () => {
+    const accepted: (string | undefined)[] = [];
+    const warnings: string[] = [];
+    const ask = (body: Uint8Array<ArrayBuffer>, coding: string, options: AssignContentConfig): Promise<Response> => {
+      const { request, gateway } = createPolicyTestHarness(assignContent(options), { upstream: (c) => { accepted.push(c.req.header("accept-encoding")); return new Response(body, { headers: { "content-type": "application/json", "content-encoding": coding } }); } });
+      gateway.events.on((event) => { if (event.type === "policy.warning") warnings.push(event.message); });
+      return request("/", { headers: { "accept-encoding": "gzip" } });
+    };
+    const changed = await ask(gzipSync('{"a":1}'), "gzip", { response: { b: 2 } });
+    expect([changed.headers.has("content-encoding"), await changed.json()]).toEqual([false, { a: 1, b: 2 }]);
+    const passed = await ask(brotliCompressSync('{"a":1}'), "br", { response: { b: 2 } });
+    expect([passed.headers.get("content-encoding"), warnings.length]).toEqual(["br", 1]);
+    await ask(gzipSync("{}"), "gzip", { request: { b: 2 } });
+    expect(accepted).toEqual(["identity", "identity", "gzip"]);
   });
 
   it("a function that throws is a 500", async () => {

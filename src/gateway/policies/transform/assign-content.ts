@@ -5,7 +5,8 @@ import { checkInteger } from "../../../core/check.ts";
 import { OptionError } from "../../../core/errors.ts";
 import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
-import { collectBody, requestBytes, utf8Text } from "../../collect-body.ts";
+import { requestBytes, utf8Text } from "../../collect-body.ts";
+import { askForPlainAnswer, readAnswer } from "../../content-coding.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { policyError } from "../../errors.ts";
 import { mediaTypeIn } from "../../media-type.ts";
@@ -29,7 +30,10 @@ export interface AssignContentConfig extends PolicyOptions {
   readonly maxBodyBytes?: number;
 }
 
-/** Merges fields into JSON objects. Any other JSON value and what cannot be parsed pass unchanged. */
+/**
+ * Merges fields into JSON objects. Any other JSON value and what cannot be parsed pass unchanged. With `response` the upstream is asked for
+ * whole answers without content coding; gzip and deflate are undone, and an answer that cannot be read is told in an event.
+ */
 export const assignContent: PolicyFactory<AssignContentConfig> = /* @__PURE__ */ definePolicy<AssignContentConfig, undefined>({
   name: "assign-content",
   httpOnly: true,
@@ -48,14 +52,16 @@ export const assignContent: PolicyFactory<AssignContentConfig> = /* @__PURE__ */
       const changed = bytes === undefined ? undefined : await merged(bytes, config.request, c, site.policyName);
       if (changed !== undefined) replaceRequestBody(c, changed);
     }
+    if (config.response === undefined) return next();
+    askForPlainAnswer(c);
     await next();
     const { res } = c;
-    const encoded = (res.headers.get("content-encoding") ?? "identity").toLowerCase() !== "identity";
-    if (config.response === undefined || res.body === null || encoded || !mediaTypeIn(res.headers.get("content-type"), types)) return;
-    const body = await collectBody(res.body, limit);
-    const changed = body instanceof Uint8Array ? await merged(body, config.response, c, site.policyName) : undefined;
+    if (res.body === null || !mediaTypeIn(res.headers.get("content-type"), types)) return;
+    const { bytes, raw, why } = await readAnswer(res, limit);
+    if (bytes === undefined) site.events.emit({ type: "policy.warning", policy: site.policyName, message: `An answer passed unchanged: ${why}` });
+    const changed = bytes === undefined ? undefined : await merged(bytes, config.response, c, site.policyName);
     const headers = changed === undefined ? res.headers : describeRewritten(res.headers);
-    return new Response(changed ?? (body as BodyInit), { status: res.status, statusText: res.statusText, headers });
+    return new Response(changed ?? raw, { status: res.status, statusText: res.statusText, headers });
   },
 });
 

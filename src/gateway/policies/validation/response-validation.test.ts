@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { z } from "zod";
@@ -31,6 +32,19 @@ describe("responseValidation", () => {
     expect((await send({ maxBodyBytes: 4, onInvalid: "log" }, '{"id":1}')).text).toBe('{"id":1}');
     expect((await send({}, "{}", 404)).status).toBe(404);
     expect((await send({}, "x", 200, "text/plain")).status).toBe(200);
+  });
+
+  it("asks for plain answers, judges those that come encoded, and passes them on encoded", async () => {
+    const ask = (answer: (accept: string | undefined) => Response, options: Partial<ResponseValidationConfig> = {}): Promise<Response> =>
+      createPolicyTestHarness(responseValidation({ schema: z.object({ id: z.number() }), ...options }), { upstream: (c) => answer(c.req.header("accept-encoding")) }).request("/", { headers: { "accept-encoding": "gzip" } });
+    const as = (body: Uint8Array<ArrayBuffer>, coding: string): Response => new Response(body, { headers: { "content-type": "application/json", "content-encoding": coding } });
+    expect(await (await ask((accept) => Response.json({ id: accept === "identity" ? 1 : "x" }))).json()).toEqual({ id: 1 });
+    const passed = await ask(() => as(gzipSync('{"id":1}'), "gzip"));
+    expect([passed.status, passed.headers.get("content-encoding"), Buffer.from(await passed.arrayBuffer()).equals(gzipSync('{"id":1}'))]).toEqual([200, "gzip", true]);
+    expect((await ask(() => as(gzipSync('{"id":"x"}'), "gzip"))).status).toBe(502);
+    const unread = await ask(() => as(brotliCompressSync('{"id":1}'), "br"));
+    expect([unread.status, await unread.json()]).toMatchObject([502, { code: "invalid_upstream_response", detail: "The upstream's answer could not be read, and so not be validated" }]);
+    expect((await ask(() => as(brotliCompressSync('{"id":1}'), "br"), { onInvalid: "log" })).status).toBe(200);
   });
 
   it("a schema that throws is a 500", async () => {

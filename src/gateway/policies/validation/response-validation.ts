@@ -1,7 +1,8 @@
 /** `responseValidation`: the upstream's JSON answers are what they should be. */
 
 import { checkInteger, checkOneOf } from "../../../core/check.ts";
-import { collectBody, utf8Text } from "../../collect-body.ts";
+import { utf8Text } from "../../collect-body.ts";
+import { type AnswerBody, askForPlainAnswer, readAnswer } from "../../content-coding.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { mediaTypeIn } from "../../media-type.ts";
@@ -22,7 +23,10 @@ export interface ResponseValidationConfig extends PolicyOptions {
   readonly contentTypes?: readonly string[];
 }
 
-/** Judges successful answers. One that is not valid is a 502 `invalid_upstream_response`; what is wrong with it is said in an event only. */
+/**
+ * Judges successful answers. One that is not valid, or cannot be read, is a 502 `invalid_upstream_response`; what is wrong with it is said
+ * in an event only. The upstream is asked for whole answers without content coding; gzip and deflate are undone.
+ */
 export const responseValidation: PolicyFactory<ResponseValidationConfig> = /* @__PURE__ */ definePolicy<ResponseValidationConfig, undefined>({
   name: "response-validation",
   httpOnly: true,
@@ -34,28 +38,29 @@ export const responseValidation: PolicyFactory<ResponseValidationConfig> = /* @_
     if (config.contentTypes !== undefined) checkNames("contentTypes", config.contentTypes, 1);
   },
   async handler(c, next, { config, site }) {
+    askForPlainAnswer(c);
     await next();
     const { res } = c;
     if (res.status < 200 || res.status > 299 || res.body === null || !mediaTypeIn(res.headers.get("content-type"), config.contentTypes ?? ["application/json"])) return;
-    const body = await collectBody(res.body, config.maxBodyBytes ?? 1_048_576);
+    const body = await readAnswer(res, config.maxBodyBytes ?? 1_048_576);
     const issues = await issuesOf(config, body, site.policyName);
     if (issues !== undefined) {
       const message = `The upstream's answer is not valid: ${issues.map((issue) => `${issue.path}: ${issue.message}`).join("; ")}`;
       site.events.emit({ type: "policy.warning", policy: site.policyName, message });
       if (config.onInvalid !== "log") {
-        if (body instanceof ReadableStream) discard(new Response(body));
-        throw new GatewayError(502, "invalid_upstream_response", "The upstream gave no valid response");
+        discard(new Response(body.raw));
+        throw new GatewayError(502, "invalid_upstream_response", body.bytes === undefined ? "The upstream's answer could not be read, and so not be validated" : "The upstream gave no valid response");
       }
     }
-    return new Response(body as BodyInit, { status: res.status, statusText: res.statusText, headers: res.headers });
+    return new Response(body.raw, { status: res.status, statusText: res.statusText, headers: res.headers });
   },
 });
 
-async function issuesOf(config: ResponseValidationConfig, body: Uint8Array | ReadableStream<Uint8Array>, policyName: string): Promise<readonly ValidationIssue[] | undefined> {
-  if (!(body instanceof Uint8Array)) return [{ path: "", message: "longer than maxBodyBytes" }];
+async function issuesOf(config: ResponseValidationConfig, { bytes, why }: AnswerBody, policyName: string): Promise<readonly ValidationIssue[] | undefined> {
+  if (bytes === undefined) return [{ path: "", message: why }];
   let value: unknown;
   try {
-    value = JSON.parse(utf8Text(body) ?? "");
+    value = JSON.parse(utf8Text(bytes) ?? "");
   } catch {
     return [{ path: "", message: "not valid JSON" }];
   }

@@ -274,6 +274,7 @@ export class Exchange {
     try {
       if (conditional !== undefined) c.req.raw = conditional;
       fill.requestedAt = this.now;
+      this.request.keepFields();
       await this.#next();
       fill.respondedAt = this.now;
       c.req.raw = raw;

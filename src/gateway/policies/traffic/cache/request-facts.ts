@@ -8,7 +8,7 @@ import type { Identity } from "../../../types.ts";
 const FOR_ORIGIN = ["if-match", "if-unmodified-since", "x-http-method-override", "x-http-method", "x-method-override"] as const;
 
 export class RequestFacts implements AnswerRequest {
-  readonly headers: Headers;
+  headers: Headers;
   readonly method: string;
   readonly head: boolean;
   readonly directives: RequestDirectives;
@@ -40,6 +40,11 @@ export class RequestFacts implements AnswerRequest {
     // A range means something for GET alone (RFC 9110 14.2).
     this.range = method === "GET" ? (headers.get("range") ?? undefined) : undefined;
     this.ifRange = this.range === undefined ? undefined : (headers.get("if-range") ?? undefined);
+  }
+
+  /** Inner policies are about to change the request for the upstream: variants go by what the client has sent. */
+  keepFields(): void {
+    this.headers = new Headers(this.headers);
   }
 
   /** The upstream's answer to it would be whole and unconditional: what others can use. */

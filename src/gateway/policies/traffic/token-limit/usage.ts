@@ -1,5 +1,6 @@
 /** What an AI provider's answer says it has used, read while the answer passes. */
 
+import { codingOf, createDecoder } from "../../../content-coding.ts";
 import { essenceOf, mediaTypeIn } from "../../../media-type.ts";
 
 export interface SeenUsage {
@@ -8,23 +9,37 @@ export interface SeenUsage {
   /** The end of the body's text, at most {@link MAX_KEPT} characters. */
   readonly text: string;
   readonly aborted: boolean;
+  /** Bytes of the body as it passed. */
+  readonly bytes: number;
+  /** The text is not there, or not all of it: the body has a content coding that could not be undone within its caps. */
+  readonly unread: boolean;
 }
 
 /** Usage stands at the end of an answer; what is further ahead is dropped. */
 const MAX_KEPT = 1_048_576;
 
 /** The same bytes, chunk by chunk; `done` is called once when they have ended or broken off. */
-export function watchUsage(body: ReadableStream<Uint8Array>, contentType: string | null, done: (seen: SeenUsage) => void): ReadableStream<Uint8Array> {
+export function watchUsage(body: ReadableStream<Uint8Array>, headers: Headers, done: (seen: SeenUsage) => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  const decoder = new TextDecoder();
+  const utf8 = new TextDecoder();
+  const contentType = headers.get("content-type");
+  const coding = codingOf(headers);
   const stream = essenceOf(contentType) === "text/event-stream";
   const json = mediaTypeIn(contentType, ["application/json", "application/x-ndjson", "application/jsonl"]);
   let text = "";
+  let bytes = 0;
   let ended = false;
+  const look = (chunk: Uint8Array): void => {
+    text += utf8.decode(chunk, { stream: true });
+    if (text.length > 2 * MAX_KEPT) text = text.slice(-MAX_KEPT);
+  };
+  const decoder = coding === undefined ? undefined : createDecoder(coding, look);
+  const tell = (aborted: boolean, read: boolean): void => done({ total: stream ? ofEvents(text) : json ? ofJson(text) : undefined, text, aborted, bytes, unread: !read });
   const end = (aborted: boolean): void => {
     if (ended) return;
     ended = true;
-    done({ total: stream ? ofEvents(text) : json ? ofJson(text) : undefined, text, aborted });
+    if (decoder === undefined) tell(aborted, coding === undefined);
+    else void decoder.end(aborted).then((read) => tell(aborted, read));
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -36,8 +51,9 @@ export function watchUsage(body: ReadableStream<Uint8Array>, contentType: string
             controller.close();
             return;
           }
-          text += decoder.decode(chunk.value, { stream: true });
-          if (text.length > 2 * MAX_KEPT) text = text.slice(-MAX_KEPT);
+          bytes += chunk.value.byteLength;
+          if (coding === undefined) look(chunk.value);
+          else await decoder?.write(chunk.value);
           controller.enqueue(chunk.value);
         } catch (error) {
           end(true);
