@@ -3,14 +3,20 @@
 import type { Identity, PolicyContext } from "./types.ts";
 
 const known: WeakMap<PolicyContext, string[]> = /* @__PURE__ */ new WeakMap();
+const judged: WeakMap<PolicyContext, Set<string>> = /* @__PURE__ */ new WeakMap();
 
 /**
  * Records what a policy has proven about the caller. Of several policies the last one names the caller; roles, permissions
- * and scopes of the earlier ones stay where it says nothing of them.
+ * and scopes of the earlier ones stay where it says nothing of them. `field` is the request field with the credential.
  */
-export function establishIdentity(gateway: PolicyContext, identity: Identity): void {
+export function establishIdentity(gateway: PolicyContext, identity: Identity, field?: string): void {
   gateway.identity = mergeIdentity(gateway.identity, identity);
   const caller = JSON.stringify([identity.scheme, identity.id]);
+  if (field !== undefined) {
+    const fields = judged.get(gateway);
+    if (fields === undefined) judged.set(gateway, new Set([field.toLowerCase()]));
+    else fields.add(field.toLowerCase());
+  }
   const list = known.get(gateway);
   if (list === undefined) known.set(gateway, [caller]);
   else list.push(caller);
@@ -25,4 +31,9 @@ export function mergeIdentity(known: Identity | undefined, identity: Identity): 
 /** One text per credential that was proven: callers that differ in any of them are not the same caller. */
 export function provenCallers(gateway: PolicyContext): readonly string[] {
   return known.get(gateway) ?? [];
+}
+
+/** Whether what this request field says of the caller is part of what was proven: a renewed token is the same caller's. */
+export function isProvenBy(gateway: PolicyContext, field: string): boolean {
+  return judged.get(gateway)?.has(field) === true;
 }

@@ -77,7 +77,7 @@ export const apiKeyAuth: PolicyFactory<ApiKeyAuthConfig> = /* @__PURE__ */ defin
     const inQuery = config.queryParam === undefined ? undefined : takeQueryCredential(c, config.queryParam);
     const key = c.req.raw.headers.get(headerName) ?? inQuery;
     const decision = await decideApiKey(config, key, c, site.policyName);
-    applyDecision(c, gateway, decision, config.stripCredentials === true ? headerName : undefined);
+    applyDecision(c, gateway, decision, headerName, config.stripCredentials === true);
     await next();
   },
 });

@@ -24,11 +24,11 @@ export function refused(error: GatewayError): AuthDecision {
   return { allowed: false, error };
 }
 
-/** Makes the decision so: throws the refusal, or names the caller and sets what is forwarded. `strip` is the credential's field. */
-export function applyDecision(c: Context, gateway: PolicyContext, decision: AuthDecision, strip?: string): void {
+/** Makes the decision so: throws the refusal, or names the caller and sets what is forwarded. `field` is the credential's, which `strip` takes out. */
+export function applyDecision(c: Context, gateway: PolicyContext, decision: AuthDecision, field?: string, strip = false): void {
   if (!decision.allowed) throw decision.error;
-  if (decision.identity !== undefined) establishIdentity(gateway, decision.identity);
-  if (strip !== undefined) dropRequestFields(c, [strip]);
+  if (decision.identity !== undefined) establishIdentity(gateway, decision.identity, field);
+  if (strip && field !== undefined) dropRequestFields(c, [field]);
   const { forward } = decision;
   if (forward === undefined || forward.length === 0) return;
   editRequestFields(c, (headers) => {

@@ -43,7 +43,7 @@ export const basicAuth: PolicyFactory<BasicAuthConfig> = /* @__PURE__ */ defineP
   phases: ["request-headers"],
   async handler(c, next, { config, site, gateway }) {
     const decision = await decideBasic(config, c.req.raw.headers.get("authorization"), c, site.policyName);
-    applyDecision(c, gateway, decision, config.stripCredentials === true ? "authorization" : undefined);
+    applyDecision(c, gateway, decision, "authorization", config.stripCredentials === true);
     await next();
   },
 });

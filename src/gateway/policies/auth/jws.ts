@@ -67,7 +67,7 @@ export const jws: PolicyFactory<JwsConfig> = /* @__PURE__ */ definePolicy<JwsCon
     const token = c.req.raw.headers.get(headerName) ?? undefined;
     const body = token !== undefined && config.payloadSource === "body" ? await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576) : undefined;
     const decision = await decideJws(state, token, body, site);
-    applyDecision(c, gateway, decision, config.stripCredentials === true ? headerName : undefined);
+    applyDecision(c, gateway, decision, headerName, config.stripCredentials === true);
     await next();
   },
 });

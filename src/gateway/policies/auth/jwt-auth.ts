@@ -88,7 +88,7 @@ export const jwtAuth: PolicyFactory<JwtAuthConfig> = /* @__PURE__ */ definePolic
   async handler(c, next, { config, state, site, gateway }) {
     const headerName = config.headerName ?? "authorization";
     const decision = await decideJwt(state, tokenOf(c, config, headerName), site);
-    applyDecision(c, gateway, decision, config.stripCredentials === true ? headerName : undefined);
+    applyDecision(c, gateway, decision, headerName, config.stripCredentials === true);
     await next();
   },
 });

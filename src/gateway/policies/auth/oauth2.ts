@@ -99,7 +99,7 @@ export const oauth2: PolicyFactory<OAuth2Config> = /* @__PURE__ */ definePolicy<
     const inQuery = config.tokenLocation === "query";
     const token = inQuery ? takeQueryCredential(c, config.queryParam ?? "access_token") : credentialOf(c.req.raw.headers.get(headerName), config.headerPrefix ?? "Bearer");
     const decision = await decideOAuth2(state, token, c, site);
-    applyDecision(c, gateway, decision, config.stripCredentials === true && !inQuery ? headerName : undefined);
+    applyDecision(c, gateway, decision, inQuery ? undefined : headerName, config.stripCredentials === true);
     await next();
   },
 });

@@ -1,9 +1,15 @@
+import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import type { Context } from "hono";
+import type { Policy } from "../../types.ts";
 import { memoryStore } from "../../../drivers/memory/memory-store.ts";
 import { basicAuth } from "../auth/basic-auth.ts";
+import { interrupt } from "./interrupt.ts";
+import { definePolicy } from "../../define-policy.ts";
+import { GatewayError } from "../../errors.ts";
+import { jwtAuth } from "../auth/jwt-auth.ts";
 import { idempotency, type IdempotencyConfig } from "./idempotency.ts";
 
 function harness(options: IdempotencyConfig = {}, upstream?: (c: Context, call: number) => Response | Promise<Response>) {
@@ -42,6 +48,70 @@ describe("idempotency", () => {
     expect(await (await send("k", "{}", { user: "ann" })).json()).toEqual({ call: 1 });
     expect(await (await send("k", "{}", { user: "bob" })).json()).toEqual({ call: 2 });
     expect(calls()).toBe(2);
+  });
+
+  describe("callers behind one address", () => {
+    const from = { incoming: { socket: { remoteAddress: "10.0.0.1" } } };
+    const pay = (options: IdempotencyConfig = {}, more: Policy[] = [], path = "http://a.example/pay") => {
+      let calls = 0;
+      const { request } = createPolicyTestHarness([...more, idempotency(options)], { trustProxy: ["10.0.0.1"], upstream: (c) => c.json({ call: ++calls, of: c.req.header("authorization") ?? null }) });
+      return async (headers: Record<string, string>, url = path): Promise<number> => {
+        const response = await request(url, { method: "POST", body: "{}", headers: { "idempotency-key": "k", "x-forwarded-for": "192.0.2.1", ...headers } }, from);
+        return ((await response.json()) as { call: number }).call;
+      };
+    };
+
+    it.each<[string, Record<string, string>, Record<string, string>]>([
+      ["bearer tokens", { authorization: "Bearer a" }, { authorization: "Bearer b" }],
+      ["a token and none", { authorization: "Bearer a" }, {}],
+      ["cookies", { cookie: "s=1" }, { cookie: "s=2" }],
+      ["hosts", { "x-forwarded-host": "a.example" }, { "x-forwarded-host": "b.example" }],
+    ])("are told apart by %s", async (_, one, other) => {
+      for (const options of [{}, { scopeBy: "identity" as const }, { scopeBy: () => "" }]) {
+        const send = pay(options);
+        expect([await send(one), await send(other), await send(one), await send(other)]).toEqual([1, 2, 1, 2]);
+      }
+    });
+
+    it("are the same with a renewed token, and what scopeBy says", async () => {
+      const token = async (jti: string): Promise<Record<string, string>> => ({ authorization: `Bearer ${await new SignJWT({ jti }).setSubject("ann").setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode("k".repeat(32)))}` });
+      const send = pay({}, [jwtAuth({ secret: "k".repeat(32) })]);
+      expect([await send(await token("1")), await send(await token("2"))]).toEqual([1, 1]);
+      const tenants = pay({ scopeBy: (c) => c.req.header("x-tenant") });
+      expect([await tenants({ "x-tenant": "t", authorization: "a" }), await tenants({ "x-tenant": "t", authorization: "b" }), await tenants({ "x-tenant": "u", authorization: "b" })]).toEqual([1, 1, 2]);
+    });
+  });
+
+  it("never replays past a guard, and keeps no refusal of one", async () => {
+    const guard = definePolicy({ name: "session", guard: true, handler: (c, next) => { if (c.req.header("x-session") !== "good") throw new GatewayError(401, "unauthorized", "no"); return next(); } });
+    const closed = interrupt({ condition: (c) => c.req.header("x-closed") !== undefined, statusCode: 403 });
+    for (const priority of [undefined, 0, 25, 39.5]) {
+      let calls = 0;
+      const { request, gateway } = createPolicyTestHarness([idempotency({ ...(priority === undefined ? {} : { priority }) }), guard(), closed], { upstream: (c) => c.json({ call: ++calls }) });
+      const send = async (headers: Record<string, string>): Promise<number> => (await request("/pay", { method: "POST", body: "{}", headers: { "idempotency-key": "k", ...headers } })).status;
+      expect([await send({}), await send({ "x-session": "good" }), await send({ "x-session": "good" }), await send({ "x-session": "stolen" }), await send({ "x-session": "good", "x-closed": "1" }), calls]).toEqual([401, 200, 200, 401, 403, 1]);
+      expect(gateway._registry.policies.find(({ name }) => name === "idempotency")?.priority).toBe(40);
+    }
+  });
+
+  it.each([401, 408, 425, 429])("does not keep a %i", async (status) => {
+    const { send, calls } = harness({}, (c, call) => (call === 1 ? c.text("later", status as 408) : c.text("done")));
+    expect([(await send("k")).status, await (await send("k")).text(), await (await send("k")).text(), calls()]).toEqual([status, "done", "done", 2]);
+  });
+
+  it("lets an event stream through as it comes, holds the key until it ends, and does not keep it", async () => {
+    let events!: ReadableStreamDefaultController<Uint8Array>;
+    const stream = (): Response => new Response(new ReadableStream<Uint8Array>({ start: (controller) => void (events = controller) }), { headers: { "content-type": "text/event-stream" } });
+    const { send, calls } = harness({}, stream);
+    const first = await send("k");
+    const reader = (first.body as ReadableStream<Uint8Array>).getReader();
+    events.enqueue(new TextEncoder().encode("data: 1\n\n"));
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 1\n\n");
+    expect((await send("k")).status).toBe(409);
+    events.close();
+    expect((await reader.read()).done).toBe(true);
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect([(await send("k")).status, calls()]).toEqual([200, 2]);
   });
 
   it("runs one of many at once; the others are told, or wait", async () => {

@@ -11,11 +11,14 @@ import { boundedRequestBytes, collectBody } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkBoolean, checkFailMode, checkFieldName, checkNames } from "../../option-checks.ts";
+import { isProvenBy, provenCallers } from "../../identity.ts";
+import { essenceOf } from "../../media-type.ts";
 import { queryOf } from "../../path.ts";
+import { Priority } from "../../priority.ts";
 import { bodyless } from "../../response.ts";
 import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
-import type { FailMode, Next, PolicyOptions } from "../../types.ts";
+import type { FailMode, Next, Policy, PolicyContext, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
@@ -34,7 +37,7 @@ export interface IdempotencyConfig extends PolicyOptions {
   readonly waitMs?: number;
   /** Longest body, of the request (else 413) and of an answer that is kept. @default 1048576 */
   readonly maxBodyBytes?: number;
-  /** Whose keys are told apart. @default the caller's identity, else its address */
+  /** Whose keys are told apart. What a function gives is the last word; else callers with other credentials, an `Authorization` no auth policy has judged and cookies among them, never share a key. @default the caller's identity, else its address */
   readonly scopeBy?: RateLimitKey;
   /** Where answers are kept. @default the adapter's `store`, else one in memory */
   readonly store?: StitchStore;
@@ -55,15 +58,10 @@ interface State {
 
 type Tools = PolicyTools<IdempotencyConfig, State>;
 
-/**
- * Replays the answer to a request with the same key, method, path and body: `idempotent-replayed: true`. Another request with the key is a
- * 422 `idempotency_key_reused`, one that comes while the first is in progress a 409 `idempotency_in_progress`. Answers of 500 and above and
- * those that broke off are not kept.
- */
-export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<IdempotencyConfig, State>({
+const define: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<IdempotencyConfig, State>({
   name: "idempotency",
   httpOnly: true,
-  priority: 25,
+  priority: Priority.CACHE,
   validate(config) {
     checkFieldName("header", config.header ?? "idempotency-key");
     if (config.methods !== undefined) checkNames("methods", config.methods, 1);
@@ -91,7 +89,8 @@ export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ def
     const bytes = await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576);
     const print = sha256Hex(JSON.stringify([c.req.method, gateway.path + queryOf(c.req.raw.url), c.req.raw.headers.get("content-type") ?? "", sha256Hex(bytes)]));
     const scope = await callerKey(c, gateway, site.policyName, site.scopeKey, config.scopeBy ?? "identity");
-    const key = boundKey(`${scope}:${escapeKeyPart(given)}`);
+    const chosen = typeof config.scopeBy === "function" && scope.startsWith(`${site.scopeKey}:k:`);
+    const key = boundKey(`${scope}:${callerDigest(c, gateway, chosen)}:${escapeKeyPart(given)}`);
     let caller = state.stores.of(gateway.adapter);
     if (caller === undefined) throw storeUnavailable();
     const token = site.random.uuid();
@@ -107,6 +106,29 @@ export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ def
     return run(c, next, tools, caller, key, { kind: "running", print, token });
   },
 });
+
+/**
+ * Replays the answer to a request with the same key, method, path and body: `idempotent-replayed: true`. Another request with the key is a
+ * 422 `idempotency_key_reused`, one that comes while the first is in progress a 409 `idempotency_in_progress`. Answers of 401, 408, 425, 429,
+ * of 500 and above, event streams and those that broke off are not kept. Policies that can refuse a caller always run first, as for `cache`:
+ * the priority is never below that of the last of them.
+ */
+export const idempotency: PolicyFactory<IdempotencyConfig> = (options?: IdempotencyConfig & PolicyOptions): Policy => {
+  const priority = options?.priority;
+  // A stored answer may not be replayed past a guard, whatever the option says.
+  const early = typeof priority === "number" && priority < Priority.CACHE;
+  return define(early ? { ...options, priority: Priority.CACHE } : options);
+};
+
+/** What else tells callers apart: the origin they know, and their credentials. A credential that was proven is its owner's, and may be renewed. */
+function callerDigest(c: Context, gateway: PolicyContext, chosen: boolean): string {
+  const { headers } = c.req.raw;
+  const authorization = isProvenBy(gateway, "authorization") ? null : headers.get("authorization");
+  return sha256Hex(JSON.stringify([gateway.publicOrigin, ...(chosen ? [] : [authorization, headers.get("cookie"), ...provenCallers(gateway)])]));
+}
+
+/** Answers that a repeated request must not get again: they ask for it to be repeated, or for credentials, and nothing was done. */
+const TRY_AGAIN: ReadonlySet<number> = new Set([401, 408, 425, 429, 499]);
 
 /** Takes the key, or gives the answer that is there; waits for one in progress as long as told. */
 async function take(caller: StoreCaller<StitchStore>, key: string, mine: Extract<Kept, { kind: "running" }>, tools: Tools): Promise<"taken" | Extract<Kept, { kind: "done" }> | StoreFailure> {
@@ -148,8 +170,13 @@ async function run(c: Context, next: Next, tools: Tools, caller: StoreCaller<Sti
   };
   await next();
   const { res } = c;
-  if (res.status >= 500 || res.status === 499 || gateway.signal.aborted) {
+  if (res.status >= 500 || TRY_AGAIN.has(res.status) || gateway.signal.aborted) {
     await free();
+    return;
+  }
+  if (essenceOf(res.headers.get("content-type")) === "text/event-stream") {
+    // It passes as it comes, and is not kept: the key is held until it has ended.
+    gateway.onBodyEnd(() => gateway.waitUntil(free()));
     return;
   }
   let body: Uint8Array | ReadableStream<Uint8Array>;
