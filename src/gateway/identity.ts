@@ -11,15 +11,19 @@ const judged: WeakMap<PolicyContext, Set<string>> = /* @__PURE__ */ new WeakMap(
  */
 export function establishIdentity(gateway: PolicyContext, identity: Identity, field?: string): void {
   gateway.identity = mergeIdentity(gateway.identity, identity);
-  const caller = JSON.stringify([identity.scheme, identity.id]);
   if (field !== undefined) {
     const fields = judged.get(gateway);
     if (fields === undefined) judged.set(gateway, new Set([field.toLowerCase()]));
     else fields.add(field.toLowerCase());
   }
+  tellApart(gateway, JSON.stringify([identity.scheme, identity.id]));
+}
+
+/** Records what an auth policy has gone by and that names nobody: callers that differ in it are not the same. */
+export function tellApart(gateway: PolicyContext, mark: string): void {
   const list = known.get(gateway);
-  if (list === undefined) known.set(gateway, [caller]);
-  else list.push(caller);
+  if (list === undefined) known.set(gateway, [mark]);
+  else list.push(mark);
 }
 
 /** What the latest policy says, over what earlier ones have said. */
@@ -28,7 +32,7 @@ export function mergeIdentity(known: Identity | undefined, identity: Identity): 
   return { ...known, ...said };
 }
 
-/** One text per credential that was proven: callers that differ in any of them are not the same caller. */
+/** One text per credential that was proven or gone by: callers that differ in any of them are not the same caller. */
 export function provenCallers(gateway: PolicyContext): readonly string[] {
   return known.get(gateway) ?? [];
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { definePolicy } from "../../define-policy.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { apiKeyAuth } from "./api-key-auth.ts";
+import { cache } from "../traffic/cache.ts";
 import { rbac, type RbacConfig } from "./rbac.ts";
 
 const auth = apiKeyAuth({ validate: (key) => JSON.parse(key) as object });
@@ -40,6 +41,12 @@ describe("rbac", () => {
 
   it("believes a proxy that sets the fields only where told so", async () => {
     expect((await send([rbac({ permissions: ["a", "b"], stripHeaders: false })], {}, { "x-user-permissions": "a, b" })).status).toBe(200);
+  });
+
+  it.each([{}, { cacheKeyFn: () => "one key for all" }, { varyHeaders: ["accept-language"] }])("what a role is told is stored for nobody else: cache %j", async (options) => {
+    const { request } = createPolicyTestHarness([rbac({ roles: ["reader"], stripHeaders: false }), cache(options)], { upstream: (c) => c.text(`for ${c.req.header("x-user-role")}`) });
+    const ask = async (roles: string): Promise<string> => (await request("/", { headers: { "x-user-role": roles } })).text();
+    expect([await ask("reader,admin"), await ask("reader"), await ask("reader,admin")]).toEqual(["for reader,admin", "for reader", "for reader,admin"]);
   });
 
   it("says what it is told to say", async () => {

@@ -7,6 +7,7 @@ import { authVerdict } from "../../evaluation/verdicts.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkBoolean, checkForwardName, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { tellApart } from "../../identity.ts";
 import type { Identity, PolicyOptions } from "../../types.ts";
 import { applyDecision, type AuthDecision, refused } from "./authorize.ts";
 
@@ -31,7 +32,8 @@ export interface RbacConfig extends PolicyOptions {
 
 /**
  * Refuses callers without a required role or permission: 403 `forbidden`. Roles are those of the `identity` that an auth policy
- * established, and those an earlier policy has written into the fields. It runs after all other policies of its priority.
+ * established, and those an earlier policy has written into the fields. It runs after all other policies of its priority. A request whose
+ * fields it reads counts as one with credentials: `cache` shares no answer to it unless the answer says so.
  */
 export const rbac: PolicyFactory<RbacConfig> = /* @__PURE__ */ definePolicy<RbacConfig, undefined>({
   name: "rbac",
@@ -53,7 +55,10 @@ export const rbac: PolicyFactory<RbacConfig> = /* @__PURE__ */ definePolicy<Rbac
   evaluate: { onRequest: (input, { config }) => authVerdict(input, decideRbac(config, rbacInput(config, input.identity, config.stripHeaders === false ? input.headers : undefined)), ownFields(config)) },
   phases: ["request-headers"],
   handler(c, next, { config, gateway }) {
-    applyDecision(c, gateway, decideRbac(config, rbacInput(config, gateway.identity, c.req.raw.headers)));
+    const input = rbacInput(config, gateway.identity, c.req.raw.headers);
+    applyDecision(c, gateway, decideRbac(config, input));
+    // What the upstream says to a role is not for callers without it.
+    if (input.roles !== null || input.permissions !== null) tellApart(gateway, JSON.stringify(["rbac", input.roles, input.permissions]));
     return next();
   },
 });

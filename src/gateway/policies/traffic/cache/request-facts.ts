@@ -63,7 +63,7 @@ export class RequestFacts implements AnswerRequest {
   /** A digest of who is calling. An identity stands for the token that proved it, since tokens are renewed. */
   get caller(): string {
     const { identity } = this;
-    return digest(JSON.stringify([identity === undefined ? this.authorization : [identity.scheme, identity.id, ...this.#proven], this.cookie]));
+    return digest(JSON.stringify([identity === undefined ? [this.authorization, ...this.#proven] : [identity.scheme, identity.id, ...this.#proven], this.cookie]));
   }
 
   /** Whether these fields differ wherever the caller's credentials do. */
