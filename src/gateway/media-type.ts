@@ -17,3 +17,11 @@ export function mediaTypeIn(contentType: string | null | undefined, list: readon
     return wanted.endsWith("/*") && essence.startsWith(wanted.slice(0, -1));
   });
 }
+
+/** Whether text of the type is in UTF-8, as far as the type says: ASCII is part of it, and no charset leaves it open. */
+export function isUtf8Type(contentType: string | null | undefined): boolean {
+  for (const [, value] of (contentType ?? "").matchAll(/;\s*charset\s*=\s*"?([^\s;"]*)/gi)) {
+    if (!/^(?:utf-?8|us-ascii|ascii|)$/i.test(value as string)) return false;
+  }
+  return true;
+}

@@ -5,9 +5,10 @@ import { checkInteger, checkOneOf, checkString } from "../../../core/check.ts";
 import { concatBytes } from "../../../core/concat-bytes.ts";
 import { OptionError, quote, stackless } from "../../../core/errors.ts";
 import { requestBytes } from "../../collect-body.ts";
+import { codingOf } from "../../content-coding.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
-import { essenceOf, mediaTypeIn } from "../../media-type.ts";
+import { essenceOf, isUtf8Type, mediaTypeIn } from "../../media-type.ts";
 import { checkNames } from "../../option-checks.ts";
 import { queryOf } from "../../path.ts";
 import { Priority } from "../../priority.ts";
@@ -44,7 +45,11 @@ interface CompiledPattern {
   readonly message: string;
 }
 
-/** Refuses with 400 `threat_detected`. Texts are scanned as they came and decoded once; in queries and forms `+` is a space. */
+/**
+ * Refuses with 400 `threat_detected`. Texts are scanned as they came and decoded once; in queries and forms `+` is a space, and in JSON
+ * escapes are what they stand for. A body of a scanned type that cannot be scanned, because it has a content coding or is no UTF-8, is
+ * refused with 415 `unsupported_media_type`.
+ */
 export const regexThreatProtection: PolicyFactory<RegexThreatProtectionConfig> = /* @__PURE__ */ definePolicy<RegexThreatProtectionConfig, readonly CompiledPattern[]>({
   name: "regex-threat-protection",
   httpOnly: true,
@@ -84,12 +89,46 @@ export function decideThreat(patterns: readonly CompiledPattern[], texts: Partia
 async function bodyForms(c: Context, config: RegexThreatProtectionConfig): Promise<readonly string[]> {
   const type = c.req.raw.headers.get("content-type");
   if (!mediaTypeIn(type, config.contentTypes ?? ["application/json", "text/plain", "application/x-www-form-urlencoded"])) return [];
+  const { headers } = c.req.raw;
+  if (codingOf(headers) !== undefined) throw unscannable("The body must have no content coding");
+  if (!isUtf8Type(type)) throw unscannable("The body must be in UTF-8");
   const limit = config.maxBodyScanLength ?? 65_536;
   let bytes: Uint8Array | undefined;
   if (config.oversize === "scan-prefix") bytes = (await prefix(c, limit)).subarray(0, limit);
   else bytes = await requestBytes(c, limit);
   if (bytes === undefined) throw new GatewayError(413, "body_too_large", `The body of the request is longer than ${limit} bytes`);
-  return forms(new TextDecoder().decode(bytes), essenceOf(type) === "application/x-www-form-urlencoded");
+  const essence = essenceOf(type);
+  const text = scannedText(bytes);
+  // JSON has no NUL: it is the half of a character of UTF-16, which some parsers understand by themselves.
+  if (text === undefined || (isJson(essence) && text.includes("\0"))) throw unscannable("The body must be in UTF-8");
+  const plain = forms(text, essence === "application/x-www-form-urlencoded");
+  const unescaped = isJson(essence) ? withoutEscapes(text) : text;
+  return unescaped === text ? plain : [...plain, ...forms(unescaped, false)];
+}
+
+function unscannable(detail: string): GatewayError {
+  return stackless(() => new GatewayError(415, "unsupported_media_type", detail));
+}
+
+/** The text of bytes in UTF-8, of which a prefix may end inside a character; `undefined` when they are not. */
+function scannedText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+  } catch {
+    return undefined;
+  }
+}
+
+function isJson(essence: string): boolean {
+  return /\bjson$/.test(essence);
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+
+/** A JSON text with its strings as a parser gives them (RFC 8259 7), whether or not it is JSON as a whole. */
+function withoutEscapes(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|([^]))/g, (_, code: string | undefined, char: string) => (code === undefined ? (ESCAPED[char] ?? char) : String.fromCharCode(Number.parseInt(code, 16))));
 }
 
 /** The first bytes of the body, which streams on whole. */
