@@ -102,6 +102,13 @@ describe("routesFromOpenApi", () => {
     expect((await post("/orders/7", JSON.stringify({ long: "x".repeat(2 ** 20) }))).status).toBe(413);
   });
 
+  test("a body is of a declared type, and JSON is checked beside others", async () => {
+    const content = { "application/json": { schema: { type: "object" } }, "multipart/form-data": {}, "image/*": {} };
+    const { app } = createGateway({ routes: routesFromOpenApi(doc({}, { "/files": { post: { requestBody: { content } } } }), { security: { key }, validator, upstream: { type: "handler", handler: (c) => c.text("ok") } }) });
+    const post = async (path: string, type: string, body: string): Promise<number> => (await app.request(path, { method: "POST", body, headers: { "content-type": type } })).status;
+    expect([await post("/files", "application/json", "1"), await post("/files", "application/json", "{}"), await post("/files", "multipart/form-data; boundary=a", "--a--"), await post("/files", "image/png", "x"), await post("/files", "text/plain", "1"), await post("/orders/7", "multipart/form-data", "x")]).toEqual([400, 200, 200, 200, 415, 415]);
+  });
+
   test.each<[string, unknown, RegExp]>([
     ["a version it does not know", doc({ openapi: "2.0" }), /#\/openapi.*"2\.0"/],
     ["a dangling reference", doc({ components: {} }), /#\/paths\/~1orders~1\{order-id\}.*\$ref.*#\/components\/parameters\/Id/],

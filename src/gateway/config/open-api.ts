@@ -1,6 +1,7 @@
 /** Routes from an OpenAPI description (3.0 and 3.1). Nothing is fetched. */
 
 import { type GatewayError, configError } from "../errors.ts";
+import { mediaTypeIn } from "../media-type.ts";
 import { requestValidation, type RequestSchemas } from "../policies/validation/request-validation.ts";
 import type { SchemaLike } from "../policies/validation/schema.ts";
 import type { HttpMethod, Policy, RouteConfig, UpstreamConfig } from "../types.ts";
@@ -60,8 +61,7 @@ function routeOf(root: Json, template: string, method: HttpMethod, item: Json, o
   const shown: OpenApiOperation = { path: template, method, operationId, tags };
   const policies = [...(options.policies ?? []), ...securityOf(root, operation, where, options)];
   if (options.validator !== undefined) {
-    const check = checksOf(root, item, operation, where, options.validator);
-    if (check !== undefined) policies.push(check);
+    policies.push(...checksOf(root, item, operation, where, options.validator));
   }
   return {
     path: honoPath(template, where),
@@ -99,8 +99,8 @@ function securityOf(root: Json, operation: Json, where: string, options: OpenApi
 
 type Check = (value: unknown) => string | undefined | null;
 
-/** The `requestValidation` of an operation: its parameters and its JSON body. */
-function checksOf(root: Json, item: Json, operation: Json, where: string, validator: NonNullable<OpenApiOptions["validator"]>): Policy | undefined {
+/** The `requestValidation` of an operation: of its parameters, and of its JSON body where it is of no other type that is declared. */
+function checksOf(root: Json, item: Json, operation: Json, where: string, validator: NonNullable<OpenApiOptions["validator"]>): Policy[] {
   const parameters = new Map<string, Parameter>();
   for (const [list, pointer] of [[item["parameters"], `${where}/..`], [operation["parameters"], where]] as const) {
     if (!Array.isArray(list)) continue;
@@ -114,21 +114,33 @@ function checksOf(root: Json, item: Json, operation: Json, where: string, valida
     });
   }
   const body = operation["requestBody"] === undefined ? undefined : resolve(root, objectAt(operation["requestBody"], `${where}/requestBody`), `${where}/requestBody`);
-  const media = body === undefined ? undefined : (objectAt(body["content"] ?? {}, `${where}/requestBody/content`)["application/json"] as Json | undefined);
+  const content = body === undefined ? {} : objectAt(body["content"] ?? {}, `${where}/requestBody/content`);
+  const media = content["application/json"] as Json | undefined;
   const checkBody = media?.["schema"] === undefined ? undefined : validator(inlined(root, media["schema"], `${where}/requestBody/content/application~1json/schema`));
   const parts: { -readonly [Part in keyof RequestSchemas]?: SchemaLike } = {};
   for (const [part, place] of [["params", "path"], ["query", "query"], ["headers", "header"]] as const) {
     const own = [...parameters.values()].filter((parameter) => parameter.place === place);
     if (own.length > 0) parts[part] = schemaOf((values) => issuesOf(own, values as Readonly<Record<string, unknown>>));
   }
+  const others = Object.keys(content).filter((type) => !mediaTypeIn(type, JSON_TYPES));
+  const policies: Policy[] = [];
   if (checkBody !== undefined) {
-    parts.body = schemaOf((value) => {
+    const schema = schemaOf((value) => {
       if (value === undefined) return body?.["required"] === true ? [{ path: [], message: "is required" }] : [];
       const wrong = checkBody(value);
       return wrong === undefined || wrong === null ? [] : [{ path: [], message: wrong }];
     });
+    if (others.length === 0) parts.body = schema;
+    else policies.push(requestValidation({ name: "body", schema: { body: schema }, skip: (c) => isOfType(c.req.header("content-type"), others) }));
   }
-  return Object.keys(parts).length === 0 ? undefined : requestValidation({ schema: parts });
+  if (Object.keys(parts).length > 0) policies.unshift(requestValidation({ schema: parts }));
+  return policies;
+}
+
+const JSON_TYPES: readonly string[] = ["application/json"];
+
+function isOfType(type: string | undefined, types: readonly string[]): boolean {
+  return mediaTypeIn(type, types) && !mediaTypeIn(type, JSON_TYPES);
 }
 
 interface Parameter {

@@ -31,12 +31,32 @@ describe("requestValidation", () => {
     for (const validate of [() => { throw new Error("x"); }, () => 1 as never]) expect((await send({ validate }, undefined, post({}))).status).toBe(500);
   });
 
-  it("misses a body that should be there, and does not judge other types", async () => {
+  it("misses a body that should be there", async () => {
     const schema = { body: z.object({}) };
     expect((await send({ schema }, undefined, { method: "POST" })).status).toBe(400);
     expect((await send({ schema })).status).toBe(200);
-    expect((await send({ schema }, undefined, { method: "POST", body: "x", headers: { "content-type": "text/plain" } })).status).toBe(200);
     expect((await send({ schema }, undefined, { ...post({}), body: "{" })).status).toBe(400);
+  });
+
+  it.each(["text/plain", "application/json, text/plain", "application/jsonx", "", undefined])("refuses a body of type %j, whatever is in it", async (type) => {
+    const init = { method: "POST", body: new TextEncoder().encode('{"a":"evil"}'), ...(type === undefined ? {} : { headers: { "content-type": type } }) };
+    for (const options of [{ schema: { body: z.object({ a: z.number() }) } }, { validate: () => false }]) {
+      expect(await send(options, undefined, init)).toMatchObject({ status: 415, json: { code: "unsupported_media_type", detail: "The body must be application/json" } });
+      const streamed = { ...init, body: new Response(init.body).body, duplex: "half" } as RequestInit;
+      expect((await send(options, undefined, streamed)).status).toBe(415);
+    }
+    expect((await send({ schema: { query: z.object({}) } }, undefined, init)).status).toBe(200);
+  });
+
+  it("takes the types it is told, and empty bodies for none", async () => {
+    const schema = { body: z.object({ a: z.number() }).optional() };
+    const csp = { ...post({ a: 1 }), headers: { "content-type": "application/csp-report" } };
+    expect((await send({ schema, contentTypes: ["application/csp-report"] }, undefined, csp)).status).toBe(200);
+    expect((await send({ schema }, undefined, { ...csp, headers: { "content-type": "application/hal+JSON; charset=utf-8" } })).status).toBe(200);
+    const empty = (method = "POST"): RequestInit => ({ method, body: new Response("").body, duplex: "half" }) as RequestInit;
+    expect((await send({ schema }, undefined, empty())).status).toBe(200);
+    expect((await send({ schema: { body: z.object({}) } }, undefined, empty())).status).toBe(400);
+    expect((await send({ schema: { body: z.object({}) } }, undefined, empty("DELETE"))).status).toBe(200);
   });
 
   it.each([{}, { schema: { cookies: z.string() } }, { schema: { body: 1 } }, { validate: 1 }])("refuses bad options", (options) => {

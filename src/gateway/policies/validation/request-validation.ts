@@ -35,7 +35,7 @@ export interface RequestValidationConfig extends PolicyOptions {
   readonly validateAsync?: (body: unknown, c: Context) => MaybePromise<ValidatorResult>;
   /** Standard Schemas of the parts. */
   readonly schema?: RequestSchemas;
-  /** Media types of bodies that are validated; `application/json` also means `*+json`. @default ["application/json"] */
+  /** Media types of bodies that are validated, as JSON; `application/json` also means `*+json`. Where bodies are validated, those of another type, and of none, are refused with 415. @default ["application/json"] */
   readonly contentTypes?: readonly string[];
   /** Detail of a refusal. @default "The request is not valid" */
   readonly errorMessage?: string;
@@ -45,7 +45,7 @@ export interface RequestValidationConfig extends PolicyOptions {
   readonly maxBodyBytes?: number;
 }
 
-/** Refuses with 400 `validation_failed` and lists what is wrong as `errors`. */
+/** Refuses with 400 `validation_failed` and lists what is wrong as `errors`, and with 415 `unsupported_media_type` a body it could not judge. */
 export const requestValidation: PolicyFactory<RequestValidationConfig> = /* @__PURE__ */ definePolicy<RequestValidationConfig, undefined>({
   name: "request-validation",
   httpOnly: true,
@@ -87,8 +87,9 @@ export const requestValidation: PolicyFactory<RequestValidationConfig> = /* @__P
     await check("params", () => c.req.param());
     await check("query", () => queryRecord(c));
     await check("headers", () => Object.fromEntries(c.req.raw.headers));
-    if ((schema.body !== undefined || judge !== undefined) && ((hasBody(c) && mediaTypeIn(c.req.raw.headers.get("content-type"), config.contentTypes ?? ["application/json"])) || bodyIsMissing(c))) {
-      const body = bodyIsMissing(c) ? undefined : parse(await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576));
+    const given = schema.body === undefined && judge === undefined ? NOT_JUDGED : await bodyOf(c, config);
+    if (given !== NOT_JUDGED) {
+      const body = given?.json;
       await check("body", () => body);
       const found = judge === undefined ? undefined : readResult(policyName, await callback(policyName, () => judge(body, c)));
       if (found !== undefined) {
@@ -106,14 +107,25 @@ function invalid(status: number, message: string, errors: readonly ValidationIss
   return stackless(() => new GatewayError(status, "validation_failed", message, undefined, { members: { errors } }));
 }
 
-/** A request that should have a body and has none is not valid for lack of it; one of another type is not judged. */
-function bodyIsMissing(c: Context): boolean {
+const NOT_JUDGED: unique symbol = Symbol("not judged");
+
+/** The parsed body; `undefined` where one should be and is not, which is not valid for lack of it. */
+async function bodyOf(c: Context, config: RequestValidationConfig): Promise<{ readonly json: unknown } | undefined | typeof NOT_JUDGED> {
   const { raw, method } = c.req;
-  return (method === "POST" || method === "PUT" || method === "PATCH") && raw.body === null && !raw.bodyUsed;
+  const without = method === "POST" || method === "PUT" || method === "PATCH" ? undefined : NOT_JUDGED;
+  if (raw.body === null && !raw.bodyUsed) return without;
+  const types = config.contentTypes ?? ["application/json"];
+  const judged = mediaTypeIn(raw.headers.get("content-type"), types);
+  // A type is the client's word: a body may not get past its schema by another one.
+  if (!judged && Number(raw.headers.get("content-length") ?? 0) > 0) throw otherType(types);
+  const bytes = await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576);
+  if (judged) return { json: parse(bytes) };
+  if (bytes.byteLength > 0) throw otherType(types);
+  return without;
 }
 
-function hasBody(c: Context): boolean {
-  return c.req.raw.body !== null || c.req.raw.bodyUsed;
+function otherType(types: readonly string[]): GatewayError {
+  return stackless(() => new GatewayError(415, "unsupported_media_type", `The body must be ${types.join(" or ")}`));
 }
 
 function parse(bytes: Uint8Array): unknown {
