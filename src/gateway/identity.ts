@@ -11,11 +11,7 @@ const judged: WeakMap<PolicyContext, Set<string>> = /* @__PURE__ */ new WeakMap(
  */
 export function establishIdentity(gateway: PolicyContext, identity: Identity, field?: string): void {
   gateway.identity = mergeIdentity(gateway.identity, identity);
-  if (field !== undefined) {
-    const fields = judged.get(gateway);
-    if (fields === undefined) judged.set(gateway, new Set([field.toLowerCase()]));
-    else fields.add(field.toLowerCase());
-  }
+  if (field !== undefined) judgedFields(gateway).add(field.toLowerCase());
   tellApart(gateway, JSON.stringify([identity.scheme, identity.id]));
 }
 
@@ -37,7 +33,9 @@ export function provenCallers(gateway: PolicyContext): readonly string[] {
   return known.get(gateway) ?? [];
 }
 
-/** Whether what this request field says of the caller is part of what was proven: a renewed token is the same caller's. */
-export function isProvenBy(gateway: PolicyContext, field: string): boolean {
-  return judged.get(gateway)?.has(field) === true;
+/** Request fields, in lower case, with credentials that were proven: a renewed one is the same caller's. */
+export function judgedFields(gateway: PolicyContext): Set<string> {
+  let fields = judged.get(gateway);
+  if (fields === undefined) judged.set(gateway, (fields = new Set()));
+  return fields;
 }

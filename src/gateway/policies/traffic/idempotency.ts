@@ -11,7 +11,7 @@ import { boundedRequestBytes, collectBody } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkBoolean, checkFailMode, checkFieldName, checkNames } from "../../option-checks.ts";
-import { isProvenBy, provenCallers } from "../../identity.ts";
+import { judgedFields, provenCallers } from "../../identity.ts";
 import { essenceOf } from "../../media-type.ts";
 import { queryOf } from "../../path.ts";
 import { Priority } from "../../priority.ts";
@@ -88,7 +88,7 @@ const define: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<Id
     }
     const bytes = await boundedRequestBytes(c, config.maxBodyBytes ?? 1_048_576);
     const print = sha256Hex(JSON.stringify([c.req.method, gateway.path + queryOf(c.req.raw.url), c.req.raw.headers.get("content-type") ?? "", sha256Hex(bytes)]));
-    const scope = await callerKey(c, gateway, site.policyName, site.scopeKey, config.scopeBy ?? "identity");
+    const scope = await callerKey(c, gateway, site.policyName, site.scopeKey, config.scopeBy ?? "identity", true);
     const chosen = typeof config.scopeBy === "function" && scope.startsWith(`${site.scopeKey}:k:`);
     const key = boundKey(`${scope}:${callerDigest(c, gateway, chosen)}:${escapeKeyPart(given)}`);
     let caller = state.stores.of(gateway.adapter);
@@ -123,7 +123,7 @@ export const idempotency: PolicyFactory<IdempotencyConfig> = (options?: Idempote
 /** What else tells callers apart: the origin they know, and their credentials. A credential that was proven is its owner's, and may be renewed. */
 function callerDigest(c: Context, gateway: PolicyContext, chosen: boolean): string {
   const { headers } = c.req.raw;
-  const authorization = isProvenBy(gateway, "authorization") ? null : headers.get("authorization");
+  const authorization = judgedFields(gateway).has("authorization") ? null : headers.get("authorization");
   return sha256Hex(JSON.stringify([gateway.publicOrigin, ...(chosen ? [] : [authorization, headers.get("cookie"), ...provenCallers(gateway)])]));
 }
 

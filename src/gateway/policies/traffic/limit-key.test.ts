@@ -2,7 +2,11 @@ import type { Context } from "hono";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Identity, PolicyContext } from "../../types.ts";
+import { manualClock } from "../../../testing/manual-clock.ts";
+import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { callerKey } from "./limit-key.ts";
+import { quota } from "./quota.ts";
+import { tokenLimit } from "./token-limit.ts";
 
 type Caller = { readonly address: string } | { readonly key: string } | { readonly identity: Identity };
 
@@ -25,6 +29,20 @@ const caller: fc.Arbitrary<Caller> = fc.oneof(
 );
 
 describe("callerKey", () => {
+  it("counts the /64 of an IPv6 address as one caller, unless it must be exact", () => {
+    const of = (clientIp: string, exact?: boolean): unknown => callerKey({} as Context, { clientIp } as PolicyContext, "p", "x", undefined, exact);
+    expect(of("2001:db8:1:2::1")).toBe(of("2001:db8:1:2:ffff::9"));
+    expect(of("2001:db8:1:2::1")).not.toBe(of("2001:db8:1:3::1"));
+    expect(of("2001:db8:1:2::1", true)).not.toBe(of("2001:db8:1:2::2", true));
+    expect(of("192.0.2.1")).toBe("x:a:192.0.2.1");
+  });
+
+  it.each([["tokenLimit", tokenLimit({ max: 1, windowSeconds: 60, estimate: 1 })], ["quota", quota({ max: 1, keyBy: () => "" })]])("%s has one account for a /64", async (_, policy) => {
+    const { request } = createPolicyTestHarness(policy, { clock: manualClock(), upstream: (c) => c.text("x") });
+    const from = async (remoteAddress: string): Promise<number> => (await request("/", undefined, { incoming: { socket: { remoteAddress } } })).status;
+    expect([await from("2001:db8::1"), await from("2001:db8::2"), await from("2001:db8:0:1::1")]).toEqual([200, 429, 200]);
+  });
+
   it("gives no two callers one key, whatever their texts hold (S7)", () => {
     fc.assert(fc.property(caller, caller, (a, b) => {
       expect(keyOf(a) === keyOf(b)).toBe(JSON.stringify(a) === JSON.stringify(b));

@@ -6,12 +6,13 @@ import { boundKey, escapeKeyPart, joinKey } from "../../../core/keys.ts";
 import { isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { policyError } from "../../errors.ts";
+import { callerNetwork } from "../../ip-address.ts";
 import type { PolicyContext } from "../../types.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
-/** The caller of `keyBy` under `prefix`; without an answer of it, the client's address. */
-export function callerKey(c: Context, gateway: PolicyContext, policyName: string, prefix: string, keyBy: RateLimitKey | undefined): MaybePromise<string> {
-  const address = (): string => `${prefix}:a:${escapeKeyPart(gateway.clientIp)}`;
+/** The caller of `keyBy` under `prefix`; without an answer of it, the client's address: of IPv6 the network, unless it must be `exact`. */
+export function callerKey(c: Context, gateway: PolicyContext, policyName: string, prefix: string, keyBy: RateLimitKey | undefined, exact = false): MaybePromise<string> {
+  const address = (): string => `${prefix}:a:${escapeKeyPart(exact ? gateway.clientIp : callerNetwork(gateway.clientIp))}`;
   if (keyBy === undefined) return address();
   if (keyBy === "identity") {
     const { identity } = gateway;
