@@ -11,6 +11,7 @@ import { boundedRequestBytes } from "../../collect-body.ts";
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { isGatewayError } from "../../errors.ts";
+import { judgedFields } from "../../identity.ts";
 import { checkBoolean, checkFieldName, checkNames, checkRecord } from "../../option-checks.ts";
 import { queryOf } from "../../path.ts";
 import { clientHost, clientScheme } from "../../peer-trust.ts";
@@ -92,6 +93,7 @@ export const verifyHttpSignature: PolicyFactory<VerifyHttpSignatureConfig> = /* 
       firstUse: (keyId, nonce, ttlMs) => firstUse(state, site, gateway.adapter, keyId, nonce, ttlMs),
     });
     applyDecision(c, gateway, decision);
+    for (const name of [config.signatureHeaderName ?? "Signature", config.signatureInputHeaderName ?? "Signature-Input"]) judgedFields(gateway).add(name.toLowerCase());
     await next();
   },
 });

@@ -1,7 +1,10 @@
+import { SignJWT } from "jose";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { seededRandom } from "../../../testing/seeded-random.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { apiKeyAuth } from "../auth/api-key-auth.ts";
+import { jwtAuth } from "../auth/jwt-auth.ts";
 import { trafficShadow, type TrafficShadowConfig } from "./traffic-shadow.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
@@ -25,6 +28,18 @@ describe("trafficShadow", () => {
     await adapter.waitAll();
     expect(copies).toMatchObject([{ url: "https://shadow.example/base/a?b=1", method: "POST", body: "hello" }]);
     expect(["authorization", "cookie", "x-api-key", "x-b", "x-a"].map((name) => copies[0]?.headers.has(name))).toEqual([false, false, false, false, true]);
+  });
+
+  it("leaves out what auth policies have read, whatever it is called and wherever the copy is made", async () => {
+    const auth = [apiKeyAuth({ validate: () => true, headerName: "X-Partner-Key" }), jwtAuth({ secret: "k".repeat(32), headerName: "x-jwt", tokenPrefix: "" })];
+    const token = await new SignJWT({ sub: "ann" }).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode("k".repeat(32)));
+    for (const [options, has] of [[{}, false], [{ priority: 0 }, false], [{ forwardCredentials: true }, true]] as const) {
+      const { copies } = harness();
+      const { request, adapter } = createPolicyTestHarness([...auth, trafficShadow({ target: "https://shadow.example", ...options })], { upstream: (c) => c.text("x") });
+      expect((await request("/", { headers: { "x-partner-key": "secret", "x-jwt": token, "x-a": "1" } })).status).toBe(200);
+      await adapter.waitAll();
+      expect(["x-partner-key", "x-jwt", "x-a"].map((name) => copies[0]?.headers.has(name))).toEqual([has, has, true]);
+    }
   });
 
   it("never waits for, nor fails with, the copy", async () => {

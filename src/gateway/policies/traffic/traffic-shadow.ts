@@ -5,6 +5,7 @@ import { checkFunction, checkInteger, checkNonNegative, checkPositive } from "..
 import { OptionError } from "../../../core/errors.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { fetchWithin } from "../../fetch-within.ts";
+import { judgedFields } from "../../identity.ts";
 import { checkBoolean, checkHttpUrl, checkNames } from "../../option-checks.ts";
 import { queryOf } from "../../path.ts";
 import { Priority } from "../../priority.ts";
@@ -26,7 +27,7 @@ export interface TrafficShadowConfig extends PolicyOptions {
   readonly timeout?: number;
   /** Told of copies that failed. */
   readonly onError?: (error: unknown) => void;
-  /** Send `authorization`, `cookie` and other credentials along. @default false */
+  /** Send `authorization`, `cookie`, other usual credentials and what auth policies of the route have read along. @default false */
   readonly forwardCredentials?: boolean;
   /** A request with a longer body is not copied. @default 1048576 */
   readonly maxBodyBytes?: number;
@@ -65,6 +66,8 @@ export const trafficShadow: PolicyFactory<TrafficShadowConfig> = /* @__PURE__ */
     await next();
     const { whole, bytes } = seen?.read() ?? { whole: true, bytes: undefined };
     if (!whole) return;
+    // By now every auth policy of the chain has said which fields it has gone by.
+    if (config.forwardCredentials !== true) for (const name of judgedFields(gateway)) headers.delete(name);
     gateway.waitUntil(send(url, method, headers, bytes, tools));
   },
 });
