@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
 import { definePolicy } from "../define-policy.ts";
 import { GatewayError } from "../errors.ts";
@@ -79,6 +80,35 @@ test("bodies are read for policies that name a body phase alone", async () => {
   const response = await request("/", { method: "POST", body: "abc" });
   expect(await response.text()).toBe("<ABC>");
   expect(await evaluatePolicies([upper()], input(), ctx())).toEqual(CONTINUE);
+});
+
+describe("bodies of a decision", () => {
+  const sizes = definePolicy({
+    name: "sizes",
+    phases: ["request-body", "response-body"],
+    evaluate: {
+      onRequest: ({ body }) => ({ action: "continue", mutations: [{ type: "header", op: "set", name: "x-in", value: String((body as ArrayBuffer).byteLength) }] }),
+      onResponse: ({ body }) => ({ action: "continue", mutations: [{ type: "header", op: "set", name: "x-out", value: new TextDecoder().decode(body as ArrayBuffer) }] }),
+    },
+  });
+  const big = (): ReadableStream<Uint8Array> => new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1_048_576)) });
+
+  test("are bounded in both directions", async () => {
+    const { request } = createPolicyTestHarness(sizes(), { upstream: async (c) => (c.req.method === "GET" ? new Response(big()) : c.text(`${(await c.req.text()).length} ${c.req.header("x-in")}`)) });
+    const long = await request("/", { method: "POST", body: big(), duplex: "half" } as RequestInit);
+    expect([long.status, await long.json()]).toMatchObject([413, { code: "body_too_large" }]);
+    const answer = await request("/");
+    expect([answer.status, await answer.json()]).toMatchObject([502, { code: "invalid_upstream_response" }]);
+    expect(await (await request("/", { method: "POST", body: "abc" })).text()).toBe("3 3");
+  });
+
+  test("of answers are plain, and pass as they came", async () => {
+    const coded = createPolicyTestHarness(sizes(), { upstream: () => new Response(gzipSync("hi"), { headers: { "content-encoding": "gzip" } }) });
+    const response = await coded.request("/");
+    expect([response.headers.get("x-out"), response.headers.get("content-encoding"), gunzipSync(await response.arrayBuffer()).toString()]).toEqual(["hi", "gzip", "hi"]);
+    const { request } = createPolicyTestHarness(sizes(), { upstream: (c) => c.text(c.req.header("accept-encoding") ?? "") });
+    expect(await (await request("/", { headers: { "accept-encoding": "gzip" } })).text()).toBe("identity");
+  });
 });
 
 describe("evaluatePolicies", () => {

@@ -3,16 +3,25 @@
 import type { Context } from "hono";
 import { stackless } from "../../core/errors.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
+import { boundedRequestBytes } from "../collect-body.ts";
+import { askForPlainAnswer, readAnswer } from "../content-coding.ts";
 import { requestState } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { setRequestHeaders } from "../request-headers.ts";
+import { discard } from "../response.ts";
 import type { Next, PolicyContext } from "../types.ts";
 import { changeHeader } from "./mutations.ts";
 import { DEFAULT_PHASES, type HeaderMutation, type Mutation, type PolicyInput, type PolicyResult, type ProcessingPhase } from "./protocol.ts";
 
 type Decide = ((input: PolicyInput, c: Context) => MaybePromise<PolicyResult>) | undefined;
 
-/** Asks `onRequest` before the inner layers and `onResponse` after them. Bodies are read only for policies that name a body phase. */
+/** Longest body a decision is asked about, of requests and of answers. */
+const MAX_BODY_BYTES = 8 * 1_048_576;
+
+/**
+ * Asks `onRequest` before the inner layers and `onResponse` after them. Bodies are read only for policies that name a body phase: a longer
+ * request is a 413 `body_too_large`, an answer that is longer or cannot be decoded a 502 `invalid_upstream_response`.
+ */
 export function httpHandler(phases: readonly ProcessingPhase[] | undefined, onRequest: Decide, onResponse: Decide): (c: Context, next: Next) => MaybePromise<Response | void> {
   const named = phases ?? DEFAULT_PHASES;
   const requestPhases = named.filter((phase) => phase === "request-headers" || phase === "request-body");
@@ -20,7 +29,10 @@ export function httpHandler(phases: readonly ProcessingPhase[] | undefined, onRe
   const decides = onRequest !== undefined && requestPhases.length > 0;
   return (c, next) => {
     const gateway = requestState(c);
-    const after = onResponse === undefined || responsePhases.length === 0 ? next : () => next().then(() => respond(c, gateway, onResponse, responsePhases));
+    const after = onResponse === undefined || responsePhases.length === 0 ? next : () => {
+      if (responsePhases.includes("response-body")) askForPlainAnswer(c);
+      return next().then(() => respond(c, gateway, onResponse, responsePhases));
+    };
     if (!decides) return after();
     if (requestPhases.length > 1 || requestPhases[0] === "request-body") return ask(c, gateway, onRequest, requestPhases).then((answer): MaybePromise<Response | void> => answer ?? after());
     const result = onRequest(inputOf(c, gateway, "request-headers", undefined), c);
@@ -31,7 +43,7 @@ export function httpHandler(phases: readonly ProcessingPhase[] | undefined, onRe
 
 async function ask(c: Context, gateway: PolicyContext, decide: NonNullable<Decide>, phases: readonly ProcessingPhase[]): Promise<Response | undefined> {
   for (const phase of phases) {
-    const body = phase === "request-body" ? await c.req.arrayBuffer() : undefined;
+    const body = phase === "request-body" ? bufferOf(await boundedRequestBytes(c, MAX_BODY_BYTES)) : undefined;
     const answer = perform(c, gateway, await decide(inputOf(c, gateway, phase, body), c), false);
     if (answer !== undefined) return answer;
   }
@@ -40,7 +52,7 @@ async function ask(c: Context, gateway: PolicyContext, decide: NonNullable<Decid
 
 async function respond(c: Context, gateway: PolicyContext, decide: NonNullable<Decide>, phases: readonly ProcessingPhase[]): Promise<void> {
   for (const phase of phases) {
-    const body = phase === "response-body" ? await c.res.clone().arrayBuffer() : undefined;
+    const body = phase === "response-body" ? bufferOf(await answerBytes(c)) : undefined;
     const answer = perform(c, gateway, await decide(inputOf(c, gateway, phase, body), c), true);
     if (answer !== undefined) {
       c.res = undefined;
@@ -48,6 +60,25 @@ async function respond(c: Context, gateway: PolicyContext, decide: NonNullable<D
       return;
     }
   }
+}
+
+/** The plain bytes of the answer, which stays as it came. */
+async function answerBytes(c: Context): Promise<Uint8Array<ArrayBuffer>> {
+  const { res } = c;
+  if (res.body === null) return new Uint8Array(0);
+  const { bytes, raw, why } = await readAnswer(res, MAX_BODY_BYTES);
+  if (bytes === undefined) {
+    discard(new Response(raw));
+    throw new GatewayError(502, "invalid_upstream_response", `The upstream's answer cannot be read: ${why}`);
+  }
+  c.res = undefined;
+  c.res = new Response(raw, { status: res.status, statusText: res.statusText, headers: res.headers });
+  return bytes;
+}
+
+/** Bytes may be a view of a larger buffer. */
+function bufferOf(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
 }
 
 /** The input of one phase. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../testing/manual-clock.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
+import { definePolicy } from "../../define-policy.ts";
 import { requestLimit } from "./request-limit.ts";
 
 const stream = (...parts: string[]): ReadableStream<Uint8Array> => new ReadableStream({ pull: (controller) => { const part = parts.shift(); if (part === undefined) controller.close(); else controller.enqueue(new TextEncoder().encode(part)); } });
@@ -21,6 +22,13 @@ describe("requestLimit", () => {
     });
     return { send: (init: object) => made.request("/", { method: "POST", duplex: "half", ...init } as RequestInit), aborted: () => aborted };
   };
+
+  it.each(["text", "json", "arrayBuffer", "blob"] as const)("counts a body that an earlier policy has read as %s", async (as) => {
+    const reader = definePolicy({ name: "reader", priority: 0, handler: async (c, next) => { await c.req[as](); await next(); } });
+    const { request } = createPolicyTestHarness([reader(), requestLimit({ maxBytes: 10 })], { upstream: async (c) => c.text(await c.req.text()) });
+    const send = (body: string): Promise<Response> => request("/", { method: "POST", body: stream(body), duplex: "half" } as RequestInit);
+    expect([(await send(JSON.stringify("x".repeat(1000)))).status, await (await send('"12345678"')).text()]).toEqual([413, '"12345678"']);
+  });
 
   it("passes what fits, byte for byte", async () => {
     expect(await (await harness().send({ body: "12345" })).text()).toBe("12345");
