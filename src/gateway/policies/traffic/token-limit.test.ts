@@ -61,12 +61,12 @@ describe("tokenLimit", () => {
     const used = JSON.stringify({ text: "…", usage: { total_tokens: 30 } });
     const as = (body: Uint8Array<ArrayBuffer> | string, coding: string, type = "application/json") => (): Response => new Response(body, { headers: { "content-type": type, "content-encoding": coding } });
     const remaining = async (answer: () => Response, options: Partial<TokenLimitConfig> = {}): Promise<[string | null, string[]]> => {
-      const { request, gateway } = harness(answer, options);
+      const { request, gateway, adapter } = harness(answer, options);
       const warnings: string[] = [];
       gateway.events.on((event) => { if (event.type === "policy.warning") warnings.push(event.message); });
       const body = Buffer.from(await (await request("/")).arrayBuffer());
       expect(body.equals(Buffer.from(await answer().arrayBuffer()))).toBe(true);
-      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      await adapter.waitAll();
       return [(await request("/")).headers.get("x-ratelimit-remaining"), warnings];
     };
 
@@ -92,6 +92,32 @@ describe("tokenLimit", () => {
       expect((await remaining(as(body, coding)))[0]).toBe(String(100 - body.byteLength));
       expect((await remaining(as(body, coding), { estimate: 30 }))[0]).toBe("40");
     });
+  });
+
+  it.each<[string, TokenLimitConfig["usage"]]>([
+    ["throws", () => { throw new Error("x"); }],
+    ["rejects", async () => { throw new Error("x"); }],
+    ["finds no JSON", async (response) => ((await response.json()) as { n: number }).n],
+    ["gives no number", () => "7" as never],
+    ["gives NaN", () => Number.NaN],
+    ["gives less than nothing", () => -1],
+  ])("a usage function that %s is reported, and nothing is free", async (_, usage) => {
+    const { send, gateway, adapter } = harness(() => new Response("twelve bytes"), { usage });
+    const errors: unknown[] = [];
+    gateway.events.on((event) => { if (event.type === "background.error") errors.push(event.error); });
+    await send();
+    await adapter.waitAll();
+    expect(errors.length).toBe(1);
+    expect((await send()).response.headers.get("x-ratelimit-remaining")).toBe("88");
+    const estimated = harness(() => new Response("x"), { usage, estimate: 60 });
+    await estimated.send();
+    await estimated.adapter.waitAll();
+    expect((await estimated.send()).response.status).toBe(429);
+  });
+
+  it("a usage function reads JSON as of a Response", async () => {
+    const { send } = harness(() => Response.json({ n: 10 }), { usage: async (response) => ((await response.json()) as { n: number }).n * 5 });
+    expect([(await send()).response.status, (await send()).response.status, (await send()).response.status]).toEqual([200, 200, 429]);
   });
 
   it("asks a usage function, and names a store that cannot settle", async () => {

@@ -31,7 +31,7 @@ export interface TokenLimitConfig extends PolicyOptions {
   readonly keyBy?: RateLimitKey;
   /** Tokens that are reserved before the request goes on. @default 0 */
   readonly estimate?: number | ((c: Context) => MaybePromise<number>);
-  /** What the answer has used, when its body has passed; `undefined` lets the estimate stand. @default the totals of common AI usage fields, in JSON or in the last event of a stream */
+  /** What the answer has used, when its body has passed; `undefined` lets the estimate stand. When it throws, or gives no number of at least 0, that is reported, and the estimate or a token per byte is charged. @default the totals of common AI usage fields, in JSON or in the last event of a stream */
   readonly usage?: (response: UsageSource, c: Context) => MaybePromise<number | undefined>;
   /** Where the accounts are kept; it needs `reserve` and `settle`. @default the adapter's `rateLimitStore`, else one in memory */
   readonly store?: RateLimitStore;
@@ -49,6 +49,8 @@ export interface UsageSource {
   readonly text: string;
   /** The body did not reach its end. */
   readonly aborted: boolean;
+  /** The text as JSON, as of a `Response`. */
+  readonly json: Response["json"];
 }
 
 interface State {
@@ -164,14 +166,22 @@ async function reserve({ state, config, gateway }: Tools, key: string, reserved:
 /** The answer over a body that is watched while it passes. */
 function settleAtEnd(c: Context, { config, site, gateway }: Tools, reserved: number, settle: (actual: number) => void): Response {
   const { status, statusText, headers } = c.res;
-  const watched = watchUsage(c.res.body as ReadableStream<Uint8Array>, headers, (seen) => {
+  const watched = watchUsage(c.res.body as ReadableStream<Uint8Array>, headers, (given) => {
     const found = async (): Promise<void> => {
+      const seen = isPromise(given) ? await given : given;
       const { usage } = config;
-      const used: unknown = usage === undefined ? seen.total : await callback(site.policyName, () => usage({ status, headers, text: seen.text, aborted: seen.aborted }, c));
-      if (typeof used === "number" && Number.isFinite(used) && used >= 0 && !(seen.unread && used === 0)) return settle(used);
+      const { text, aborted } = seen;
+      let unknown = seen.unread;
+      try {
+        const used = usage === undefined ? seen.total : await callback(site.policyName, () => usage({ status, headers, text, aborted, json: async () => JSON.parse(text) as unknown }, c));
+        if (used !== undefined && !(seen.unread && used === 0)) return settle(callbackAmount(site.policyName, "usage", used, false));
+      } catch (error) {
+        unknown = true;
+        site.events.emit({ type: "background.error", error });
+      }
       if (seen.unread) site.events.emit({ type: "policy.warning", policy: site.policyName, message: "The use of an answer is not known: its content coding could not be undone" });
       // What was reserved stays charged; of no reservation nothing, unless nobody could look.
-      if (reserved === 0) settle(seen.unread ? seen.bytes : 0);
+      if (reserved === 0) settle(unknown ? seen.bytes : 0);
     };
     gateway.waitUntil(found());
   });

@@ -1,5 +1,6 @@
 /** What an AI provider's answer says it has used, read while the answer passes. */
 
+import type { MaybePromise } from "../../../../core/maybe-promise.ts";
 import { codingOf, createDecoder } from "../../../content-coding.ts";
 import { essenceOf, mediaTypeIn } from "../../../media-type.ts";
 
@@ -19,7 +20,7 @@ export interface SeenUsage {
 const MAX_KEPT = 1_048_576;
 
 /** The same bytes, chunk by chunk; `done` is called once when they have ended or broken off. */
-export function watchUsage(body: ReadableStream<Uint8Array>, headers: Headers, done: (seen: SeenUsage) => void): ReadableStream<Uint8Array> {
+export function watchUsage(body: ReadableStream<Uint8Array>, headers: Headers, done: (seen: MaybePromise<SeenUsage>) => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   const utf8 = new TextDecoder();
   const contentType = headers.get("content-type");
@@ -34,12 +35,11 @@ export function watchUsage(body: ReadableStream<Uint8Array>, headers: Headers, d
     if (text.length > 2 * MAX_KEPT) text = text.slice(-MAX_KEPT);
   };
   const decoder = coding === undefined ? undefined : createDecoder(coding, look);
-  const tell = (aborted: boolean, read: boolean): void => done({ total: stream ? ofEvents(text) : json ? ofJson(text) : undefined, text, aborted, bytes, unread: !read });
+  const seen = (aborted: boolean, read: boolean): SeenUsage => ({ total: stream ? ofEvents(text) : json ? ofJson(text) : undefined, text, aborted, bytes, unread: !read });
   const end = (aborted: boolean): void => {
     if (ended) return;
     ended = true;
-    if (decoder === undefined) tell(aborted, coding === undefined);
-    else void decoder.end(aborted).then((read) => tell(aborted, read));
+    done(decoder === undefined ? seen(aborted, coding === undefined) : decoder.end(aborted).then((read) => seen(aborted, read)));
   };
   return new ReadableStream<Uint8Array>(
     {
