@@ -35,7 +35,7 @@ describe("csrf", () => {
     const evil = { origin: "https://evil.example" };
     expect((await send(evil, {}, { method: "GET" })).status).toBe(200);
     expect((await send(evil, {}, { method: "DELETE" })).status).toBe(403);
-    expect((await send({ ...evil, upgrade: "WebSocket" }, {}, { method: "GET" })).status).toBe(403);
+    for (const upgrade of ["WebSocket", "websocket, x", "h2c,  WebSocket"]) expect((await send({ ...evil, upgrade }, {}, { method: "GET" })).status).toBe(403);
     expect((await send(evil, { methods: ["get"] }, { method: "GET" })).status).toBe(403);
   });
 

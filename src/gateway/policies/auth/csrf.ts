@@ -9,6 +9,7 @@ import { checkBoolean, checkNames } from "../../option-checks.ts";
 import { clientHost, clientScheme } from "../../peer-trust.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
+import { isUpgrade } from "../../upstreams/web-socket.ts";
 import { applyDecision, type AuthDecision, refused } from "./authorize.ts";
 
 export interface CsrfConfig extends PolicyOptions {
@@ -61,7 +62,7 @@ export const csrf: PolicyFactory<CsrfConfig> = /* @__PURE__ */ definePolicy<Csrf
 function isChecked(c: Context, methods: ReadonlySet<string> | undefined): boolean {
   const { method } = c.req;
   if (methods === undefined ? !SAFE.has(method) : methods.has(method)) return true;
-  return c.req.raw.headers.get("upgrade")?.toLowerCase() === "websocket";
+  return isUpgrade(c);
 }
 
 export interface CsrfInput {
