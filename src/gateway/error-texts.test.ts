@@ -80,7 +80,7 @@ const faults: Record<string, Fault> = {
   ssl_required: { policies: [sslEnforce({ redirect: false })] },
   csrf_rejected: { policies: [csrf()], init: { method: "POST", headers: { origin: "https://evil.example" } } },
   not_found: { path: "/../nothing", config: { basePath: "/base" } },
-  no_route: { policies: [dynamicRouting({ rules: [{ condition: () => false, target: "https://a.example" }], fallthrough: false })] },
+  no_route: { policies: [dynamicRouting({ rules: [{ condition: () => false, target: "https://a.example" }], fallthrough: false })], upstream: { type: "url", target: "https://a.example" } },
   method_not_allowed: { init: { method: "DELETE" } },
   request_too_large: { policies: [requestLimit({ maxBytes: 1 })], init: { method: "POST", headers: { "content-length": "2" }, body: "12" } },
   body_too_large: { policies: [jsonValidation({ validate: () => true, maxBodyBytes: 1 })], init: { ...json, body: "[1,2]" } },

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createGateway } from "../../create-gateway.ts";
 import { createPolicyTestHarness } from "../../sdk/harness.ts";
 import { circuitBreaker } from "../resilience/circuit-breaker.ts";
 import { cache } from "./cache.ts";
@@ -75,6 +76,15 @@ describe("dynamicRouting", () => {
     const { request, gateway } = harness({ condition: () => { throw new Error("x"); } });
     expect(await (await request("/a")).json()).toMatchObject({ code: "policy_error" });
     await gateway.close();
+  });
+
+  it("is a config_error where it could do nothing", () => {
+    const rules = [{ condition: () => true, target: "https://a.example" }];
+    for (const upstream of [() => new Response(), { type: "balanced" as const, targets: [{ url: "https://b.example" }] }, { type: "service-binding" as const, service: "S" }]) {
+      expect(() => createPolicyTestHarness(dynamicRouting({ rules }), { upstream })).toThrow(expect.objectContaining({ code: "config_error", message: expect.stringContaining("dynamic-routing") }));
+    }
+    const own = { path: "/own", pipeline: { upstream: { type: "handler" as const, handler: () => new Response() } } };
+    expect(() => createGateway({ policies: [dynamicRouting({ rules })], routes: [own] })).not.toThrow();
   });
 
   it.each([{}, { rules: [] }, { rules: [{ condition: () => true, target: "/x" }] }, { rules: [{ target: "https://a.example" }] }])("refuses %j", (options) => {

@@ -7,7 +7,7 @@ import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import { callback } from "../../callback.ts";
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
-import { GatewayError, policyError } from "../../errors.ts";
+import { GatewayError, configError, policyError } from "../../errors.ts";
 import { checkBoolean, checkFields, checkRecord } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
@@ -45,7 +45,7 @@ interface RoutingState {
   readonly policyName: string;
 }
 
-/** Replaces target, path and fields of the route's `url` upstream. No rule and no `fallthrough`: 404 `no_route`. Caches key by the target. */
+/** Replaces target, path and fields of the route's `url` upstream. No rule and no `fallthrough`: 404 `no_route`. Caches key by the target. On a route with another upstream it is a `config_error`; as a global policy or of a scope it does nothing there. */
 export const dynamicRouting: PolicyFactory<DynamicRoutingConfig> = /* @__PURE__ */ definePolicy<DynamicRoutingConfig, RoutingState>({
   name: "dynamic-routing",
   httpOnly: true,
@@ -54,7 +54,11 @@ export const dynamicRouting: PolicyFactory<DynamicRoutingConfig> = /* @__PURE__ 
     rulesOf(config);
     checkBoolean("fallthrough", config.fallthrough);
   },
-  setup: (config, site) => ({ rules: rulesOf(config), policyName: site.policyName }),
+  setup(config, site) {
+    // Of a global policy or one of a scope it is not known which upstreams it stands before.
+    if (site.upstream !== "*" && !site.upstream.startsWith("url ")) throw configError(`the upstream of route "${site.routePath}", which policy "${site.policyName}" routes`, site.upstream, "of type url");
+    return { rules: rulesOf(config), policyName: site.policyName };
+  },
   choose: async (c, state) => {
     const found = await decideRoute(state, c);
     return found === undefined ? "" : targetText(found.target);
