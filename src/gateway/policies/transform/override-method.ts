@@ -7,6 +7,7 @@ import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { checkFieldName, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
+import { dropRequestFields } from "../../request-edit.ts";
 import type { PolicyOptions } from "../../types.ts";
 
 export interface OverrideMethodConfig extends PolicyOptions {
@@ -16,7 +17,7 @@ export interface OverrideMethodConfig extends PolicyOptions {
   readonly allowedMethods?: readonly string[];
 }
 
-/** Gives a POST the method its field names: 400 `invalid_method_override` for another one, 405 where the route has none of it. */
+/** Gives a POST the method its field names, and takes the field out of every request: 400 `invalid_method_override` for another one, 405 where the route has none of it. */
 export const overrideMethod: PolicyFactory<OverrideMethodConfig> = /* @__PURE__ */ definePolicy<OverrideMethodConfig, ReadonlySet<string>>({
   name: "override-method",
   httpOnly: true,
@@ -31,7 +32,11 @@ export const overrideMethod: PolicyFactory<OverrideMethodConfig> = /* @__PURE__ 
     const header = config.header ?? "X-HTTP-Method-Override";
     const { raw } = c.req;
     const wanted = raw.method === "POST" ? raw.headers.get(header)?.trim().toUpperCase() : undefined;
-    if (wanted === undefined) return next();
+    if (wanted === undefined) {
+      // What is not meant here must not be for somebody behind either.
+      dropRequestFields(c, [header]);
+      return next();
+    }
     if (!state.has(wanted)) throw stackless(() => new GatewayError(400, "invalid_method_override", "The method override is not allowed"));
     const methods = requestState(c).route?.methods ?? [];
     if (!methods.includes(wanted) && !(wanted === "HEAD" && methods.includes("GET"))) {
