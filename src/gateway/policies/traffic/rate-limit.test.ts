@@ -76,8 +76,12 @@ describe("rateLimit", () => {
       return response;
     };
     expect(fields(await setup({ max: 5 }, { upstream }).request("/x"))["x-ratelimit-remaining"]).toBe("4");
-    const own = await setup({ max: 5, headers: "x" }, { upstream: () => new Response("", { status: 500, headers: { "x-ratelimit-limit": "999", ratelimit: "up" } }) }).request("/x");
-    expect(fields(own)).toEqual({ "x-ratelimit-limit": "5", "x-ratelimit-remaining": "4", "x-ratelimit-reset": "60", ratelimit: "up" });
+    const own = { "x-ratelimit-limit": "999", "x-ratelimit-remaining": "998", "x-ratelimit-reset": "1", ratelimit: "up", "ratelimit-policy": "up" };
+    const x = { "x-ratelimit-limit": "5", "x-ratelimit-remaining": "4", "x-ratelimit-reset": "60" };
+    const ietf = { ratelimit: '"default";r=4;t=60', "ratelimit-policy": '"default";q=5;w=60' };
+    for (const [headers, expected] of [["x", x], ["ietf", ietf], ["both", { ...x, ...ietf }], ["none", {}]] as const) {
+      expect(fields(await setup({ max: 5, headers }, { upstream: () => new Response("", { status: 500, headers: own }) }).request("/x"))).toEqual(expected);
+    }
   });
 
   it.each([["ietf", ["ratelimit", "ratelimit-policy"]], ["x", ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]], ["none", []]] as const)("headers: %s", async (headers, names) => {

@@ -62,8 +62,8 @@ export function retryAfterSeconds(applied: readonly AppliedLimit[]): number | un
   return Math.max(1, seconds(longestMs));
 }
 
-/** Sets the fields of all limits of one request, in the place of what an upstream said under the same names. */
-export function writeRateLimitHeaders(target: { set(name: string, value: string): void }, applied: readonly AppliedLimit[]): void {
+/** Sets the fields of all limits of one request, in the place of what an upstream said under the same names: that is gone in any case. */
+export function writeRateLimitHeaders(target: { set(name: string, value: string): void; delete?(name: string): void }, applied: readonly AppliedLimit[]): void {
   let policies = "";
   let states = "";
   let tightest: AppliedLimit | undefined;
@@ -79,12 +79,15 @@ export function writeRateLimitHeaders(target: { set(name: string, value: string)
   if (policies !== "") {
     target.set("ratelimit-policy", policies);
     target.set("ratelimit", states);
+  } else {
+    target.delete?.("ratelimit-policy");
+    target.delete?.("ratelimit");
   }
   if (tightest !== undefined) {
     target.set("x-ratelimit-limit", String(tightest.decision.limit));
     target.set("x-ratelimit-remaining", String(Math.max(0, tightest.decision.remaining)));
     target.set("x-ratelimit-reset", String(seconds(waitMs(tightest.decision))));
-  }
+  } else for (const name of ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]) target.delete?.(name);
 }
 
 /**
