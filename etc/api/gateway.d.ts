@@ -1479,6 +1479,7 @@ interface UsageSource {
   readonly headers: Headers;
   readonly text: string;
   readonly aborted: boolean;
+  readonly json: Response["json"];
 }
 declare const tokenLimit: PolicyFactory<TokenLimitConfig>;
 interface TrafficShadowConfig extends PolicyOptions {
