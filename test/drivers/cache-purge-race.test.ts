@@ -4,9 +4,13 @@ import { Redis } from "ioredis";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postgresAdapter } from "../../src/drivers/postgres/adapter.ts";
+import { postgresDriver } from "../../src/drivers/postgres/driver.ts";
 import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
 import { redisAdapter } from "../../src/drivers/redis/adapter.ts";
+import { redisDriver } from "../../src/drivers/redis/driver.ts";
 import type { CachePurge, CacheRecord, CacheStore } from "../../src/state/contracts/cache.ts";
+import type { StateDriver } from "../../src/state/contracts/driver.ts";
+import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { startRedis } from "../servers/redis.ts";
 
@@ -15,6 +19,7 @@ type Store = Required<CacheStore>;
 /** Two processes' stores: nothing is shared but the server. */
 interface Place {
   readonly stores: readonly [Store, Store];
+  readonly driver: StateDriver;
   end(): Promise<unknown>;
 }
 
@@ -25,6 +30,7 @@ const makers: Record<string, () => Promise<Place>> = {
     const adapters = clients.map((client) => redisAdapter({ client }));
     return {
       stores: adapters.map(({ cacheStore }) => cacheStore) as unknown as [Store, Store],
+      driver: redisDriver(clients[0]),
       end: async () => {
         for (const adapter of adapters) await adapter.close();
         for (const client of clients) client.disconnect();
@@ -39,6 +45,7 @@ const makers: Record<string, () => Promise<Place>> = {
     const adapters = pools.map((client) => postgresAdapter({ client }));
     return {
       stores: adapters.map(({ cacheStore }) => cacheStore) as unknown as [Store, Store],
+      driver: postgresDriver(pools[0], { table: "cache" }),
       end: async () => {
         for (const adapter of adapters) await adapter.close();
         for (const pool of pools) await pool.end();
@@ -101,6 +108,30 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
     await Promise.all(keys.map((key) => filler.write(key, record("x", ["everywhere"]))));
     expect(await purger.purge({ tags: ["everywhere"] })).toBe(keys.length);
     expect(await Promise.all(keys.map((key) => purger.read(key)))).toEqual(keys.map(() => undefined));
+  });
+
+  it("a purge that has read its first page finds an entry that is refreshed then", async () => {
+    const { driver } = place;
+    let between: (() => Promise<unknown>) | undefined;
+    const cache = cacheStoreOn({
+      ...driver, capabilities: driver.capabilities,
+      run: async (batch) => {
+        const replies = await driver.run(batch);
+        const next = (batch[0]?.commands[0] as { type?: string }).type === "page" ? between : undefined;
+        if (next !== undefined) between = undefined;
+        await next?.();
+        return replies;
+      },
+    }, { prefix: "paged:" });
+    const soon = record("old", ["paged"]);
+    await cache.write("x", { ...soon, keepUntil: soon.keepUntil - 1000 });
+    for (let i = 0; i < 300; i += 20) await Promise.all(Array.from({ length: 20 }, (_, j) => cache.write(`k${i + j}`, record("v", ["paged"]))));
+    const fill = await cache.lock("x", 30_000);
+    if (fill.kind !== "fill") throw new Error("a free lock was not given");
+    between = () => cache.write("x", record("fetched before", ["paged"]), fill.token);
+    await cache.purge({ tags: ["paged"] });
+    expect(between).toBeUndefined();
+    expect(await cache.read("x")).toBeUndefined();
   });
 });
 

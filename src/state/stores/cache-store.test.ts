@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { manualClock } from "../../testing/manual-clock.ts";
+import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
 import { scriptedDriver } from "../../testing/scripted-driver.ts";
 import { verifyAlgorithm } from "../../testing/verify-algorithm.ts";
 import { verifyCacheStoreContract } from "../../testing/verify-cache-store.ts";
@@ -11,7 +11,7 @@ import { type PurgeNumberCommand, purgeNumber } from "../algorithms/purge-number
 import { createCombiner } from "../combiner.ts";
 import type { StateDriver } from "../contracts/driver.ts";
 import type { CacheRecord } from "../contracts/cache.ts";
-import { cacheStoreOn } from "./cache-store.ts";
+import { type DriverCacheStore, cacheStoreOn } from "./cache-store.ts";
 
 /** The memory driver with the network's delay. */
 function distant(driver: StateDriver): StateDriver {
@@ -150,6 +150,70 @@ describe("the cache on a driver", () => {
     const next = Promise.resolve(cache.open("k", 60_000));
     await answerAll();
     expect((await next).fill?.kind, "nobody holds the lock").toBe("fill");
+  });
+
+  describe("a purge of more names than a page, and a refresh under way", () => {
+    const record = (clock: ManualClock, body: string, tags: string[] = ["t"]): CacheRecord => ({ status: 200, headers: [], body: new TextEncoder().encode(body), storedAt: clock.now(), freshUntil: clock.now() + 60_000, keepUntil: clock.now() + 60_000, tags });
+    /** 301 entries; `x` is the first to end. `between` runs when a purge has read its first page. */
+    async function filled(between: () => Promise<unknown>): Promise<{ clock: ManualClock; cache: DriverCacheStore }> {
+      const clock = manualClock();
+      const far = distant(memoryDriver({ clock }));
+      let pages = 0;
+      const run: StateDriver["run"] = async (batch) => {
+        const replies = await far.run(batch);
+        if ((batch[0]?.commands[0] as { type?: string }).type === "page" && (replies[0]?.[0] as { names: unknown[] }).names.length === 128 && pages++ === 0) await between();
+        return replies;
+      };
+      const cache = cacheStoreOn({ ...far, run }, { clock });
+      await cache.write("x", record(clock, "old"));
+      clock.advance(20);
+      for (let i = 0; i < 300; i++) await cache.write(`k${i}`, record(clock, "v"));
+      return { clock, cache };
+    }
+    const tokenOf = async (cache: DriverCacheStore, key: string): Promise<string> => {
+      const fill = await cache.lock(key, 30_000);
+      if (fill.kind !== "fill") throw new Error("no lock");
+      return fill.token;
+    };
+
+    test.each([["tag", { tags: ["t"] }, "live"], ["prefix", { prefix: "x" }, "live"], ["tag", { tags: ["t"] }, "ended"]] as const)("by %s: %j, the refresh's lock %s: nothing of before is left", async (_, target, lock) => {
+      let between = async (): Promise<void> => undefined;
+      const { clock, cache } = await filled(() => between());
+      if ("prefix" in target) for (let i = 0; i < 3000; i++) await cache.write(`more${i}`, record(clock, "v"));
+      const token = await tokenOf(cache, "x");
+      between = async () => {
+        if (lock === "ended") clock.advance(30_000);
+        await cache.write("x", record(clock, "fetched before"), token);
+      };
+      await cache.purge(target);
+      expect(text(await cache.read("x"))).toBeUndefined();
+      await cache.write("x", record(clock, "after"), await tokenOf(cache, "x"));
+      expect(text(await cache.read("x")), "and its name is where it belongs").toBe("after");
+    });
+
+    test("a refresh that has another tag does not lose what stands", async () => {
+      const { clock, cache } = await filled(async () => undefined);
+      const token = await tokenOf(cache, "x");
+      await cache.purge({ tags: ["other"] });
+      await cache.write("x", record(clock, "fetched before", ["other"]), token);
+      expect(text(await cache.read("x"))).toBe("old");
+    });
+  });
+
+  test("a fill under the lock of another key that a purge overtakes is taken back", async () => {
+    const clock = manualClock();
+    const far = distant(memoryDriver({ clock }));
+    let before = async (): Promise<unknown> => undefined;
+    const cache = cacheStoreOn({ ...far, run: async (batch) => {
+      if ((batch[0]?.commands[0] as { type?: string }).type === "put") await before();
+      return far.run(batch);
+    } }, { clock });
+    const record: CacheRecord = { status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + 60_000, keepUntil: clock.now() + 60_000, tags: ["t"] };
+    const fill = await cache.lock("set", 60_000);
+    if (fill.kind !== "fill") throw new Error("no lock");
+    before = () => cache.purge({ tags: ["t"] });
+    await cache.write("variant", record, fill.token, "set");
+    expect(await cache.read("variant")).toBeUndefined();
   });
 
   test("an entry that lost its tag is not dropped by it", async () => {

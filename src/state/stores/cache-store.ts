@@ -176,10 +176,10 @@ class DriverStore implements DriverCacheStore {
     const chunks = inline ? 0 : await this.#bodies.store(escapeKeyPart(key), write, body, ttlMs);
     const text = encodeValue({ ...head, length: body.length, ...(inline ? { body } : {}) } satisfies Head);
     const stored = await this.#put(physical, { ttlMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
-    // The lock of another key cannot end in the same step: what was voided meanwhile is taken back.
-    if (stored && locked !== undefined && locked.physical !== physical && !(await this.#entry(locked.physical, { type: "check", token: locked.fence })).ok) {
-      await this.#dropChunks(key, await this.#entry(physical, { type: "undo", write }));
-    }
+    // The lock of another key cannot end in the same step: what was voided or purged meanwhile is taken back.
+    if (!stored || locked === undefined || locked.physical === physical) return;
+    const [check, overtaken] = await Promise.all([this.#entry(locked.physical, { type: "check", token: locked.fence }), this.#overtaken(escapeKeyPart(key), tags, locked.purge)]);
+    if (!check.ok || overtaken.length > 0) await this.#dropChunks(key, await this.#entry(physical, { type: "undo", write }));
   }
 
   /** Reads the body once, chunk by chunk: what is held at a time is bounded, however large it is. */
@@ -276,11 +276,19 @@ class DriverStore implements DriverCacheStore {
     const sets = this.#setsOf(name, tags);
     const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs }))]);
     if (locked === undefined) return true;
-    if (check?.ok !== true) return false;
-    const marks = await Promise.all([this.#run(purgeMarks, `${this.#prefix}marks`, { type: "read", name }), ...tags.map((tag) => this.#run(purgeMarks, this.#tagMark(tag), { type: "read", name }))]);
-    if (marks.every((mark) => mark <= locked.purge)) return true;
+    const overtaken = await this.#overtaken(name, tags, locked.purge);
+    // The names have moved to the front of their sets, where a purge that was past it does not look again.
+    await Promise.all(overtaken.map((tag) => this.#drop(name, tag)));
+    if (check?.ok === true && overtaken.length === 0) return true;
     if (locked.physical === physical) await this.#entry(physical, { type: "close", token: locked.fence });
     return false;
+  }
+
+  /** What was purged since a fill with that number began, of what concerns `name`: tags, and `undefined` for a purge of keys. */
+  async #overtaken(name: string, tags: readonly string[], purge: number): Promise<(string | undefined)[]> {
+    const kinds = [undefined, ...tags];
+    const marks = await Promise.all(kinds.map((tag) => this.#run(purgeMarks, tag === undefined ? `${this.#prefix}marks` : this.#tagMark(tag), { type: "read", name })));
+    return kinds.filter((_, i) => (marks[i] as number) > purge);
   }
 
   async #put(physical: string, entry: PutEntry, token: number | undefined, key: string): Promise<boolean> {
@@ -303,14 +311,17 @@ class DriverStore implements DriverCacheStore {
     let dropped = 0;
     for (let from = 0; ; from += PAGE) {
       const { names } = await this.#run(keySet, set, { type: "page", from, limit: PAGE });
-      const replies = await Promise.all(names.filter((name) => name.startsWith(prefix)).map(async (name) => {
-        const reply = await this.#entry(this.#entryKey(name), tag === undefined ? { type: "drop" } : { type: "drop", tag });
-        await this.#bodies.drop(name, reply);
-        return reply;
-      }));
+      const replies = await Promise.all(names.filter((name) => name.startsWith(prefix)).map((name) => this.#drop(name, tag)));
       dropped += replies.filter(({ ok, status }) => ok && status !== 0).length;
       if (names.length < PAGE) return dropped;
     }
+  }
+
+  /** The entry goes if it carries `tag` (absent: in any case), and who fills it does so in vain. */
+  async #drop(name: string, tag: string | undefined): Promise<CacheEntryReply> {
+    const reply = await this.#entry(this.#entryKey(name), tag === undefined ? { type: "drop" } : { type: "drop", tag });
+    await this.#bodies.drop(name, reply);
+    return reply;
   }
 
   #dropChunks(key: string, old: { readonly write: number; readonly chunks: number }): Promise<void> {
