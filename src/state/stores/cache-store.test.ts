@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { sleep } from "../../core/clock.ts";
 import { type ManualClock, manualClock } from "../../testing/manual-clock.ts";
 import { scriptedDriver } from "../../testing/scripted-driver.ts";
 import { verifyAlgorithm } from "../../testing/verify-algorithm.ts";
@@ -179,7 +180,7 @@ describe("the cache on a driver", () => {
     test.each([["tag", { tags: ["t"] }, "live"], ["prefix", { prefix: "x" }, "live"], ["tag", { tags: ["t"] }, "ended"]] as const)("by %s: %j, the refresh's lock %s: nothing of before is left", async (_, target, lock) => {
       let between = async (): Promise<void> => undefined;
       const { clock, cache } = await filled(() => between());
-      if ("prefix" in target) for (let i = 0; i < 3000; i++) await cache.write(`more${i}`, record(clock, "v"));
+      if ("prefix" in target) for (let i = 0; i < 2200; i++) await cache.write(`more${i}`, record(clock, "v"));
       const token = await tokenOf(cache, "x");
       between = async () => {
         if (lock === "ended") clock.advance(30_000);
@@ -198,6 +199,50 @@ describe("the cache on a driver", () => {
       await cache.write("x", record(clock, "fetched before", ["other"]), token);
       expect(text(await cache.read("x"))).toBe("old");
     });
+  });
+
+  test("an entry that took its time is found by purges until it ends, and ends when it is to", async () => {
+    const clock = manualClock();
+    const driver = memoryDriver({ clock });
+    // Chunks of the body take 400 ms each, four at a time.
+    const blobs = { ...driver, get: driver.get.bind(driver), delete: driver.delete.bind(driver), set: async (...args: Parameters<typeof driver.set>) => (await sleep(400, clock), driver.set(...args)) };
+    const cache = cacheStoreOn(driver, { clock, blobs });
+    const record = (keepMs: number): CacheRecord => ({ status: 200, headers: [], body: new Uint8Array(2_000_000), storedAt: clock.now(), freshUntil: clock.now() + keepMs, keepUntil: clock.now() + keepMs, tags: ["t"] });
+    const write = async (keepMs: number): Promise<void> => {
+      const fill = await cache.lock("k", 30_000);
+      if (fill.kind !== "fill") throw new Error("no lock");
+      const writing = cache.write("k", record(keepMs), fill.token);
+      for (let i = 0; i < 2; i++) await clock.advanceAsync(400);
+      await writing;
+    };
+    await write(1000);
+    expect(await cache.read("k")).toBeDefined();
+    clock.advance(199);
+    expect(await cache.read("k")).toBeDefined();
+    clock.advance(1);
+    expect(await cache.read("k"), "at its end").toBeUndefined();
+    await write(2000);
+    clock.advance(1199);
+    expect(await cache.purge({ tags: ["t"] }), "in its last millisecond").toBe(1);
+    await write(700);
+    expect(await cache.read("k"), "over before it was written").toBeUndefined();
+    expect((await cache.lock("k", 1000)).kind, "and nobody waits for it").toBe("fill");
+  });
+
+  test("an entry whose write was long on its way is found by purges, too", async () => {
+    const clock = manualClock();
+    const driver = memoryDriver({ clock });
+    const far = distant(driver);
+    const cache = cacheStoreOn({ ...far, run: async (batch) => {
+      if ((batch[0]?.commands[0] as { type?: string }).type === "put") await sleep(900, clock);
+      return far.run(batch);
+    } }, { clock });
+    const writing = cache.write("k", { status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + 1000, keepUntil: clock.now() + 1000, tags: ["t"] });
+    await clock.advanceAsync(900);
+    await writing;
+    clock.advance(900);
+    expect(await cache.read("k")).toBeDefined();
+    expect(await cache.purge({ tags: ["t"] })).toBe(1);
   });
 
   test("a fill under the lock of another key that a purge overtakes is taken back", async () => {

@@ -77,6 +77,11 @@ const SHARDS = 16;
 const PAGE = 128;
 /** A record that was stamped by a clock which differs this much is kept for its own span of time. */
 const OTHER_CLOCK_MS = 60_000;
+/**
+ * Names are kept so much longer than their entry: it is written after them, and a call that was given up on may still arrive. Less
+ * than such a call takes would leave entries that no purge finds.
+ */
+const NAME_EXTRA_MS = 30_000;
 /** Statuses whose responses have no body. */
 const BODYLESS: ReadonlySet<number> = /* @__PURE__ */ new Set([101, 103, 204, 205, 304]);
 
@@ -159,6 +164,7 @@ class DriverStore implements DriverCacheStore {
     const locked = fillToken === undefined ? undefined : { physical: this.#key(lockedKey), ...parseToken(fillToken) };
     const { body, ...head } = record;
     this.#bodies.checkSize(body.length);
+    const began = this.#clock.monotonic();
     const now = this.#clock.now();
     const ttlMs = Math.ceil(Math.abs(now - record.storedAt) <= OTHER_CLOCK_MS ? record.keepUntil - now : record.keepUntil - record.storedAt);
     if (ttlMs <= 0) {
@@ -175,7 +181,9 @@ class DriverStore implements DriverCacheStore {
     if (!(await this.#announce(key, physical, tags, ttlMs, locked))) return;
     const chunks = inline ? 0 : await this.#bodies.store(escapeKeyPart(key), write, body, ttlMs);
     const text = encodeValue({ ...head, length: body.length, ...(inline ? { body } : {}) } satisfies Head);
-    const stored = await this.#put(physical, { ttlMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
+    const leftMs = Math.ceil(ttlMs - (this.#clock.monotonic() - began));
+    if (leftMs <= 0) await this.#dropChunks(key, { write, chunks });
+    const stored = await this.#put(physical, { ttlMs: leftMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
     // The lock of another key cannot end in the same step: what was voided or purged meanwhile is taken back.
     if (!stored || locked === undefined || locked.physical === physical) return;
     const [check, overtaken] = await Promise.all([this.#entry(locked.physical, { type: "check", token: locked.fence }), this.#overtaken(escapeKeyPart(key), tags, locked.purge)]);
@@ -274,7 +282,7 @@ class DriverStore implements DriverCacheStore {
     const name = escapeKeyPart(key);
     const live = locked === undefined ? undefined : this.#entry(locked.physical, { type: "check", token: locked.fence });
     const sets = this.#setsOf(name, tags);
-    const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs }))]);
+    const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs: ttlMs + NAME_EXTRA_MS }))]);
     if (locked === undefined) return true;
     const overtaken = await this.#overtaken(name, tags, locked.purge);
     // The names have moved to the front of their sets, where a purge that was past it does not look again.
