@@ -90,6 +90,19 @@ describe("the cache on a driver", () => {
     await new Promise((resolve) => setImmediate(resolve));
   });
 
+  test("open frees the lock that it was granted when the number of the latest purge cannot be read", async () => {
+    const clock = manualClock();
+    const far = distant(memoryDriver({ clock }));
+    let away = true;
+    const cache = cacheStoreOn({ ...far, run: async (batch) => {
+      if (away && batch[0]?.key === "cache:purges") throw new Error("away");
+      return far.run(batch);
+    } }, { clock });
+    await expect(cache.open("k", 30_000)).rejects.toThrow("away");
+    away = false;
+    expect((await cache.open("k", 30_000)).fill?.kind).toBe("fill");
+  });
+
   test("open reads, or locks where there is nothing, in one batch; a purge elsewhere in between is not undone", async () => {
     const clock = manualClock();
     const driver = memoryDriver({ clock });

@@ -138,7 +138,13 @@ class DriverStore implements DriverCacheStore {
     if (found !== undefined) return { record: await this.#whole(key, found) };
     if (reply.token === 0) return reply.waitMs === 0 ? {} : { fill: { kind: "wait", waitMs: reply.waitMs } };
     // Whoever fills begins after this: no purge that is counted here can concern what they bring.
-    return { fill: { kind: "fill", token: `${reply.token}.${await purges}` } };
+    try {
+      return { fill: { kind: "fill", token: `${reply.token}.${await purges}` } };
+    } catch (error) {
+      // Nobody has got the token, and everybody would wait for it.
+      void this.#close(physical, reply.token);
+      throw error;
+    }
   }
 
   async #whole(key: string, found: StoredHead): Promise<CacheRecord | undefined> {
@@ -311,7 +317,14 @@ class DriverStore implements DriverCacheStore {
 
   /** A lock that is granted after its caller has gone would keep everybody else waiting. */
   #letGoOf(physical: string): CombinerCallOptions<CacheEntryReply> {
-    return { onLateReply: ({ token }) => void (token > 0 && this.#entry(physical, { type: "close", token }).catch(() => undefined)) };
+    return { onLateReply: ({ token }) => void (token > 0 && this.#close(physical, token)) };
+  }
+
+  /** Nobody waits for it: where it fails the lock ends by itself. */
+  async #close(physical: string, token: number): Promise<void> {
+    try {
+      await this.#entry(physical, { type: "close", token });
+    } catch {}
   }
 
   /** Every name of a set that begins with `prefix` loses its entry. What comes meanwhile comes after the purge. */
