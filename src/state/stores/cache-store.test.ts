@@ -9,6 +9,7 @@ import { type CacheEntryCommand, cacheEntry } from "../algorithms/cache-entry.ts
 import { type KeySetCommand, keySet } from "../algorithms/key-set.ts";
 import { purgeMarks } from "../algorithms/purge-marks.ts";
 import { type PurgeNumberCommand, purgeNumber } from "../algorithms/purge-number.ts";
+import { CompareAndSet } from "../compare-and-set.ts";
 import { createCombiner } from "../combiner.ts";
 import type { StateDriver } from "../contracts/driver.ts";
 import type { CacheRecord } from "../contracts/cache.ts";
@@ -274,6 +275,59 @@ describe("the cache on a driver", () => {
     expect(await cache.read("variant")).toBeUndefined();
   });
 
+  describe("on a backend of small records", () => {
+    const MAX_BYTES = 4096;
+    function small(clock: ManualClock): { readonly cache: DriverCacheStore; readonly largest: () => number } {
+      const records = new Map<string, { bytes: Uint8Array; revision: number }>();
+      let revisions = 0;
+      let largest = 0;
+      const runner = new CompareAndSet<number>({
+        read: async (key) => ({ bytes: records.get(key)?.bytes, revision: records.get(key)?.revision ?? 0 }),
+        write: async (key, bytes, revision) => {
+          if ((records.get(key)?.revision ?? 0) !== revision) return false;
+          largest = Math.max(largest, bytes?.length ?? 0);
+          if (bytes === undefined) records.delete(key);
+          else records.set(key, { bytes, revision: ++revisions });
+          return true;
+        },
+      }, { maxValueBytes: MAX_BYTES, clock });
+      const far = distant(memoryDriver({ clock }));
+      const driver: StateDriver = { ...far, capabilities: { ...far.capabilities, maxValueBytes: MAX_BYTES }, run: (batch) => Promise.all(batch.map((operation) => runner.run(operation.key, operation))) };
+      return { cache: cacheStoreOn(driver, { clock }), largest: () => largest };
+    }
+    const record = (clock: ManualClock, keepMs: number, tags: string[]): CacheRecord => ({ status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + keepMs, keepUntil: clock.now() + keepMs, tags });
+
+    test("a full set of names drops the entries that end first, fails no write, and leaves nothing that no purge finds", async () => {
+      const clock = manualClock();
+      const { cache, largest } = small(clock);
+      const keys = Array.from({ length: 1500 }, (_, i) => `https://shop.example/products?page=${i}&session=\u{1f600}abcdef0123456789`);
+      for (const [i, key] of keys.entries()) {
+        await cache.write(key, record(clock, i < 100 ? 60_000 : 3_600_000, i % 2 === 0 ? ["even"] : []));
+        clock.advance(1);
+      }
+      expect(largest()).toBeGreaterThan(MAX_BYTES - 200);
+      const stored = async (): Promise<number[]> => (await Promise.all(keys.map((key) => cache.read(key)))).flatMap((found, i) => (found === undefined ? [] : [i]));
+      const before = await stored();
+      expect(before.length).toBeGreaterThan(400);
+      expect(before.length).toBeLessThan(1000);
+      expect(before.some((i) => i < 100), "the first to end").toBe(false);
+      expect(before, "the newest").toContain(1499);
+      const even = before.filter((i) => i % 2 === 0).length;
+      expect(even, "one tag is one set").toBeLessThan(60);
+      expect(await cache.purge({ tags: ["even"] })).toBe(even);
+      expect(await cache.purge({ all: true })).toBe(before.length - even);
+      expect(await stored()).toEqual([]);
+    });
+
+    test("a name that takes more than a record is refused by itself", async () => {
+      const clock = manualClock();
+      const { cache } = small(clock);
+      await cache.write("k", record(clock, 60_000, ["t"]));
+      await expect(cache.write("x".repeat(5000), record(clock, 60_000, ["t"]))).rejects.toMatchObject({ code: "STORE_VALUE_TOO_LARGE" });
+      expect(await cache.purge({ tags: ["t"] })).toBe(1);
+    });
+  });
+
   test("an entry that lost its tag is not dropped by it", async () => {
     const cache = cacheStoreOn(memoryDriver());
     const record = (tags: string[]): CacheRecord => ({ status: 200, headers: [], body: new TextEncoder().encode(tags.join()), storedAt: Date.now(), freshUntil: Date.now() + 60_000, keepUntil: Date.now() + 60_000, tags });
@@ -328,7 +382,7 @@ describe("algorithms of the cache", () => {
   test("key-set and purge-marks keep the laws", async () => {
     const sets = await verifyAlgorithm(keySet, {
       isRefusal: () => false, isPeek: ({ type }) => type === "page", invalid: [], skip: { "refusal is free": "nothing is refused" },
-      commands: ({ pick }): KeySetCommand => (pick(0, 2) === 0 ? { type: "page", from: pick(0, 3), limit: pick(1, 4) } : { type: "add", name: `n${pick(0, 5)}`, ttlMs: pick(1, 300) }),
+      commands: ({ pick }): KeySetCommand => (pick(0, 2) === 0 ? { type: "page", from: pick(0, 3), limit: pick(1, 4) } : { type: "add", name: `n${pick(0, 5)}`, ttlMs: pick(1, 300), ...(pick(0, 1) === 0 ? {} : { maxBytes: pick(2, 60) }) }),
     });
     expect(sets.violations).toEqual([]);
     const marks = await verifyAlgorithm(purgeMarks, {

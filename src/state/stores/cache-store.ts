@@ -85,6 +85,9 @@ const NAME_EXTRA_MS = 30_000;
 /** Statuses whose responses have no body. */
 const BODYLESS: ReadonlySet<number> = /* @__PURE__ */ new Set([101, 103, 204, 205, 304]);
 
+/** Of a record, for what a driver writes beside the state. */
+const HEAD_BYTES = 64;
+
 type Head = Omit<CacheRecord, "body"> & { readonly length: number; readonly body?: Uint8Array };
 
 interface StoredHead {
@@ -102,6 +105,8 @@ class DriverStore implements DriverCacheStore {
   readonly #bodies: CacheBodies;
   readonly #prefix: string;
   readonly #inlineBytes: number;
+  /** Of a set of names, where it is one record. What is in the memory of this process takes no encoding. */
+  readonly #setBytes: number | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   #onDestroy: (() => void) | undefined;
@@ -118,6 +123,7 @@ class DriverStore implements DriverCacheStore {
     this.#prefix = options.prefix ?? "cache:";
     const maxEntryBytes = checkInteger("maxEntryBytes", options.maxEntryBytes ?? 16 * 2 ** 20, 1);
     this.#inlineBytes = checkInteger("inlineBytes", options.inlineBytes ?? 65_536, 0, CHUNK_BYTES);
+    this.#setBytes = driver.runSync === undefined ? Math.min(keySet.maxStateBytes, driver.capabilities.maxValueBytes) - HEAD_BYTES : undefined;
     this.#bodies = new CacheBodies(options.blobs ?? driver, this.#prefix, { maxEntryBytes, inlineBytes: this.#inlineBytes, chunkBytes: Math.min(CHUNK_BYTES, driver.capabilities.maxValueBytes) });
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
@@ -288,7 +294,10 @@ class DriverStore implements DriverCacheStore {
     const name = escapeKeyPart(key);
     const live = locked === undefined ? undefined : this.#entry(locked.physical, { type: "check", token: locked.fence });
     const sets = this.#setsOf(name, tags);
-    const [check] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs: ttlMs + NAME_EXTRA_MS }))]);
+    const [check, ...added] = await Promise.all([live, ...sets.map((set) => this.#run(keySet, set, { type: "add", name, ttlMs: ttlMs + NAME_EXTRA_MS, ...(this.#setBytes === undefined ? {} : { maxBytes: this.#setBytes }) }))] as const);
+    if (added.some(({ names }) => names[0] === name)) throw new StoreError("STORE_VALUE_TOO_LARGE", "the key takes more than a record of the store", { outcome: "not-applied" });
+    // No purge would find what stands in a set no more: a full set is a full cache.
+    for (const [i, { names }] of added.entries()) await this.#dropAll(names, i === 0 ? undefined : tags[i - 1]);
     if (locked === undefined) return true;
     const overtaken = await this.#overtaken(name, tags, locked.purge);
     // The names have moved to the front of their sets, where a purge that was past it does not look again.
@@ -332,10 +341,19 @@ class DriverStore implements DriverCacheStore {
     let dropped = 0;
     for (let from = 0; ; from += PAGE) {
       const { names } = await this.#run(keySet, set, { type: "page", from, limit: PAGE });
-      const replies = await Promise.all(names.filter((name) => name.startsWith(prefix)).map((name) => this.#drop(name, tag)));
-      dropped += replies.filter(({ ok, status }) => ok && status !== 0).length;
+      dropped += await this.#dropAll(names.filter((name) => name.startsWith(prefix)), tag);
       if (names.length < PAGE) return dropped;
     }
+  }
+
+  /** How many were responses. */
+  async #dropAll(names: readonly string[], tag: string | undefined): Promise<number> {
+    let dropped = 0;
+    for (let from = 0; from < names.length; from += PAGE) {
+      const replies = await Promise.all(names.slice(from, from + PAGE).map((name) => this.#drop(name, tag)));
+      dropped += replies.filter(({ ok, status }) => ok && status !== 0).length;
+    }
+    return dropped;
   }
 
   /** The entry goes if it carries `tag` (absent: in any case), and who fills it does so in vain. */
