@@ -53,11 +53,14 @@ const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-a
 /** Longest value that stands in a key as it is. */
 const MAX_PLAIN_VALUE = 128;
 
-/** Secrets and long values are in keys as digests only: keys appear in stores, logs and debug output. */
+/**
+ * Secrets and long values are in keys as digests only: keys appear in stores, logs and debug output. A secret is compared as it came:
+ * a comma in a cookie separates nothing, and who two users are must not depend on what is normal in a list.
+ */
 function keyValue(name: string, value: string): string {
+  if (SECRET.has(name) || /key|token|secret|session/.test(name)) return `#${digest(value)}`;
   const normal = normaliseValue(name, value);
-  const plain = normal.length <= MAX_PLAIN_VALUE && !SECRET.has(name) && !/key|token|secret|session/.test(name);
-  return plain ? `=${normal}` : `#${digest(normal)}`;
+  return normal.length <= MAX_PLAIN_VALUE ? `=${normal}` : `#${digest(normal)}`;
 }
 
 /** SHA-256 in hex. */

@@ -75,6 +75,14 @@ describe("Vary", () => {
     expect(normaliseValue("foo", '"a, b"')).not.toBe(normaliseValue("foo", '"a,b"'));
   });
 
+  it("fields that say who asks are compared as they came: commas and spaces in them are no list", () => {
+    for (const name of ["cookie", "authorization", "proxy-authorization", "x-api-key", "x-session-id", "x-auth-token"]) {
+      const key = (value: string) => variantKey([name], () => value);
+      const values = ["sid=a,b", "sid=a,,b", "sid=a, b", "sid=a ,b", ",sid=a,b", "sid=a,b ", "SID=a,b"];
+      expect(new Set(values.map(key)).size, name).toBe(values.length);
+    }
+  });
+
   it("puts no credential and no long value into a key", () => {
     const key = variantKey(["authorization", "cookie", "x-api-key", "y"], (name) => (name === "y" ? "long".repeat(100) : "s3cret"));
     expect(key).not.toContain("s3cret");
