@@ -6,6 +6,9 @@ import { seededRandom } from "../testing/seeded-random.ts";
 import { manualClock, type ManualClock } from "../testing/manual-clock.ts";
 import { circuit, type CircuitReply } from "../state/algorithms/circuit.ts";
 import type { CircuitBreakerStore, CircuitPermit, CircuitState } from "../state/contracts/circuits.ts";
+import { memoryDriver } from "../drivers/memory/memory-driver.ts";
+import { circuitPolicy } from "../state/algorithms/circuit-policy.ts";
+import { circuitBreakerStoreOn } from "../state/stores/circuit-breaker-store.ts";
 import { createCircuitBreaker, type CircuitBreakerOptions, type LocalCircuitBreaker } from "./circuit-breaker.ts";
 import { CircuitOpenError } from "./circuit-open-error.ts";
 
@@ -353,6 +356,98 @@ describe("a breaker on a store", () => {
     await expect(breaker.execute(() => 1)).rejects.toMatchObject({ code: "CIRCUIT_OPEN" });
     down.value = false;
     expect(await breaker.execute(() => 1)).toBe(1);
+  });
+
+  describe("local: goes on from what the store said last", () => {
+    /** A breaker on a real circuit that is away for the verbs named. */
+    function shared(options: CircuitBreakerOptions = {}) {
+      const clock = manualClock();
+      const circuits = circuitBreakerStoreOn(memoryDriver({ clock }));
+      const away = new Set<"acquire" | "report">();
+      const verb = <T>(name: "acquire" | "report", run: () => T): T => {
+        if (away.has(name)) throw new Error("away");
+        return run();
+      };
+      const store: CircuitBreakerStore = { ...circuits, acquire: (...args) => verb("acquire", () => circuits.acquire(...args)), report: (...args) => verb("report", () => circuits.report(...args)) };
+      const changes: string[] = [];
+      const breaker = createCircuitBreaker({ store, failureThreshold: 3, windowMs: 10_000, resetTimeoutMs: 5000, clock, onStateChange: (_, from, to) => changes.push(`${from}>${to}`), ...options });
+      const call = (good: boolean): Promise<unknown> => breaker.execute(() => (good ? "made" : Promise.reject(new Error("boom")))).catch((error: { code?: string; message: string }) => error.code ?? error.message);
+      return { clock, circuits, away, breaker, changes, call };
+    }
+
+    test("an open circuit stays open for the rest of its time, then probes", async () => {
+      const { clock, away, breaker, changes, call } = shared();
+      for (let i = 0; i < 3; i++) await call(false);
+      clock.advance(2000);
+      away.add("acquire").add("report");
+      expect(await breaker.acquire()).toEqual({ allowed: false, state: "open", retryAfterMs: 3000 });
+      clock.advance(2999);
+      expect(await call(true)).toBe("CIRCUIT_OPEN");
+      expect(breaker.state).toBe("open");
+      expect(changes, "nothing new").toEqual(["closed>open"]);
+      clock.advance(1);
+      expect(await call(true)).toBe("made");
+      expect(changes).toEqual(["closed>open", "open>half-open", "half-open>closed"]);
+    });
+
+    test("a circuit that others opened, or probe, too", async () => {
+      const { clock, circuits, away, breaker } = shared();
+      await circuits.transition("default", "open");
+      await breaker.acquire();
+      const left = (await breaker.acquire()) as { retryAfterMs: number };
+      clock.advance(1000);
+      away.add("acquire");
+      expect(await breaker.acquire()).toEqual({ allowed: false, state: "open", retryAfterMs: left.retryAfterMs - 1000 });
+      away.clear();
+      clock.advance(left.retryAfterMs);
+      await circuits.acquire("default", circuitPolicy({ probeTimeoutMs: 700 }));
+      expect(await breaker.acquire()).toMatchObject({ allowed: false, state: "half-open", retryAfterMs: 700 });
+      away.add("acquire");
+      expect(await breaker.acquire()).toMatchObject({ allowed: false, retryAfterMs: 700 });
+      clock.advance(700);
+      expect(await breaker.acquire()).toMatchObject({ allowed: true, state: "half-open" });
+    });
+
+    test("failures add up while the store comes and goes", async () => {
+      const { clock, away, call } = shared();
+      for (let i = 0; i < 3; i++) {
+        away.add("acquire");
+        expect(await call(false)).toBe("boom");
+        away.clear();
+        expect(await call(true)).toBe("made");
+        clock.advance(100);
+      }
+      away.add("acquire");
+      expect(await call(true)).toBe("CIRCUIT_OPEN");
+    });
+
+    test("failures that the store could not be told of count", async () => {
+      const { away, call, changes } = shared();
+      away.add("report");
+      for (let i = 0; i < 3; i++) expect(await call(false)).toBe("boom");
+      away.add("acquire");
+      expect(await call(true)).toBe("CIRCUIT_OPEN");
+      expect(changes).toEqual(["closed>open"]);
+    });
+
+    test.each([["for a window", async ({ clock, call }: ReturnType<typeof shared>) => {
+      await call(true);
+      clock.advance(10_000);
+    }], ["and closed the circuit since", async ({ clock, circuits, call }: ReturnType<typeof shared>) => {
+      await circuits.transition("default", "open");
+      clock.advance(30_000);
+      expect(await call(true)).toBe("made");
+    }]] as const)("a store that was back %s has the last word", async (_, happens) => {
+      const made = shared({ resetTimeoutMs: 60_000 });
+      const { away, call } = made;
+      away.add("acquire");
+      for (let i = 0; i < 3; i++) await call(false);
+      expect(await call(true)).toBe("CIRCUIT_OPEN");
+      away.clear();
+      await happens(made);
+      away.add("acquire");
+      expect(await call(true)).toBe("made");
+    });
   });
 
   test("open: every call is made; closed: the store's error; a lost report changes no result", async () => {

@@ -21,7 +21,7 @@ export interface CircuitBreakerOptions extends Partial<CircuitPolicy> {
   /** Called once for every transition that a call of this breaker caused. What it throws is ignored. */
   readonly onStateChange?: (key: string, from: CircuitState, to: CircuitState) => void;
   /**
-   * What happens while `store` fails: a breaker in this process decides (`local`), every call is made (`open`), or
+   * What happens while `store` fails: a breaker in this process goes on from its last answer (`local`), every call is made (`open`), or
    * `execute` and `acquire` fail with the store's error (`closed`). A report that fails never fails a call. @default "local"
    */
   readonly failMode?: "local" | "open" | "closed";

@@ -27,8 +27,12 @@ export class LocalCircuit implements LocalCircuitBreaker {
   /** Good calls of this phase that the row has not counted yet. */
   #good = 0;
 
-  constructor(settings: CircuitSettings) {
+  /** `openMs`: begins open, and probes after that time; nobody is told, as it is no transition of this circuit. */
+  constructor(settings: CircuitSettings, openMs?: number) {
     this.#settings = settings;
+    if (openMs === undefined) return;
+    const { maxResetTimeoutMs: _, ...policy } = settings.policy;
+    this.#apply({ type: "force", to: "open", policy: { ...policy, resetTimeoutMs: openMs } });
   }
 
   get state(): CircuitState {

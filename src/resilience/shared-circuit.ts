@@ -1,4 +1,7 @@
-/** A circuit that lives in a store, and what a breaker does while the store fails. */
+/**
+ * A circuit that lives in a store, and what a breaker does while the store fails: a twin in this process goes on from the store's last
+ * answer, and counts what the store could not be told. Where the store answers, it decides.
+ */
 
 import { isPromise, type MaybePromise } from "../core/maybe-promise.ts";
 import { guard, type Guard } from "../state/guard.ts";
@@ -18,8 +21,13 @@ export class SharedCircuit implements CircuitBreaker {
   readonly #guard: Guard;
   readonly #ask: () => MaybePromise<CircuitPermit | CircuitRefusal>;
   #state: CircuitState = "closed";
-  /** Decides while the store fails; its permits are told apart by identity. */
+  /** What the store said last, and the monotonic instant before which it gives no probe. */
+  #told: CircuitState = "closed";
+  #refusesUntil = 0;
+  /** Decides while the store fails; its permits are told apart by identity. Kept while the store comes and goes: its failures add up. */
   #twin: LocalCircuit | undefined;
+  /** Monotonic instant since when the store has answered, where there is a twin. */
+  #backSince: number | undefined;
   readonly #twinPermits = new WeakSet<CircuitPermit>();
 
   constructor(store: Required<Pick<CircuitBreakerStore, "acquire" | "report">>, settings: CircuitSettings, failMode: "local" | "open" | "closed") {
@@ -70,16 +78,18 @@ export class SharedCircuit implements CircuitBreaker {
     const { key, policy } = this.#settings;
     try {
       const answer = this.#guard.call("report", () => this.#store.report(key, policy, permit, outcome));
-      return isPromise(answer) ? answer.then((late) => this.#moved(late), () => undefined) : this.#moved(answer);
+      return isPromise(answer) ? answer.then((late) => this.#moved(late), () => this.#untold(permit, outcome)) : this.#moved(answer);
     } catch {
       // The call has its result; that nobody could be told of it does not change it.
-      return undefined;
+      return this.#untold(permit, outcome);
     }
   }
 
   #seen(answer: CircuitPermit | CircuitRefusal): CircuitPermit | CircuitRefusal {
     this.#state = answer.state;
-    this.#twin = undefined;
+    if (answer.state !== "closed") this.#keep(answer.state, answer.allowed ? 0 : answer.retryAfterMs);
+    else this.#told = "closed";
+    if (this.#twin !== undefined) this.#back();
     if (answer.allowed && answer.transition !== undefined) this.#moved(answer.transition);
     return answer;
   }
@@ -87,18 +97,46 @@ export class SharedCircuit implements CircuitBreaker {
   #moved(transition: CircuitTransition | undefined): CircuitTransition | undefined {
     if (transition === undefined) return undefined;
     this.#state = transition.to;
+    this.#keep(transition.to, transition.to === "open" ? this.#settings.policy.resetTimeoutMs : 0);
     tell(this.#settings, transition.from, transition.to);
     return transition;
+  }
+
+  /** Everybody's circuit has moved: what this process counted by itself was before that. */
+  #keep(state: CircuitState, waitMs: number): void {
+    this.#told = state;
+    this.#refusesUntil = this.#settings.clock.monotonic() + waitMs;
+    this.#twin = undefined;
+  }
+
+  /** A store that has answered for a whole window knows more than the twin. */
+  #back(): void {
+    const now = this.#settings.clock.monotonic();
+    this.#backSince ??= now;
+    if (now - this.#backSince >= this.#settings.policy.windowMs) this.#twin = undefined;
   }
 
   #without(error: unknown): CircuitPermit | CircuitRefusal {
     // A bad argument is a mistake in the caller, not an outage.
     if (this.#failMode === "closed" || error instanceof RangeError) throw error;
     if (this.#failMode === "open") return UNASKED;
-    this.#twin ??= new LocalCircuit(this.#settings);
-    const answer = this.#twin.acquire();
+    if (this.#twin !== undefined && this.#backSince !== undefined) this.#back();
+    const answer = this.#local().acquire();
     this.#state = answer.state;
     if (answer.allowed) this.#twinPermits.add(answer);
     return answer;
+  }
+
+  /** An outcome that did not get to the store. */
+  #untold(permit: CircuitPermit, outcome: CircuitOutcome): CircuitTransition | undefined {
+    if (this.#failMode !== "local" || permit.token !== undefined) return undefined;
+    const twin = this.#local();
+    const own = twin.state === "closed" ? twin.acquire() : undefined;
+    return own?.allowed === true ? twin.report(own, outcome) : undefined;
+  }
+
+  #local(): LocalCircuit {
+    this.#backSince = undefined;
+    return (this.#twin ??= new LocalCircuit(this.#settings, this.#told === "closed" ? undefined : Math.max(0, Math.ceil(this.#refusesUntil - this.#settings.clock.monotonic()))));
   }
 }
