@@ -125,6 +125,35 @@ export function restart(cells: Float64Array, at: number, now: number): void {
   cells[at + HEAD] = slotOf(now, cells[at + WINDOW_MS] as number);
 }
 
+/**
+ * Brings the ring to slots of another width: policies with different windows may use one circuit, as old and new ones do while a
+ * fleet is restarted. Counts go to the slot around the middle of theirs where slots get wider, and to the last one whose middle is in
+ * theirs where they get narrower: there and back again is the same slot, so nothing is lost, and nothing stays for longer each time.
+ */
+export function resize(cells: Float64Array, at: number, windowMs: number, now: number): void {
+  advance(cells, at, now);
+  const width = cells[at + WINDOW_MS] as number;
+  const head = cells[at + HEAD] as number;
+  const position = cells[at + POSITION] as number;
+  const old = cells.slice(at + RING, at + RING + 3 * SLOTS);
+  cells[at + WINDOW_MS] = windowMs;
+  restart(cells, at, now);
+  for (let age = 0; age < SLOTS; age++) {
+    const slot = head - age;
+    const to = windowMs > width ? Math.floor(((2 * slot + 1) * width) / (2 * windowMs)) : Math.ceil((2 * (slot + 1) * width - windowMs) / (2 * windowMs)) - 1;
+    const gone = Math.max(0, (cells[at + HEAD] as number) - to);
+    if (gone >= SLOTS) break;
+    const from = 3 * ((position - age + SLOTS) % SLOTS);
+    const i = at + RING + 3 * ((SLOTS - gone) % SLOTS);
+    for (let kind = 0; kind < 3; kind++) {
+      const counted = old[from + kind] as number;
+      cells[i + kind] = (cells[i + kind] as number) + counted;
+      cells[at + GOOD + kind] = (cells[at + GOOD + kind] as number) + counted;
+    }
+  }
+  settle(cells, at);
+}
+
 function clearRing(cells: Float64Array, at: number): void {
   cells.fill(0, at + RING, at + RING + 3 * SLOTS);
   cells[at + POSITION] = 0;

@@ -160,11 +160,44 @@ describe("closed", () => {
     expect(record.report({ fail: 1, instance: 7, seq: 2 }).state).toBe("open");
   });
 
-  test("a changed window begins with an empty ring", () => {
+  test("a changed window keeps the counts", () => {
     const record = new Record();
-    record.report({ fail: 2 });
-    record.run({ type: "report", epoch: 0, ok: 0, fail: 1, slow: 0, policy: circuitPolicy({ failureThreshold: 3, windowMs: 5000 }) });
-    expect(record.view()).toMatchObject({ state: "closed", failureCount: 1 });
+    record.report({ ok: 1, fail: 2 });
+    record.now += 400;
+    record.run({ type: "count", ok: 1, fail: 0, policy: circuitPolicy({ windowMs: 5000 }) });
+    expect(record.view()).toMatchObject({ state: "closed", failureCount: 2, successCount: 2 });
+    expect(record.run({ type: "report", epoch: 0, ok: 0, fail: 1, slow: 0, policy: circuitPolicy({ failureThreshold: 3, windowMs: 5000 }) }).state).toBe("open");
+  });
+
+  test("two windows on one circuit: failures add up", () => {
+    const record = new Record();
+    const policies = [10_000, 20_000].map((windowMs) => circuitPolicy({ failureThreshold: 5, windowMs }));
+    for (let i = 0; i < 4; i++) {
+      expect(record.run({ type: "report", epoch: 0, ok: 3, fail: 1, slow: 0, policy: policies[i % 2] as CircuitPolicy }).state).toBe("closed");
+      record.now += 1500;
+    }
+    expect(record.run({ type: "report", epoch: 0, ok: 0, fail: 1, slow: 0, policy: policies[0] as CircuitPolicy }).to).toBe("open");
+  });
+
+  test("two windows in any turn: a failure counts for the shorter one, and ends with the one asked last", () => {
+    const windowMs = fc.oneof(fc.constantFrom(1, 10, 60_000), fc.integer({ min: 1, max: 40_000 }));
+    fc.assert(fc.property(windowMs, windowMs, fc.nat(100_000), fc.array(fc.record({ other: fc.boolean(), wait: fc.nat(3000), fail: fc.nat(2) }), { minLength: 1, maxLength: 60 }), (first, second, start, reports) => {
+      const record = new Record();
+      record.now += start;
+      const policies = [first, second].map((windowMs) => circuitPolicy({ failureThreshold: 1_000_000, windowMs }));
+      const failed: number[] = [];
+      for (const { other, wait, fail } of reports) {
+        record.now += wait;
+        const policy = policies[Number(other)] as CircuitPolicy;
+        record.run({ type: "count", ok: 1, fail, policy });
+        for (let i = 0; i < fail; i++) failed.push(record.now);
+        const within = (ms: number): number => failed.filter((at) => record.now - at <= ms).length;
+        const { failureCount } = record.view();
+        const [short, long] = [Math.min(first, second), Math.max(first, second)];
+        expect(failureCount).toBeGreaterThanOrEqual(within(short * 0.9 - 1));
+        expect(failureCount).toBeLessThanOrEqual(within(policy.windowMs * 1.1 + long * 0.15 + 1));
+      }
+    }));
   });
 });
 

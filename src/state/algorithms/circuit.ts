@@ -26,7 +26,7 @@ import type { Row } from "../define-algorithm.ts";
 import { decode, encode } from "./circuit-encoding.ts";
 import {
   advance, ATTEMPT, BASE, CHANGED_AT, CLOSED, clearProbes, count, DISABLED, EPOCH, EPOCHS_PER_MS, failuresAt, FAILS, GOOD, HALF_OPEN, INSTANCE, INSTANCES,
-  INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, LIVE_UNTIL, OPEN, OPEN_UNTIL, PHASE, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES, reanchor, restart, SEEN,
+  INSTANCE_NEXT, ISOLATED, LAST_FAILURE_AT, LIVE_UNTIL, OPEN, OPEN_UNTIL, PHASE, PROBE, PROBE_GOOD, PROBE_SEQ, PROBES, reanchor, resize, restart, SEEN,
   settle, SLOW, successesAt, WIDTH, WINDOW_MS,
 } from "./circuit-row.ts";
 
@@ -303,12 +303,7 @@ function remember(cells: Float64Array, at: number, instance: number, seq: number
 }
 
 function record(cells: Float64Array, at: number, policy: CircuitPolicy, now: number, ok: number, fail: number, slow: number): void {
-  if (cells[at + WINDOW_MS] !== policy.windowMs) {
-    // Slots of another width mean nothing here.
-    cells[at + WINDOW_MS] = policy.windowMs;
-    restart(cells, at, now);
-    settle(cells, at);
-  }
+  if (cells[at + WINDOW_MS] !== policy.windowMs) resize(cells, at, policy.windowMs, now);
   advance(cells, at, now);
   count(cells, at, ok, fail, slow);
   cells[at + SEEN] = Math.floor(now);

@@ -79,6 +79,23 @@ local function advance()
   end
   ${POSITION} = position
 end
+local function resize(w)
+  advance()
+  local width, head, position, old = ${WINDOW_MS}, ${NEWEST}, ${POSITION}, {}
+  for i = 1, ${3 * row.SLOTS} do old[i] = c[${ring} + i - 1] end
+  ${WINDOW_MS} = w
+  restart()
+  for age = 0, ${row.SLOTS - 1} do
+    local at = head - age
+    local to = w > width and floor((2 * at + 1) * width / (2 * w)) or ceil((2 * (at + 1) * width - w) / (2 * w)) - 1
+    local gone = max(0, ${NEWEST} - to)
+    if gone >= ${row.SLOTS} then break end
+    local from, i = 3 * ((position - age + ${row.SLOTS}) % ${row.SLOTS}), ${ring} + 3 * ((${row.SLOTS} - gone) % ${row.SLOTS})
+    c[i], c[i + 1], c[i + 2] = c[i] + old[from + 1], c[i + 1] + old[from + 2], c[i + 2] + old[from + 3]
+    ${GOOD}, ${FAILS}, ${SLOW} = ${GOOD} + old[from + 1], ${FAILS} + old[from + 2], ${SLOW} + old[from + 3]
+  end
+  settle()
+end
 local function create(w)
   local last = ${EPOCH}
   local epoch = max(last == 0 and ${row.EPOCHS_PER_MS} or (floor(last / ${row.EPOCHS_PER_MS}) + 1) * ${row.EPOCHS_PER_MS}, t * ${row.EPOCHS_PER_MS})
@@ -88,11 +105,7 @@ local function create(w)
   settle()
 end
 local function record(w, ok, fail, slow)
-  if ${WINDOW_MS} ~= w then
-    ${WINDOW_MS} = w
-    restart()
-    settle()
-  end
+  if ${WINDOW_MS} ~= w then resize(w) end
   advance()
   local i = ${ring} + 3 * ${POSITION}
   c[i], c[i + 1], c[i + 2] = c[i] + ok, c[i + 1] + fail, c[i + 2] + slow
