@@ -450,6 +450,16 @@ describe("a breaker on a store", () => {
     });
   });
 
+  test.each([["nothing", undefined], ["null", null], ["text", "ok"], ["no phase", { allowed: true, epoch: 1 }], ["no epoch", { allowed: true, state: "closed" }], ["no time", { allowed: false, state: "open" }], ["an unknown phase", { allowed: true, state: "ajar", epoch: 1 }]])("a store that answers %s has failed, at once or later", async (_, answer) => {
+    for (const given of [() => answer, async () => answer]) {
+      const store = { acquire: given, report: given } as unknown as CircuitBreakerStore;
+      for (const failMode of ["local", "open"] as const) expect(await createCircuitBreaker({ store, failMode }).execute(() => "made")).toBe("made");
+      await expect(createCircuitBreaker({ store: { ...store }, failMode: "closed" }).execute(() => "made")).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    }
+    const reports = { acquire: () => ({ allowed: true, state: "closed", epoch: 1024 }), report: () => answer ?? {} } as unknown as CircuitBreakerStore;
+    expect(await createCircuitBreaker({ store: reports, failMode: "closed" }).execute(() => "made")).toBe("made");
+  });
+
   test("open: every call is made; closed: the store's error; a lost report changes no result", async () => {
     const { store, down } = scripted();
     down.value = true;

@@ -13,6 +13,14 @@ import { judge, LocalCircuit, tell } from "./local-circuit.ts";
 /** Admitted without asking: its report goes nowhere. */
 const UNASKED: CircuitPermit = Object.freeze({ allowed: true, state: "closed", epoch: 0 });
 
+/** A user's store may answer anything; what is no answer is a failure of the store, for the fail mode to decide. */
+const STATES: readonly unknown[] = ["closed", "open", "half-open"] satisfies CircuitState[];
+const ADMISSION = Object.freeze({
+  validate: (answer: CircuitPermit | CircuitRefusal): boolean =>
+    STATES.includes(answer.state) && (answer.allowed === true ? typeof answer.epoch === "number" : answer.allowed === false && answer.retryAfterMs >= 0),
+});
+const REPORT = Object.freeze({ validate: (moved: CircuitTransition | undefined): boolean => moved === undefined || (STATES.includes(moved.from) && STATES.includes(moved.to)) });
+
 export class SharedCircuit implements CircuitBreaker {
   readonly #store: Required<Pick<CircuitBreakerStore, "acquire" | "report">>;
   readonly #settings: CircuitSettings;
@@ -65,7 +73,7 @@ export class SharedCircuit implements CircuitBreaker {
 
   acquire(): MaybePromise<CircuitPermit | CircuitRefusal> {
     try {
-      const answer = this.#guard.call("acquire", this.#ask);
+      const answer = this.#guard.call("acquire", this.#ask, ADMISSION);
       return isPromise(answer) ? answer.then((late) => this.#seen(late), (error: unknown) => this.#without(error)) : this.#seen(answer);
     } catch (error) {
       return this.#without(error);
@@ -77,7 +85,7 @@ export class SharedCircuit implements CircuitBreaker {
     if (this.#twinPermits.has(permit)) return this.#twin?.report(permit, outcome);
     const { key, policy } = this.#settings;
     try {
-      const answer = this.#guard.call("report", () => this.#store.report(key, policy, permit, outcome));
+      const answer = this.#guard.call("report", () => this.#store.report(key, policy, permit, outcome), REPORT);
       return isPromise(answer) ? answer.then((late) => this.#moved(late), () => this.#untold(permit, outcome)) : this.#moved(answer);
     } catch {
       // The call has its result; that nobody could be told of it does not change it.
