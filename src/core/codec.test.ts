@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { decodeValue, encodeValue, fromBase64, toBase64 } from "./codec.ts";
@@ -29,8 +30,18 @@ describe("value codec", () => {
   it.each([
     ["NaN", Number.NaN], ["Infinity", { a: Number.POSITIVE_INFINITY }], ["a bigint", { a: [1n] }], ["a function", { a: () => 1 }],
     ["a symbol", Symbol("s")], ["undefined", undefined],
+    ["a Map", new Map([[1, 2]])], ["a Set", { a: new Set([1]) }], ["an ArrayBuffer", [new ArrayBuffer(4)]], ["a typed array of numbers", new Float32Array(1)], ["a RegExp", { a: /x/ }],
+    ["an Error", new Error("e")], ["a promise", Promise.resolve()], ["an instance of a class", new (class Account { id = 1; })()], ["a text object", Object("x")],
   ])("refuses %s before anything is written", (_, value) => {
     expect(() => encodeValue(value)).toThrow(expect.objectContaining({ code: "STORE_UNSERIALIZABLE" }));
+  });
+
+  it("takes plain objects, of other realms and without a prototype, too, and what says its own JSON form", () => {
+    const foreign = runInNewContext("({ a: { b: [1] } })") as object;
+    expect(decodeValue(encodeValue(foreign))).toEqual({ a: { b: [1] } });
+    expect(() => encodeValue(runInNewContext("new Map()"))).toThrow(expect.objectContaining({ code: "STORE_UNSERIALIZABLE" }));
+    expect(decodeValue(encodeValue(Object.assign(Object.create(null) as object, { a: 1 })))).toEqual({ a: 1 });
+    expect(decodeValue(encodeValue([new Date(0), new URL("http://a.test/"), new (class { toJSON() { return { b: 1 }; } })()]))).toEqual(["1970-01-01T00:00:00.000Z", "http://a.test/", { b: 1 }]);
   });
 
   it("refuses a cycle and accepts a shared reference", () => {

@@ -13,7 +13,7 @@ export { decodeText, encodeText } from "./utf8.ts";
 
 const VERSION = "\u0001";
 
-/** Encodes a value. Throws `STORE_UNSERIALIZABLE` for what cannot come back as it was: functions, symbols, bigints, NaN, infinities, cycles. */
+/** Encodes a value. Throws `STORE_UNSERIALIZABLE` for what cannot come back as it was: functions, symbols, bigints, NaN, infinities, cycles, and objects that are not plain and have no `toJSON`. */
 export function encodeValue(value: unknown): string {
   if (value instanceof Uint8Array) return `${VERSION}b${toBase64(value)}`;
   const state = { tagged: false, path: new Set<object>() };
@@ -110,6 +110,7 @@ function copyObject(value: object, walk: Walk, where: string): unknown {
   if (Array.isArray(value)) return value.map((item, i) => toJson(item === undefined ? null : item, walk, `${where}[${i}]`));
   const json = (value as { toJSON?: unknown }).toJSON;
   if (typeof json === "function") return toJson((json as () => unknown).call(value), walk, `${where}.toJSON()`);
+  if (!isPlain(value)) return refuse(where, `a ${nameOf(value)}`);
   const copy: Record<string, unknown> = Object.create(null);
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue;
@@ -117,6 +118,17 @@ function copyObject(value: object, walk: Walk, where: string): unknown {
     copy[key.startsWith("$") ? `$${key}` : key] = toJson(item, walk, `${where}.${key}`);
   }
   return copy;
+}
+
+/** Plain objects of another realm have a prototype of their own, and that one has none. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function nameOf(value: object): string {
+  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  return typeof name === "string" && name !== "" ? name : "object with a prototype";
 }
 
 function fromTagged(value: unknown): unknown {
