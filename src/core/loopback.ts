@@ -1,6 +1,9 @@
 /** Whether a request comes from this machine, for pages that show themselves to nobody else. */
 
-/** Sent by a program of this machine, straight, to a name of this machine. */
+/**
+ * Sent by a program of this machine, straight, to a name of this machine. A proxy here that adds no field and sends its own Host, as
+ * nginx does by default, cannot be told from one: what this lets in must say so where it is documented.
+ */
 export function isFromThisMachine(peer: string | undefined, headers: Headers, url: string): boolean {
   return isLoopback(peer) && !isProxied(headers) && isLocalName(new URL(url).hostname);
 }

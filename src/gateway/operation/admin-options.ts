@@ -11,7 +11,10 @@ export interface AdminOptions {
   readonly enabled?: boolean;
   /** Path below which the pages are. @default "___gateway" */
   readonly prefix?: string;
-  /** Who may see them; false, or a throw, is a 403. Without it: reading only, and from this machine only. */
+  /**
+   * Who may see them; false, or a throw, is a 403. Without it: reading only, and from this machine only. A proxy on this machine that
+   * adds no field of its own, as nginx does by default, makes everybody local: behind any proxy `auth` is needed.
+   */
   readonly auth?: (c: Context) => MaybePromise<boolean>;
   /** What `metrics` shows. @default the gateway's own collector */
   readonly metrics?: MetricsCollector;

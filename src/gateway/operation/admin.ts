@@ -109,7 +109,7 @@ async function allow(host: AdminHost, { auth }: AdminSettings, c: Context, state
   }
   if (!host.core.openAdminReported) {
     host.core.openAdminReported = true;
-    host.core.events.emit({ type: "policy.warning", policy: "admin", message: `The admin pages have no "auth": they are shown to this machine only, for reading only` });
+    host.core.events.emit({ type: "policy.warning", policy: "admin", message: `The admin pages have no "auth": they are shown to this machine only, for reading only; behind a proxy on this machine set "auth", as everybody is local then` });
   }
   const { headers, url } = state.original;
   if (!isLoopback(state.clientIp) || !isFromThisMachine(state.peer, headers, url)) throw refused();
