@@ -9,7 +9,8 @@ import { POSTGRES_SCHEMA_SQL } from "../../src/drivers/postgres/schema.ts";
 import { redisAdapter } from "../../src/drivers/redis/adapter.ts";
 import { redisDriver } from "../../src/drivers/redis/driver.ts";
 import type { CachePurge, CacheRecord, CacheStore } from "../../src/state/contracts/cache.ts";
-import type { StateDriver } from "../../src/state/contracts/driver.ts";
+import { type CacheEntryCommand, cacheEntry } from "../../src/state/algorithms/cache-entry.ts";
+import type { Algorithm, Operation, StateDriver } from "../../src/state/contracts/driver.ts";
 import { cacheStoreOn } from "../../src/state/stores/cache-store.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { startRedis } from "../servers/redis.ts";
@@ -133,6 +134,25 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
     expect(between).toBeUndefined();
     expect(await cache.read("x")).toBeUndefined();
   });
+});
+
+it("on Postgres, fills that share a name in a set are one statement", async () => {
+  const server = await startPostgres();
+  const pool = new Pool({ connectionString: server.url });
+  await pool.query(POSTGRES_SCHEMA_SQL);
+  const driver = postgresDriver(pool, { table: "cache" });
+  const put = (ttlMs: number, sets: readonly string[]): CacheEntryCommand => ({ type: "put", ttlMs, write: 1, chunks: 0, status: 200, tags: "", text: "{}", fill: { name: "a", sets, purges: "purges" } });
+  const operation = (key: string, ...commands: CacheEntryCommand[]): Operation => ({ algorithm: cacheEntry as Algorithm, key, commands });
+  const ok = { ok: true };
+  // The same entry twice, in one operation and in two; one set twice; one name for two entries.
+  expect(await driver.run([operation("a", put(1000, ["s"]), put(2000, ["s"])), operation("a", put(3000, ["s"]))])).toMatchObject([[ok, ok], [ok]]);
+  expect(await driver.run([operation("b", put(4000, ["s", "s"])), operation("c", put(60_000, ["s"]))])).toMatchObject([[ok], [ok]]);
+  const { rows } = await pool.query("SELECT expires_at - extract(epoch FROM now()) * 1000 AS left_ms FROM sluice_cache WHERE state = 'a'");
+  expect(rows).toHaveLength(1);
+  expect(Number(rows[0].left_ms)).toBeGreaterThan(30_000);
+  await driver.close();
+  await pool.end();
+  await server.stop();
 });
 
 it("on Postgres, a purge waits for a fill that has seen no purge and is not done yet", async () => {

@@ -91,7 +91,8 @@ ORDER BY expires_at DESC, state COLLATE "C" DESC OFFSET $3::text::bigint LIMIT $
         `@p AS MATERIALIZED (SELECT s.key, s.state FROM (SELECT DISTINCT purges FROM @i WHERE purge IS NOT NULL AND (SELECT count(*) FROM @l) >= 0) AS i CROSS JOIN LATERAL (SELECT key, state FROM ${table} WHERE key = i.purges OFFSET 0 FOR SHARE) AS s)`,
         `@o AS MATERIALIZED (SELECT i.*, i.purge IS NULL OR EXISTS (SELECT FROM @p AS p WHERE p.key = i.purges AND p.state LIKE '${PURGE_NUMBER_NAME} ' || i.purge || ' %') AS clear FROM @i AS i)`,
         `@w AS (${writeInto(table, ["key", "state", "version", "prior", "expires_at"], "@o", "i.clear")})`,
-        `@m AS (${put(`SELECT i.key, i.name, clock.now_us, ${ends("i.ttl")} FROM unnest(${list(9, "text")}, ${list(10, "text")}, ${list(11, "bigint")}, ${list(12, "text")}) AS i (key, name, ttl, entry) CROSS JOIN clock WHERE i.entry IN (SELECT w.key FROM @w AS w)`)})`,
+        // A statement touches a row once: a name that stands in a set twice is one.
+        `@m AS (${put(`SELECT i.key, i.name, clock.now_us, ${ends("max(i.ttl)")} FROM unnest(${list(9, "text")}, ${list(10, "text")}, ${list(11, "bigint")}, ${list(12, "text")}) AS i (key, name, ttl, entry) CROSS JOIN clock WHERE i.entry IN (SELECT w.key FROM @w AS w) GROUP BY i.key, i.name, clock.now_us`)})`,
       ],
       branches: [
         { columns: { key: "key" }, from: "FROM @w" },
