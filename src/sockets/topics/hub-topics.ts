@@ -3,6 +3,7 @@
 import { textBytes } from "../frame.ts";
 import { type MaybePromise, chain, isPromise } from "../../core/maybe-promise.ts";
 import type { SerializedMessage } from "../../state/contracts/pub-sub.ts";
+import { routed } from "../../state/pubsub/message.ts";
 import { type LogSlice, MemoryTopicLog, type TopicHistory } from "../../state/pubsub/topic-log.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
@@ -261,7 +262,7 @@ export class HubTopics {
   tellHubs(type: string, body: unknown): void {
     const { bridge } = this;
     if (bridge?.shared !== true) return;
-    const message: SerializedMessage = { id: this.hub.options.random.uuid(), origin: this.hub.id, topic: CONTROL_TOPIC, type, frame: JSON.stringify(body) };
+    const message = routed({ id: this.hub.options.random.uuid(), origin: this.hub.id, topic: CONTROL_TOPIC, type, frame: JSON.stringify(body) });
     const failed = (error: unknown): void => this.hub.reportError(error, undefined, undefined, "ADAPTER_ERROR");
     try {
       const work = chain(this.ready(), () => bridge.publish(CONTROL_TOPIC, message));

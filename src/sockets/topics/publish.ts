@@ -2,6 +2,7 @@
 
 import { isPromise } from "../../core/maybe-promise.ts";
 import type { PublishReport, SerializedMessage } from "../../state/contracts/pub-sub.ts";
+import { routed } from "../../state/pubsub/message.ts";
 import { type Codec, jsonCodec } from "../codec.ts";
 import type { Connection } from "../connection.ts";
 import { TopicError } from "../errors.ts";
@@ -157,7 +158,7 @@ function* steps(
 function outgoing(hub: Hub, message: Message, frame?: Frame): SerializedMessage {
   const { topic, type, exclude } = message;
   const text = (frame?.codec === jsonCodec ? frame : encodeIn(hub, jsonCodec, type, message)).data as string;
-  return { id: hub.options.random.uuid(), origin: hub.id, topic, type, frame: text, ...(exclude === undefined ? {} : { exclude }) };
+  return routed({ id: hub.options.random.uuid(), origin: hub.id, topic, type, frame: text, ...(exclude === undefined ? {} : { exclude }) });
 }
 
 function encodeOnce(hub: Hub, type: string, message: Message): Frame {

@@ -1,6 +1,7 @@
 /** What the rules on pub/sub are given. */
 
 import type { PubSub, PubSubAdapter, SerializedMessage } from "../../state/contracts/pub-sub.ts";
+import { routed } from "../../state/pubsub/message.ts";
 import { expectEqual, skipRule, type ContractOptions, type RuleBase } from "../report.ts";
 import type { Subjects } from "../subjects.ts";
 
@@ -45,5 +46,5 @@ export async function adapters(c: PubSubContext): Promise<[PubSubAdapter, PubSub
 }
 
 export function messageFor(c: PubSubContext, topic: string, changes: Partial<SerializedMessage> = {}): SerializedMessage {
-  return { id: c.key("id"), origin: c.key("origin"), topic, type: "test", frame: '{"a":"ü😀"}', ...changes };
+  return routed({ id: c.key("id"), origin: c.key("origin"), topic, type: "test", frame: '{"a":"ü😀"}', ...changes });
 }
