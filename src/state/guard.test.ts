@@ -244,6 +244,32 @@ describe("guard: suspension", () => {
     expect(guarded.state).toBe("up");
   });
 
+  it("probes again when the timer and the promise of a probe are lost, and drops what comes of it later", async () => {
+    const base = manualClock();
+    let lost = false;
+    const clock = { ...base, now: base.now, monotonic: base.monotonic, clearTimeout: base.clearTimeout, setTimeout: (f: () => void, ms: number) => (lost ? {} : base.setTimeout(f, ms)) };
+    const guarded = guard({}, { clock, random: even, threshold: 1, cooldownMs: 1000, timeoutMs: 1000 });
+    await expect(call(guarded, boom)).rejects.toThrow();
+    base.advance(1000);
+    lost = true;
+    let answer!: (error: Error) => void;
+    void call(guarded, () => new Promise((_, reject) => (answer = reject))).catch(() => undefined);
+    await undefined;
+    lost = false;
+    base.advance(1249);
+    expect([guarded.state, guarded.refusal()?.code]).toEqual(["probing", "STORE_UNAVAILABLE"]);
+    base.advance(1);
+    expect(guarded.refusal()).toBeUndefined();
+    let second!: (value: string) => void;
+    const probe = call(guarded, () => new Promise<string>((resolve) => (second = resolve)));
+    await expect(call(guarded, () => "in its shadow")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    answer(new Error("late"));
+    await base.advanceAsync(0);
+    expect(guarded.state).toBe("probing");
+    second("fine");
+    expect([await probe, guarded.state]).toEqual(["fine", "up"]);
+  });
+
   it("does not count the results of calls begun before a change of state", async () => {
     const { clock, guarded, fail } = bench();
     let succeed: (value: number) => void = () => {};

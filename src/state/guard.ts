@@ -96,6 +96,9 @@ export function guardOf(store: object): Guard | undefined {
   return guards.get(store);
 }
 
+/** A probe this long past its deadline has lost its timer: workerd drops those of a request that is cut off, its promises too. */
+const LOST_MS = 250;
+
 /** Answers about the arguments: the store is well. */
 const ANSWERS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "STORE_WRONG_TYPE", "STORE_UNSERIALIZABLE", "STORE_OVERFLOW", "STORE_VALUE_TOO_LARGE", "STORE_CAPABILITY", "PAYLOAD_TOO_LARGE",
@@ -164,7 +167,7 @@ class StoreGuard implements Guard, CallOwner {
 
   refusal(): StoreError | undefined {
     if (this.current === "up") return undefined;
-    return this.current === "suspended" && this.clock.monotonic() >= this.retryAt ? undefined : this.refused;
+    return this.mayProbe(this.clock.monotonic()) ? undefined : this.refused;
   }
 
   call<T>(operation: string, run: (signal: AbortSignal | undefined) => MaybePromise<T>, options?: GuardCallOptions<T>): MaybePromise<T> {
@@ -248,13 +251,18 @@ class StoreGuard implements Guard, CallOwner {
   /** Lets one call through as the probe, or gives its refusal. */
   private admit(timeoutMs: number | undefined): StoreError | undefined {
     const now = this.clock.monotonic();
-    if (this.current === "suspended" && now >= this.retryAt) {
+    if (this.mayProbe(now)) {
+      // Also after a probe that was lost: in this new epoch its result, should one come, says nothing.
       this.change("probing");
       this.retryAt = now + (timeoutMs ?? this.options.timeoutMs);
       return undefined;
     }
     this.refusals++;
     return this.refused;
+  }
+
+  private mayProbe(now: number): boolean {
+    return now >= (this.current === "probing" ? this.retryAt + LOST_MS : this.retryAt);
   }
 
   private refuseOverload(): StoreError {
