@@ -296,6 +296,74 @@ describe("combiner: deadlines and cancellation", () => {
   });
 });
 
+describe("combiner: a batch whose request was cut off", () => {
+  /** As on workerd: timers that are set while `lost` never fire. */
+  function cutOff(withGuard: boolean) {
+    const base = manualClock();
+    const timers = { lost: true };
+    const clock = { ...base, now: base.now, monotonic: base.monotonic, clearTimeout: base.clearTimeout, setTimeout: (f: () => void, ms: number) => (timers.lost ? {} : base.setTimeout(f, ms)) };
+    const driver = scriptedDriver({ clock });
+    const watch = withGuard ? guard(driver, { clock }) : undefined;
+    const late: string[] = [];
+    const combiner = createCombiner(driver, { clock, timeoutMs: 200, maxQueued: 3, guard: watch });
+    const run = async (key: string, command: string): Promise<string> => await combiner.run(journal, key, command, { onLateReply: (reply) => late.push(reply) });
+    return { base, timers, driver, combiner, late, run };
+  }
+
+  it.each([[false], [true]])("is given up by the next caller after timeoutMs, once, and its late reply goes to the hook, once (guard: %s)", async (withGuard) => {
+    const { base, timers, driver, combiner, late, run } = cutOff(withGuard);
+    const lost = expect(run("a", "1")).rejects.toMatchObject({ code: "STORE_TIMEOUT", outcome: "unknown" });
+    await undefined;
+    timers.lost = false;
+    base.advance(199);
+    const early = run("a", "2");
+    await base.advanceAsync(0);
+    expect(shape(driver)).toEqual(["a:1"]);
+    // The wheel, whose timer is the guard's here, takes it for lost after 250 ms.
+    base.advance(withGuard ? 252 : 1);
+    const next = run("b", "3");
+    await base.advanceAsync(1);
+    await lost;
+    expect([shape(driver), combiner.stats().onWire]).toEqual([["a:1", "b:3 a:2"], 2]);
+    driver.batches[0]!.answer();
+    await base.advanceAsync(0);
+    expect([late, combiner.stats().onWire, driver.pending.length]).toEqual([["1"], 2, 1]);
+    driver.batches[1]!.answer();
+    expect(await Promise.all([early, next])).toEqual(["12", "3"]);
+    await base.advanceAsync(0);
+    expect([late, combiner.stats().onWire, combiner.stats().queued]).toEqual([["1"], 0, 0]);
+  });
+
+  it("is given up by a later caller when the one that gave it a timer was cut off, too, and when all are refused as too many", async () => {
+    const { base, timers, driver, run } = cutOff(false);
+    for (const command of ["1", "2", "3"]) void run("a", command).catch(() => undefined);
+    await undefined;
+    base.advance(200);
+    await expect(run("a", "4")).rejects.toMatchObject({ code: "STORE_OVERLOADED" });
+    timers.lost = false;
+    base.advance(250);
+    await expect(run("a", "5")).rejects.toMatchObject({ code: "STORE_OVERLOADED" });
+    await base.advanceAsync(1);
+    void run("a", "6");
+    await base.advanceAsync(0);
+    expect(shape(driver)).toEqual(["a:123", "a:6"]);
+  });
+
+  it("does not hold up close", async () => {
+    const { base, timers, combiner, run } = cutOff(false);
+    void run("a", "1").catch(() => undefined);
+    await undefined;
+    timers.lost = false;
+    base.advance(50);
+    let closed = false;
+    void combiner.close().then(() => (closed = true));
+    await base.advanceAsync(149);
+    expect(closed).toBe(false);
+    await base.advanceAsync(1);
+    expect(closed).toBe(true);
+  });
+});
+
 describe("combiner: failures", () => {
   it("rejects exactly the callers of a failed batch; what is queued leaves next", async () => {
     const { clock, driver, run } = bench();

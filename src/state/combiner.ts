@@ -79,6 +79,9 @@ export function createCombiner(driver: StateDriver, options: CombinerOptions = {
 /** Turns of the microtask queue between a reply and the next batch: callers resumed through a few layers still join it. */
 const REJOIN_TURNS = 4;
 
+/** How long after it was found overdue a batch is looked at again: the request that gave it another timer may be cut off as well. */
+const LOST_MS = 250;
+
 /** A key may take this share of a batch's commands while other keys wait. */
 const HOT_KEY_SHARE = 4;
 
@@ -102,6 +105,8 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   private turnsLeft = 0;
   /** The clock's reading for this microtask turn; callers of one turn share it. */
   private turnAt = -1;
+  /** From when on the oldest batch on the wire is overdue, on the monotonic clock. */
+  private overdueAt = Infinity;
   private overload: StoreError | undefined;
   private closing: Promise<void> | undefined;
   private closed: (() => void) | undefined;
@@ -136,12 +141,14 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     if (this.driver.runSync !== undefined) return this.driver.runSync(algorithm as Algorithm<unknown, Command, R>, key, command);
     const refusal = this.guard === undefined || this.guard.state === "up" ? undefined : this.guard.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
+    const now = this.turn();
+    if (now >= this.overdueAt) this.giveUp(now);
     if (this.queued + this.onWire >= this.maxQueued) return this.refuse();
 
     const deadlineMs = options?.deadlineMs ?? Infinity;
     if (!(deadlineMs > 0)) return this.late(deadlineMs);
 
-    const waiter = newWaiter(algorithm, command, this.turn());
+    const waiter = newWaiter(algorithm, command, now);
     this.enqueue(key, waiter);
     if (options !== undefined) {
       const watch = new Watch(this, waiter, options.onLateReply as ((reply: Reply) => void) | undefined);
@@ -170,6 +177,9 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
     const error = new StoreError("STORE_CLOSED", `${this.driver.name}: closed before the command was sent`, { outcome: "not-applied" });
     this.rejectQueued(error);
     if (this.flying.size === 0) this.closed?.();
+    // Timers of our own: those of the batches may be lost.
+    const now = this.clock.monotonic();
+    for (const batch of this.flying) this.deadlines.arm(batch, batch.sentAt + this.timeoutMs - now, now);
     return this.closing;
   }
 
@@ -191,6 +201,7 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
 
   batchEnded(batch: Batch, wireMs: number): void {
     this.flying.delete(batch);
+    this.overdueAt = this.nextOverdue();
     this.onWire -= batch.size;
     this.ended++;
     this.wireMs += wireMs;
@@ -300,6 +311,24 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   private send(batch: Batch): void {
     this.flying.add(batch);
     batch.send(this.clock);
+    if (this.overdueAt === Infinity) this.overdueAt = this.nextOverdue();
+  }
+
+  /** A set keeps its order: the first batch is the oldest. */
+  private nextOverdue(): number {
+    if (this.flying.size === 0) return Infinity;
+    return (this.flying.values().next().value as Batch).sentAt + this.timeoutMs;
+  }
+
+  /**
+   * The timer of a batch may be lost: workerd drops those of a request that is cut off, and its lane would be full for good. What is
+   * overdue gets one of the present request, which also lets the loop deliver what a stalled process has not read yet.
+   */
+  private giveUp(now: number): void {
+    this.overdueAt = now + LOST_MS;
+    for (const batch of this.flying) {
+      if (now - batch.sentAt >= this.timeoutMs) this.deadlines.arm(batch, 0, now);
+    }
   }
 
   private rejectQueued(error: unknown): void {

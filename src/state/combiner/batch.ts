@@ -23,11 +23,12 @@ export class Batch extends Deadline {
   readonly operations: Operation[] = [];
   readonly queues: KeyQueue[] = [];
   size = 0;
+  /** On the monotonic clock. */
+  sentAt = 0;
   private readonly owner: BatchEnd;
   private readonly waiters: Waiter[] = [];
   private readonly runOptions = new LazySignal();
   private clock: Clock | undefined = undefined;
-  private sentAt = 0;
   private ended = false;
   /** What the driver said, for the case that the guard's deadline came first. */
   private replies: Reply[][] | undefined = undefined;
@@ -78,7 +79,7 @@ export class Batch extends Deadline {
     }
   }
 
-  /** The deadline of a batch without a guard. */
+  /** The deadline of a batch without a guard, or of one whose timer was lost. */
   override expire(): void {
     const { driver, timeoutMs } = this.owner;
     this.failed(stackless(() => new StoreError("STORE_TIMEOUT", `${driver.name}: run gave no answer within ${timeoutMs} ms`, { outcome: "unknown" })));
