@@ -142,29 +142,36 @@ export class StoreAccess {
     }
   }
 
-  /** One process at a time, as far as the store can tell: without a lease, or while it fails and the mode is open, everybody runs. */
-  async exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T> {
+  /**
+   * One process at a time, as far as the store can tell: without a lease, or while it fails and the mode is open, everybody runs.
+   * `lost` aborts when a renewal finds that the lock has ended, as of a process that stood still.
+   */
+  async exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean, lost: AbortSignal) => Promise<T>): Promise<T> {
     const verbs = storeVerbs(this.store);
-    if (this.#own || (!verbs.lease && this.#cas === undefined)) return work(this.#own);
-    const token = this.random.uuid();
+    const lost = new AbortController();
+    if (this.#own || (!verbs.lease && this.#cas === undefined)) return work(this.#own, lost.signal);
+    let token = this.random.uuid();
     const lockKey = `lock:${key}`;
     let held = false;
+    let fence = 0;
     let late = false;
     for (;;) {
       signal.throwIfAborted();
       try {
         const reply = await this.lease(lockKey, token, 1, ttlMs);
-        held = reply.held;
+        ({ held, fence } = reply);
         if (held) break;
         await sleep(Math.min(LOCK_POLL_MS[1], Math.max(LOCK_POLL_MS[0], reply.retryInMs)) * (0.5 + this.random.next() / 2), this.clock, signal);
       } catch (error) {
         const unknown = (error as { code?: unknown }).code === "STORE_TIMEOUT";
-        // A slow store is no dead one, and the late reply may have taken the lock: asked for again under the same token, it is ours.
+        // The late reply may have taken the lock.
+        if (unknown) this.release(lockKey, token).catch(() => false);
+        // A slow store is no dead one. Under another token: what the late reply took, stores give back by themselves.
         if (unknown && !late && !signal.aborted) {
           late = true;
+          token = this.random.uuid();
           continue;
         }
-        if (unknown) this.release(lockKey, token).catch(() => false);
         if (signal.aborted) throw signal.reason;
         if (this.modes.lock === "closed") throw toStitchError(error, "STORE_UNAVAILABLE", "the lock could not be taken");
         break;
@@ -172,14 +179,18 @@ export class StoreAccess {
     }
     const renew = (): void => {
       timer = this.clock.setTimeout(() => {
-        this.lease(lockKey, token, 1, ttlMs).catch(() => undefined);
+        this.lease(lockKey, token, 1, ttlMs).then((reply) => {
+          if (reply.held && reply.fence === fence) return;
+          this.clock.clearTimeout(timer);
+          lost.abort(new StitchError("STORE_UNAVAILABLE", "the store gave the lock to another process meanwhile", { sent: false, retryable: true }));
+        }, () => undefined);
         renew();
       }, ttlMs / 3);
     };
     let timer: unknown;
     if (held) renew();
     try {
-      return await work(held);
+      return await work(held, lost.signal);
     } finally {
       this.clock.clearTimeout(timer);
       if (held) await this.release(lockKey, token).catch(() => false);

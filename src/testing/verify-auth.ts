@@ -119,7 +119,7 @@ export function verifyAuthContract(strategy: AuthLike, options: AuthContractOpti
         write: async (key: string, value: unknown) => void stored.set(key, value),
         replace: async (key: string, before: unknown, value: unknown) => stored.get(key) === before && (stored.set(key, value), true),
         delete: async (key: string) => void stored.delete(key),
-        exclusively: async (_: string, __: number, ___: AbortSignal, work: (locked: boolean) => unknown) => work(true),
+        exclusively: async (_: string, __: number, ___: AbortSignal, work: (locked: boolean, lost: AbortSignal) => unknown) => work(true, new AbortController().signal),
       },
       clock: options.timers ?? systemClock, random: systemRandom, principal: options.principal, stitch: "contract", memo: undefined, signal: controller.signal,
       adapter: options.adapter ?? (() => Promise.reject(new Error("this contract was given no adapter"))),

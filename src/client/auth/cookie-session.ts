@@ -81,9 +81,10 @@ export function cookieSession<In>(options: CookieSessionOptions<In>): AuthStrate
     return changed;
   };
   const signIn = (context: AuthContext, refused: string | undefined): Promise<Stored> => flights.run(keyOf(context), async (signal) => {
-    return context.vault.exclusively(keyOf(context), LOCK_MS, signal, async () => {
+    return context.vault.exclusively(keyOf(context), LOCK_MS, signal, async (_locked, lost) => {
       const known = await read(context);
       if (known !== undefined && known.id !== refused) return known;
+      lost.throwIfAborted();
       const jar = new CookieJar();
       const seen: Promise<unknown>[] = [];
       const learn = (response: AuthResponse): void => void seen.push(put(jar, response));

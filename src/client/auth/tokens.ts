@@ -69,12 +69,14 @@ export class TokenKeeper {
     const first = tokensOf((await context.vault.read(key)).value);
     const ready = usable(first);
     if (ready !== undefined) return this.#hold(key, ready, context);
-    return context.vault.exclusively(key, LOCK_MS, context.signal, async (locked) => {
+    return context.vault.exclusively(key, LOCK_MS, context.signal, async (locked, lost) => {
       const { value, stored } = await context.vault.read(key);
       const known = tokensOf(value);
       const fresh = usable(known);
       if (fresh !== undefined) return this.#hold(key, fresh, context);
       if (!locked && known?.refreshToken !== undefined) throw new StitchError("STORE_UNAVAILABLE", "a refresh token that is used up by its use cannot be renewed without the store's lock", { sent: false, retryable: true });
+      // Another process renews, with the same refresh token.
+      lost.throwIfAborted();
       let tokens: Tokens;
       try {
         tokens = await this.#renew(context, known);

@@ -20,8 +20,8 @@ export interface Vault {
   /** Writes if the store still holds `stored` (`undefined`: nothing). */
   replace(key: string, stored: unknown, value: unknown, ttlMs?: number): Promise<boolean>;
   delete(key: string): Promise<void>;
-  /** Runs `work` in one process of the fleet at a time. `work` is told whether the lock was really had. */
-  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T>;
+  /** Runs `work` in one process of the fleet at a time. `work` is told whether the lock was really had; `lost` aborts when it was lost since. */
+  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean, lost: AbortSignal) => Promise<T>): Promise<T>;
 }
 
 export function createVault(access: StoreAccess, encryption: Encryption | undefined): Vault {

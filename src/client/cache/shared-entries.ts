@@ -2,6 +2,7 @@
 
 import { sha256Hex } from "../../core/digest.ts";
 import { joinKey } from "../../core/keys.ts";
+import type { LeaseReply } from "../../state/contracts/key-value.ts";
 import type { Scope } from "../scope.ts";
 import type { StoreAccess } from "../store-access.ts";
 import { isEntry, type Entry } from "./entry.ts";
@@ -91,6 +92,8 @@ export class SharedEntries {
         }
         await scope.sleep(Math.min(POLL_MS[1], Math.max(POLL_MS[0], reply.retryInMs / 10)) * (0.5 + access.random.next() / 2));
       } catch (error) {
+        // The late reply may have taken the lock.
+        if ((error as { code?: unknown }).code === "STORE_TIMEOUT") access.release(lockKey, token).catch(() => false);
         scope.throwIfCancelled();
         if (access.modes.lock === "closed") throw error;
         return { release: async () => undefined, stillHeld: async () => true };
@@ -103,9 +106,15 @@ export class SharedEntries {
   #held(lockKey: string, token: string, ttlMs: number, fence: number, release: () => Promise<void>): Lock {
     const access = this.#access;
     let timer: unknown;
+    let lost = false;
+    const isOurs = (reply: LeaseReply): boolean => reply.held && reply.fence === fence;
     const renew = (): void => {
       timer = access.clock.setTimeout(() => {
-        access.lease(lockKey, token, 1, ttlMs).catch(() => undefined);
+        access.lease(lockKey, token, 1, ttlMs).then((reply) => {
+          if (isOurs(reply)) return;
+          lost = true;
+          access.clock.clearTimeout(timer);
+        }, () => undefined);
         renew();
       }, ttlMs / 3);
     };
@@ -116,8 +125,9 @@ export class SharedEntries {
         await release();
       },
       stillHeld: async () => {
+        if (lost) return false;
         const reply = await access.lease(lockKey, token, 1, ttlMs).catch(() => undefined);
-        return reply === undefined || (reply.held && reply.fence === fence);
+        return reply === undefined || isOurs(reply);
       },
     };
   }
@@ -131,7 +141,7 @@ export class SharedEntries {
     try {
       await run();
     } finally {
-      if (reply !== undefined) await this.#access.release(lockKey, token).catch(() => false);
+      await this.#access.release(lockKey, token).catch(() => false);
     }
   }
 }

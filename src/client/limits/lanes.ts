@@ -138,14 +138,19 @@ export class Lanes {
     let timer: TimerHandle;
     const access = this.#access;
     const { leaseMs, limit } = this.#settings;
-    const renew = (): void => {
+    const renew = (afterMs = leaseMs / 3): void => {
       timer = this.#clock.setTimeout(() => {
-        access?.lease(this.#key, token as string, limit, leaseMs).catch(() => undefined);
+        access?.lease(this.#key, token as string, limit, leaseMs).then((reply) => {
+          if (reply.held || over) return;
+          // Lost, and the call is still on the wire: it takes a place again as soon as there is one, so that it is counted.
+          this.#clock.clearTimeout(timer);
+          renew(Math.min(leaseMs / 3, POLL_MS[1], Math.max(POLL_MS[0], reply.retryInMs)));
+        }, () => undefined);
         renew();
-      }, leaseMs / 3);
+      }, afterMs);
     };
-    if (token !== undefined) renew();
     let over = false;
+    if (token !== undefined) renew();
     return {
       release: () => {
         if (over) return;

@@ -47,12 +47,12 @@ describe("lease set", () => {
     const record = new Record();
     const { fence } = record.take("a", 2);
     record.now += 90;
-    expect(record.take("a", 2)).toEqual({ held: true, fence, retryInMs: 0 });
+    expect(record.take("a", 2)).toEqual({ held: true, fence, retryInMs: 0, renewed: true });
     expect(record.take("b", 2).held).toBe(true);
     record.now += 99;
-    expect(record.run({ renew: "a", ttlMs: 100 })).toMatchObject({ held: true, fence });
+    expect(record.run({ renew: "a", ttlMs: 100 })).toMatchObject({ held: true, fence, renewed: true });
     record.now += 1;
-    expect(record.take("c", 2).held, "b has expired, a was renewed").toBe(true);
+    expect(record.take("c", 2), "b has expired, a was renewed").toEqual({ held: true, fence: expect.any(Number) as number, retryInMs: 0 });
     expect(record.take("d", 2).held).toBe(false);
   });
 

@@ -90,7 +90,8 @@ function step(state: LeaseSetState | undefined, command: LeaseCommand, now: numb
   const held = live.find((holder) => holder.token === token);
   if (held !== undefined) {
     const holders = live.map((holder) => (holder === held ? { token, expiresAt, fence: held.fence } : holder));
-    return written(base, holders, held.fence, expiresAt, now);
+    const { state, reply, expiresAt: endsAt } = written(base, holders, held.fence, expiresAt, now);
+    return { state, reply: { ...reply, renewed: true }, expiresAt: endsAt };
   }
   if ("renew" in command || live.length >= command.limit) {
     const soonest = live.reduce((least, holder) => Math.min(least, holder.expiresAt), Infinity);

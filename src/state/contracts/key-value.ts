@@ -25,6 +25,8 @@ export interface LeaseReply {
   readonly fence: number;
   /** 0 when held, else the time to the soonest expiry. */
   readonly retryInMs: number;
+  /** The token held its place before, too. */
+  readonly renewed?: true;
 }
 
 /** The key-value contract of the client surface. Values are JSON plus `Uint8Array`, copied in both directions. */

@@ -72,4 +72,24 @@ describe("a key-value call on a store that hangs", () => {
     batches[2]?.answer();
     expect([(await next).held, (await nextTurn).granted]).toEqual([true, true]);
   });
+
+  it("leaves a lock with its holder when the reply to a renewal is late", async () => {
+    const clock = manualClock();
+    const { store, batches } = held(clock);
+    const ask = (token: string): Promise<{ held: boolean }> => store.lease("lock", { token, limit: 1, ttlMs: 60_000 });
+    const taken = ask("a");
+    await clock.advanceAsync(1);
+    batches[0]?.answer();
+    expect((await taken).held).toBe(true);
+    const renewal = expect(ask("a")).rejects.toMatchObject({ code: "STORE_TIMEOUT", outcome: "unknown" });
+    await clock.advanceAsync(1000);
+    await renewal;
+    batches[1]?.answer();
+    await clock.advanceAsync(1);
+    const other = ask("b");
+    await clock.advanceAsync(1);
+    for (const batch of batches.slice(2)) batch.answer();
+    expect((await other).held).toBe(false);
+    expect(batches).toHaveLength(3);
+  });
 });

@@ -94,8 +94,8 @@ class DriverStore implements KeyValueStore {
 
   async lease(key: string, command: { readonly token: string; readonly limit: number; readonly ttlMs: number }): Promise<LeaseReply> {
     const { token, limit, ttlMs } = command;
-    // A place that is given after its caller has gone would be nobody's until it ends.
-    return this.#run(leaseSet, this.#key(key), checkLeaseCommand({ token, limit, ttlMs }), { onLateReply: ({ held }) => void (held && this.release(key, token).catch(() => undefined)) });
+    // A place that is given after its caller has gone would be nobody's until it ends; one that was renewed has its holder.
+    return this.#run(leaseSet, this.#key(key), checkLeaseCommand({ token, limit, ttlMs }), { onLateReply: ({ held, renewed }) => void (held && renewed !== true && this.release(key, token).catch(() => undefined)) });
   }
 
   async release(key: string, token: string): Promise<boolean> {

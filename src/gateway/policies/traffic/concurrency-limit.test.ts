@@ -45,6 +45,44 @@ describe("concurrencyLimit", () => {
     expect((await answer).status).toBe(200);
   });
 
+  it("takes a lost place back as soon as there is one, so that its request is counted", async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    const asked: { key: string; token: string; at: number }[] = [];
+    const lease = store.lease.bind(store);
+    store.lease = (key, command) => {
+      asked.push({ key, token: command.token, at: clock.monotonic() });
+      return lease(key, command);
+    };
+    void harness({ max: 1, store, leaseMs: 9000 }, clock).request("/");
+    await clock.advanceAsync(0);
+    const { key, token } = asked[0]!;
+    // As if this process had stood still: its lease has ended, and another process has the place.
+    await store.release(key, token);
+    await lease(key, { token: "other", limit: 1, ttlMs: 3500 });
+    await clock.advanceAsync(3000);
+    await clock.advanceAsync(600);
+    expect(asked.map(({ at }) => at)).toEqual([0, 3000, 3500]);
+    expect((await lease(key, { token: "third", limit: 1, ttlMs: 1000 })).held).toBe(false);
+  });
+
+  it("gives back a place that a late reply may have taken", async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    const lease = store.lease.bind(store);
+    let key = "";
+    store.lease = async (name, command) => {
+      key = name;
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 5000));
+      return lease(name, command);
+    };
+    const released: string[] = [];
+    store.release = async (name) => released.push(name) > 0;
+    const refused = harness({ max: 1, store, failMode: "closed" }, clock).request("/");
+    await clock.advanceAsync(4000);
+    expect([(await refused).status, released]).toEqual([503, [key]]);
+  });
+
   it("tells callers apart by keyBy", async () => {
     const { request, waiting, clock } = harness({ max: 1, keyBy: (c) => c.req.header("x-k") });
     const a = request("/", { headers: { "x-k": "a" } });

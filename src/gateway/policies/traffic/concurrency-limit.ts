@@ -5,6 +5,7 @@ import { checkInteger, checkNonNegative, checkPositive } from "../../../core/che
 import { sleep } from "../../../core/clock.ts";
 import { stackless } from "../../../core/errors.ts";
 import { boundKey } from "../../../core/keys.ts";
+import type { MaybePromise } from "../../../core/maybe-promise.ts";
 import type { LeaseReply, StitchStore } from "../../../state/contracts/key-value.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
@@ -35,6 +36,9 @@ export interface ConcurrencyLimitConfig extends PolicyOptions {
   /** When the store is away: go on without limit, refuse with 503, or count in this process. @default "local" */
   readonly failMode?: FailMode;
 }
+
+/** Least time between two tries to take back a place that was lost. */
+const RETAKE_MS = 100;
 
 interface State {
   readonly stores: StoreSource<StitchStore>;
@@ -88,6 +92,7 @@ async function takePlace(c: Context, tools: Tools): Promise<(() => void) | undef
   const token = site.random.uuid();
   const lease = (caller: StoreCaller<StitchStore>): Promise<LeaseReply | StoreFailure> =>
     Promise.resolve(caller.call("lease", (store) => (store.lease as NonNullable<StitchStore["lease"]>)(key, { token, limit: max, ttlMs: leaseMs }), (reply) => typeof reply?.held === "boolean"));
+  const give = (caller: StoreCaller<StitchStore>): MaybePromise<boolean | StoreFailure> => caller.call("release", (store) => (store.release as NonNullable<StitchStore["release"]>)(key, token));
   let caller = state.stores.of(gateway.adapter);
   if (caller === undefined) throw storeUnavailable();
   const deadline = site.clock.monotonic() + (config.queueTimeoutMs ?? 1000);
@@ -96,6 +101,8 @@ async function takePlace(c: Context, tools: Tools): Promise<(() => void) | undef
     for (let pauseMs = 10; ; pauseMs = Math.min(100, pauseMs * 2)) {
       const reply = await lease(caller);
       if (reply instanceof StoreFailure) {
+        // The late reply may have taken a place.
+        if (reply.code === "STORE_TIMEOUT") gateway.waitUntil(Promise.resolve(give(caller)));
         if (failMode === "open") return undefined;
         if (failMode === "closed" || caller === state.twin) throw storeUnavailable(reply.retryAfterMs);
         caller = state.twin;
@@ -115,14 +122,22 @@ async function takePlace(c: Context, tools: Tools): Promise<(() => void) | undef
 }
 
 /** Renews the place until it is freed. */
-function hold({ site, config, gateway }: Tools, caller: StoreCaller<StitchStore>, key: string, token: string, leaseMs: number): () => void {
+function hold({ site, config, gateway, debug }: Tools, caller: StoreCaller<StitchStore>, key: string, token: string, leaseMs: number): () => void {
   const { clock } = site;
   let held = true;
   let timer = clock.setTimeout(renew, leaseMs / 3);
   function renew(): void {
     if (!held) return;
-    gateway.waitUntil(Promise.resolve(caller.call("lease", (store) => (store.lease as NonNullable<StitchStore["lease"]>)(key, { token, limit: config.max, ttlMs: leaseMs }))));
+    const asked = caller.call("lease", (store) => (store.lease as NonNullable<StitchStore["lease"]>)(key, { token, limit: config.max, ttlMs: leaseMs }));
+    gateway.waitUntil(Promise.resolve(asked).then(renewed));
     timer = clock.setTimeout(renew, leaseMs / 3);
+  }
+  function renewed(reply: LeaseReply | StoreFailure): void {
+    if (!held || reply instanceof StoreFailure || reply.held) return;
+    debug("lost its place, and asks for another");
+    // The request is still on the wire: it takes a place again as soon as there is one, so that it is counted.
+    clock.clearTimeout(timer);
+    timer = clock.setTimeout(renew, Math.min(leaseMs / 3, Math.max(RETAKE_MS, reply.retryInMs)));
   }
   return () => {
     if (!held) return;
