@@ -29,11 +29,13 @@ export interface PostgresRateLimitStoreOptions extends Omit<LineOptions, "table"
 export class PostgresRateLimitStore implements RateLimitStore {
   readonly name = "postgres";
   readonly capabilities: DriverCapabilities;
+  readonly leased: boolean;
   readonly #line: Line;
   readonly #store: DriverRateLimitStore;
 
   constructor(client: PostgresClient, options: PostgresRateLimitStoreOptions = {}) {
     const { lease, ...rest } = options;
+    this.leased = lease !== undefined;
     this.#line = new Line(client, rest);
     this.#store = rateLimitStoreOn(this.#line.driver, { run: this.#line.run, lease: leaseOnClock(lease, rest.clock) });
     this.capabilities = this.#line.driver.capabilities;

@@ -77,6 +77,8 @@ export interface RateLimitStore {
    * bucket is waited out by later checks. Without a ticket, `actual` is charged as it is.
    */
   settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
+  /** Most calls of `check` are answered by units held in this process, while `reserve` asks the store every time. @default false */
+  readonly leased?: boolean;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }

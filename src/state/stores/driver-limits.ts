@@ -10,7 +10,7 @@ import type { LimitCommand, LimitDecision, LimitPolicy, LimitTicket } from "../c
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { checkCost } from "../limit-policy.ts";
 import { countingWindow } from "./counting-window.ts";
-import type { LeasedLimits, NameOf } from "./leased-limits.ts";
+import type { LeasedLimit, LeasedLimits, NameOf } from "./leased-limits.ts";
 import { PolicyMemo, type ReadyLimit } from "./policy-memo.ts";
 import type { DriverRateLimitStore, RateLimitStoreOptions } from "./rate-limit-store.ts";
 import { type Run, runnerOn } from "./runner.ts";
@@ -35,6 +35,7 @@ export class DriverLimits implements DriverRateLimitStore {
   /** The policy of the last `increment`, as most calls repeat the window of the one before. */
   #counter: Counter = { seconds: Number.NaN, policy: undefined as never };
   readonly #leases: Leases | undefined;
+  readonly leased: boolean;
   readonly leaseStats?: () => LeaseStats;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
@@ -50,6 +51,7 @@ export class DriverLimits implements DriverRateLimitStore {
     this.#run = runnerOn(driver, options.run);
     this.#memo = new PolicyMemo(driver, this.#prefix);
     this.#leases = options.leases;
+    this.leased = options.leases !== undefined;
     if (options.leases !== undefined) this.leaseStats = options.leases.stats.bind(options.leases);
     this.#onDestroy = options.onDestroy;
   }
@@ -64,7 +66,7 @@ export class DriverLimits implements DriverRateLimitStore {
     const leased = this.#leases?.of(policy, ready.limit, this.#name);
     if (leased !== undefined) {
       this.#checkOpen();
-      return leased.check(key, checkCost(leased.limit, cost));
+      return leased.limiter.check(key, checkCost(leased.terms.limit, cost));
     }
     return this.#charge(key, ready, cost);
   }
@@ -91,15 +93,18 @@ export class DriverLimits implements DriverRateLimitStore {
 
   reserve(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
-    return this.#once(key, ready, { cost: checkCost(ready.limit, cost), policy: ready.limit.policy, ticket: true });
+    const terms = this.#leases?.of(policy, ready.limit, this.#name)?.terms;
+    return this.#once(key, ready, terms, { cost: checkCost(ready.limit, cost), policy: (terms ?? ready.limit).policy, ticket: true });
   }
 
   settle(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision> {
     const ready = this.#memo.one(policy);
-    return this.#once(key, ready, { settle: ticket ?? { era: 0, at: 0, need: 0 }, actual: checkCost(ready.limit, actual), policy: ready.limit.policy });
+    const terms = this.#leases?.of(policy, ready.limit, this.#name)?.terms;
+    return this.#once(key, ready, terms, { settle: ticket ?? { era: 0, at: 0, need: 0 }, actual: checkCost(ready.limit, actual), policy: (terms ?? ready.limit).policy });
   }
 
-  #once(key: string, { limit, table }: ReadyLimit, command: LimitCommand<unknown>): MaybePromise<LimitDecision> {
+  #once(key: string, { limit, table }: ReadyLimit, terms: LeasedLimit["terms"] | undefined, command: LimitCommand<unknown>): MaybePromise<LimitDecision> {
+    if (terms !== undefined) return this.#run(terms.algorithm, this.#key(key, terms.limit.keySuffix), command) as MaybePromise<LimitDecision>;
     if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), command);
     return table.run(key, command as never);
   }

@@ -88,6 +88,45 @@ describe("a leased rate limit store", () => {
     expect(admitted).toBeLessThanOrEqual(319);
   });
 
+  it.each<LimitPolicy>([
+    { algorithm: "sliding-window", max: 20, windowMs: 60_000 },
+    { algorithm: "token-bucket", capacity: 20, max: 600, windowMs: 60_000 },
+    { algorithm: "fixed-window", max: 20, windowMs: 60_000 },
+  ])("counts reserve and settle with check under one $algorithm", async (policy) => {
+    const { stores } = setup();
+    const instance = stores();
+    const { rateLimitStore } = instance;
+    let admitted = 0;
+    for (let call = 0; call < 10; call++) if ((await rateLimitStore.check("k", policy, 1)).allowed) admitted++;
+    let last;
+    for (let call = 0; call < 30; call++) {
+      const decision = await rateLimitStore.reserve("k", policy, 1);
+      if (decision.allowed) {
+        admitted++;
+        last = decision;
+      }
+    }
+    // A leased bucket is smaller by the refill of a lease's lifetime, here 0.8 of a token; what is held but unspent is not admitted.
+    expect([policy.algorithm, admitted <= 20, admitted >= 15]).toEqual([policy.algorithm, true, true]);
+    await rateLimitStore.settle("k", policy, last?.ticket, 0);
+    expect((await rateLimitStore.reserve("k", policy, 1)).allowed).toBe(true);
+    expect((await rateLimitStore.reserve("k", policy, 1)).allowed).toBe(false);
+    expect(rateLimitStore.leased).toBe(true);
+    await instance.close();
+  });
+
+  it("charges a bucket that is reserved from no more than its leases may", async () => {
+    const { clock, stores } = setup();
+    const instance = stores();
+    const policy: LimitPolicy = { algorithm: "token-bucket", capacity: 20, max: 6000, windowMs: 60_000 };
+    let admitted = 0;
+    for (let call = 0; call < 30; call++) if ((await instance.rateLimitStore.reserve("k", policy, 1)).allowed) admitted++;
+    // 20 less the refill of 80 ms.
+    expect(admitted).toBe(12);
+    expect(clock.monotonic()).toBe(0);
+    await instance.close();
+  });
+
   it("keeps the rules of every store", async () => {
     const { clock, driver, stores } = setup();
     const skip: Record<string, string> = {};

@@ -25,10 +25,12 @@ export function leaseOnClock(lease: true | StoreLeaseOptions | undefined, clock:
   return lease === undefined ? undefined : { ...(lease === true ? {} : lease), clock: (lease === true ? undefined : lease.clock) ?? clock };
 }
 
-/** A limit of the store; its keys are as callers name them. */
-export interface LimitCheck {
-  readonly limit: CompiledLimit;
-  check(key: string, cost: number): MaybePromise<LimitDecision>;
+/** A limit of the store. */
+export interface LeasedLimit {
+  /** What leases are debited under. Whoever charges the limit without one uses it as well: the same record, with the same bound. */
+  readonly terms: Pick<LeaseTerms, "limit" | "algorithm" | "policy">;
+  /** Its keys are as callers name them. */
+  readonly limiter: { check(key: string, cost: number): MaybePromise<LimitDecision> };
 }
 
 /** The key in the store, for a record of that suffix. */
@@ -42,10 +44,10 @@ export class LeasedLimits {
   readonly #options: StoreLeaseOptions;
   readonly #combiner: Pick<Combiner, "run">;
   readonly #own: Combiner | undefined;
-  readonly #byObject = new WeakMap<CompiledLimit, LimitCheck | false>();
-  readonly #byText = new Map<string, LeasedLimiter>();
+  readonly #byObject = new WeakMap<CompiledLimit, LeasedLimit | false>();
+  readonly #byText = new Map<string, LeasedLimit & { readonly limiter: LeasedLimiter }>();
   #lastLimit: CompiledLimit | undefined;
-  #lastCheck: LimitCheck | undefined;
+  #lastLeased: LeasedLimit | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws StoreError `STORE_CAPABILITY` for a store that is not shared, atomic and exact; OptionError for the options. */
@@ -57,19 +59,19 @@ export class LeasedLimits {
     this.#combiner = run === undefined ? (this.#own as Combiner) : { run };
   }
 
-  /** How `policy`, which was compiled to `limit`, is checked; `undefined` when it cannot be leased. `name` is the same for every call. */
-  of(policy: LimitPolicy, limit: CompiledLimit, name: NameOf): LimitCheck | undefined {
+  /** How `policy`, which was compiled to `limit`, is charged; `undefined` when it cannot be leased. `name` is the same for every call. */
+  of(policy: LimitPolicy, limit: CompiledLimit, name: NameOf): LeasedLimit | undefined {
     // Most calls repeat the limit of the one before.
-    if (limit === this.#lastLimit) return this.#lastCheck;
+    if (limit === this.#lastLimit) return this.#lastLeased;
     let leased = this.#byObject.get(limit);
     if (leased === undefined) this.#byObject.set(limit, (leased = this.#make(policy, name)));
     this.#lastLimit = limit;
-    return (this.#lastCheck = leased === false ? undefined : leased);
+    return (this.#lastLeased = leased === false ? undefined : leased);
   }
 
   /** Of all limits together. */
   stats(): LeaseStats {
-    return sumOf([...this.#byText.values()].map((limiter) => limiter.stats()));
+    return sumOf([...this.#byText.values()].map(({ limiter }) => limiter.stats()));
   }
 
   /** Gives back what is held. Never rejects. Idempotent. */
@@ -77,16 +79,16 @@ export class LeasedLimits {
     return (this.#closing ??= this.#close());
   }
 
-  #make(policy: LimitPolicy, name: NameOf): LimitCheck | false {
-    const { algorithm, max, windowMs, capacity, buckets } = policy as { algorithm: string; max: number; windowMs: number; capacity?: number; buckets?: number };
-    const text = `${algorithm} ${max} ${windowMs} ${capacity} ${buckets}`;
+  #make(policy: LimitPolicy, name: NameOf): LeasedLimit | false {
+    const { algorithm, max, windowMs, capacity, buckets, maxDebt } = policy as { algorithm: string; max: number; windowMs: number; capacity?: number; buckets?: number; maxDebt?: number };
+    const text = `${algorithm} ${max} ${windowMs} ${capacity} ${buckets} ${maxDebt}`;
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     try {
       const terms = leaseTerms(this.#driver, policy, this.#options, this.#options.maxCost);
       const named = (key: string): string => name(key, terms.limit.keySuffix);
-      if (this.#byText.size >= MAX_LIMITS) return unleased(terms, this.#combiner, named);
-      const leased = leasedLimit(this.#driver, policy, this.#combiner, this.#options, { name: named });
+      if (this.#byText.size >= MAX_LIMITS) return { terms, limiter: unleased(terms, this.#combiner, named) };
+      const leased = { terms, limiter: leasedLimit(this.#driver, policy, this.#combiner, this.#options, { name: named }) };
       this.#byText.set(text, leased);
       return leased;
     } catch (error) {
@@ -97,7 +99,7 @@ export class LeasedLimits {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#byText.values()].map((limiter) => limiter.close()));
+    await Promise.all([...this.#byText.values()].map(({ limiter }) => limiter.close()));
     await this.#own?.close();
   }
 }
@@ -120,6 +122,6 @@ export function leasedLimit(
 }
 
 /** The record of the leased limit, as others may lease it. */
-function unleased({ limit, algorithm, policy }: LeaseTerms, combiner: Pick<Combiner, "run">, name: (key: string) => string): LimitCheck {
-  return { limit, check: (key, cost) => combiner.run(algorithm, name(key), { cost, policy }) as MaybePromise<LimitDecision> };
+function unleased({ algorithm, policy }: LeaseTerms, combiner: Pick<Combiner, "run">, name: (key: string) => string): LeasedLimit["limiter"] {
+  return { check: (key, cost) => combiner.run(algorithm, name(key), { cost, policy }) as MaybePromise<LimitDecision> };
 }

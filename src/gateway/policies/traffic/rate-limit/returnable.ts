@@ -5,9 +5,12 @@ import type { LimitDecision, LimitPolicy, RateLimitStore } from "../../../../sta
 import { StoreFailure, type StoreCaller } from "../../../store-call.ts";
 import { decide } from "./decide.ts";
 
-/** Whether the store can take a charge of one limit back at no extra cost. Several limits at once are charged by `checkAll`, which gives no tickets. */
+/**
+ * Whether the store can take a charge of one limit back at no extra cost. Several limits at once are charged by `checkAll`, which gives
+ * no tickets; one that is leased is charged through its lease, mostly without a round trip.
+ */
 export function takesBack(store: RateLimitStore | undefined, limits: number): boolean {
-  return limits === 1 && store?.reserve !== undefined && store.settle !== undefined;
+  return limits === 1 && store?.reserve !== undefined && store.settle !== undefined && store.leased !== true;
 }
 
 /** As {@link decide}; with `returnable` the decision has a ticket. */
