@@ -248,43 +248,37 @@ export interface LeaseWaiter {
   signal?: AbortSignal;
   /** Stops listening to the caller's signal. */
   stop?: () => void;
+  /** Out of its queue, or not in one. */
   gone: boolean;
+  /** Neighbours in its queue. */
+  next?: LeaseWaiter;
+  previous?: LeaseWaiter;
 }
 
-/** Places of callers who left that a queue keeps at least, before it is copied without them once they are half of it. */
-const COMPACT_AT = 512;
-
-/** First in, first out; callers who left are skipped. */
+/** First in, first out, linked: a caller who leaves is forgotten at once, wherever it stands. */
 export class WaiterQueue {
-  private items: LeaseWaiter[] = [];
-  private head = 0;
+  first: LeaseWaiter | undefined = undefined;
+  private last: LeaseWaiter | undefined = undefined;
   /** Units that those in the queue want. */
   wanted = 0;
 
-  get first(): LeaseWaiter | undefined {
-    for (;;) {
-      const waiter = this.items[this.head];
-      if (waiter === undefined) {
-        this.items = [];
-        this.head = 0;
-        return undefined;
-      }
-      if (!waiter.gone) return waiter;
-      if (++this.head < COMPACT_AT || 2 * this.head < this.items.length) continue;
-      this.items = this.items.slice(this.head);
-      this.head = 0;
-    }
-  }
-
   push(waiter: LeaseWaiter): void {
-    this.items.push(waiter);
+    waiter.gone = false;
+    waiter.previous = this.last;
+    if (this.last === undefined) this.first = waiter;
+    else this.last.next = waiter;
+    this.last = waiter;
     this.wanted += waiter.cost;
   }
 
-  /** Takes `waiter`, the first or one who leaves, out. */
   remove(waiter: LeaseWaiter): void {
     if (waiter.gone) return;
     waiter.gone = true;
+    if (waiter.previous === undefined) this.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) this.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.next = waiter.previous = undefined;
     this.wanted -= waiter.cost;
   }
 }

@@ -227,7 +227,7 @@ class Limiter implements LeasedLimiter, KeyOwner {
 
   private join(held: KeyLease, cost: number, signal: AbortSignal | undefined): Promise<LeasedDecision> {
     return new Promise((resolve, reject) => {
-      const waiter: LeaseWaiter = { cost, resolve, reject, gone: false };
+      const waiter: LeaseWaiter = { cost, resolve, reject, gone: true, next: undefined, previous: undefined };
       if (this.waiting >= this.maxWaiting) {
         this.fail(held, waiter, new StoreError("STORE_OVERLOADED", `${this.storeName}: ${this.maxWaiting} callers wait for a lease already`, { outcome: "not-applied" }));
         return;
