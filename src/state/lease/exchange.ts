@@ -111,12 +111,23 @@ export class LeaseExchange {
     const { algorithm, policy } = this.terms;
     this.roundTrips++;
     try {
-      const found = this.combiner.run(algorithm, key, { cost, policy }, { signal }) as MaybePromise<LimitDecision>;
-      if (isPromise(found)) this.track(found.then(done, failed));
-      else done(found);
+      const onLateReply = (late: unknown): void => this.refundCharge(key, late as LimitDecision);
+      const found = this.combiner.run(algorithm, key, { cost, policy, ticket: true }, { signal, onLateReply }) as MaybePromise<LimitDecision>;
+      const give = (decision: LimitDecision): void => done({ ...decision, ticket: undefined });
+      if (isPromise(found)) this.track(found.then(give, failed));
+      else give(found);
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** A charge whose caller had gone when it was admitted. */
+  private refundCharge(key: string, { ticket }: LimitDecision): void {
+    if (ticket === undefined) return;
+    const { algorithm, policy } = this.terms;
+    this.roundTrips++;
+    const sent = this.combiner.run(algorithm, key, { refund: ticket, policy });
+    if (isPromise(sent)) this.track(sent.then(ignore, ignore));
   }
 
   giveBack(key: KeyLease): void {

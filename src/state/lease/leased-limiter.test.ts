@@ -331,6 +331,31 @@ describe("leased limiter: lifetimes and returns", () => {
     }
   });
 
+  it("gives back a charge without a lease whose caller has gone", async () => {
+    const { clock, driver, check, sent } = bench({ limit: { algorithm: "sliding-window", max: 1000, windowMs: 1000 } }, { answer: "hand" });
+    const call = check();
+    for (let i = 0; i < 5; i++) {
+      await clock.advanceAsync(20);
+      driver.pending.forEach((batch) => batch.answer());
+      await clock.advanceAsync(0);
+    }
+    expect((await call).ticket).toBeUndefined();
+    const caller = new AbortController();
+    const gone = expect(check(7, "k", caller.signal)).rejects.toBe("gone");
+    await clock.advanceAsync(0);
+    expect(last(sent())).toMatchObject({ cost: 7 });
+    caller.abort("gone");
+    await gone;
+    driver.pending.forEach((batch) => batch.answer());
+    await clock.advanceAsync(0);
+    expect(last(sent())).toMatchObject({ refund: { need: 7 } });
+    driver.pending.forEach((batch) => batch.answer());
+    const left = check(0);
+    await clock.advanceAsync(0);
+    driver.pending.forEach((batch) => batch.answer());
+    expect(await left).toMatchObject({ remaining: 999 });
+  });
+
   it("gives back units that came too late, tries again, and then charges without a lease for a while", async () => {
     const { clock, driver, check, limiter, sent } = bench({ limit: { algorithm: "sliding-window", max: 1000, windowMs: 1000 } }, { answer: "hand" });
     const call = check();

@@ -5,7 +5,7 @@ import { OptionError, StoreError } from "../../core/errors.ts";
 import { MAX_KEY_BYTES, escapeKeyPart } from "../../core/keys.ts";
 import { chain, type MaybePromise } from "../../core/maybe-promise.ts";
 import type { FixedWindowDecision } from "../algorithms/fixed-window.ts";
-import type { DriverCapabilities, StateDriver } from "../contracts/driver.ts";
+import type { Algorithm, DriverCapabilities, StateDriver } from "../contracts/driver.ts";
 import type { LimitCommand, LimitDecision, LimitPolicy, LimitTicket } from "../contracts/limits.ts";
 import type { LeaseStats } from "../lease/leased-decision.ts";
 import { checkCost } from "../limit-policy.ts";
@@ -104,9 +104,16 @@ export class DriverLimits implements DriverRateLimitStore {
   }
 
   #once(key: string, { limit, table }: ReadyLimit, terms: LeasedLimit["terms"] | undefined, command: LimitCommand<unknown>): MaybePromise<LimitDecision> {
-    if (terms !== undefined) return this.#run(terms.algorithm, this.#key(key, terms.limit.keySuffix), command) as MaybePromise<LimitDecision>;
-    if (table === undefined || this.#destroyed) return this.#run(limit.algorithm, this.#key(key, limit.keySuffix), command);
-    return table.run(key, command as never);
+    if (table !== undefined && terms === undefined && !this.#destroyed) return table.run(key, command as never);
+    const algorithm = (terms ?? limit).algorithm as Algorithm<unknown, LimitCommand<unknown>, LimitDecision>;
+    const physical = this.#key(key, (terms?.limit ?? limit).keySuffix);
+    if (!("ticket" in command)) return this.#run(algorithm, physical, command);
+    const { policy } = command;
+    // An admission that nobody received. Of `check` it stays charged: a ticket and a hook for each call would cost more than they save.
+    const onLateReply = ({ ticket }: LimitDecision): void => {
+      if (ticket !== undefined) void Promise.resolve(this.#run(algorithm, physical, { refund: ticket, policy })).catch(() => undefined);
+    };
+    return this.#run(algorithm, physical, command, { onLateReply });
   }
 
   destroy(): void {

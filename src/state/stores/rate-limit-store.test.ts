@@ -5,6 +5,7 @@ import { scriptedDriver } from "../../testing/scripted-driver.ts";
 import { verifyRateLimitStoreContract } from "../../testing/verify-rate-limit-store.ts";
 import { verifyRateLimiterContract } from "../../testing/verify-rate-limiter.ts";
 import { verifyStoreContract } from "../../testing/verify-store.ts";
+import { createCombiner } from "../combiner.ts";
 import type { StateDriver } from "../contracts/driver.ts";
 import type { LimitPolicy } from "../contracts/limits.ts";
 import { keyValueStoreOn } from "./key-value-store.ts";
@@ -12,6 +13,7 @@ import { rateLimitStoreOn } from "./rate-limit-store.ts";
 import { rateLimiterOn } from "./rate-limiter.ts";
 import { type Stores, createStores } from "./stores.ts";
 
+const last = <T>(items: readonly T[]): T => items.at(-1) as T;
 const second = (max: number): LimitPolicy => ({ algorithm: "fixed-window", max, windowMs: 1000 });
 
 describe("reserve and settle", () => {
@@ -30,6 +32,30 @@ describe("reserve and settle", () => {
     const one = await store.reserve("k", bucket, 1);
     expect(one.allowed).toBe(true);
     expect(await store.settle("k", bucket, one.ticket, 0)).toMatchObject({ remaining: 1 });
+  });
+
+  it("gives back what was reserved for a caller who had gone", async () => {
+    const clock = manualClock();
+    const driver = scriptedDriver({ clock });
+    const store = rateLimitStoreOn(driver, { run: createCombiner(driver, { clock, timeoutMs: 100 }).run });
+    const lost = expect(store.reserve("k", bucket, 4)).rejects.toMatchObject({ code: "STORE_TIMEOUT", outcome: "unknown" });
+    await clock.advanceAsync(100);
+    await lost;
+    driver.pending[0]!.answer();
+    await clock.advanceAsync(0);
+    expect(last(driver.batches).commands).toMatchObject([{ refund: { need: 4000 } }]);
+    driver.pending[0]!.answer();
+    const refused = store.reserve("k", bucket, 11);
+    const settled = expect(refused).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
+    await clock.advanceAsync(100);
+    await settled;
+    driver.pending[0]!.answer();
+    await clock.advanceAsync(0);
+    expect(driver.pending).toHaveLength(0);
+    const left = store.check("k", bucket, 0);
+    await clock.advanceAsync(0);
+    driver.pending[0]!.answer();
+    expect(await left).toMatchObject({ remaining: 10 });
   });
 
   it("charge without a ticket what was used", async () => {
