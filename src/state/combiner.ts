@@ -5,17 +5,18 @@
 
 import { checkInteger, checkPositive } from "../core/check.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { OptionError, StoreError, stackless } from "../core/errors.ts";
+import { StoreError, stackless } from "../core/errors.ts";
 import type { MaybePromise } from "../core/maybe-promise.ts";
 import { Batch, type BatchEnd } from "./combiner/batch.ts";
 import { DirectCombiner } from "./combiner/direct.ts";
 import { KeyQueue, ReadyQueues } from "./combiner/key-queue.ts";
-import { type CallEnd, Watch, type Waiter, newWaiter } from "./combiner/waiter.ts";
+import { type CallEnd, Watch, type Waiter, newWaiter, pastDeadline } from "./combiner/waiter.ts";
 import type { Algorithm, Reply, StateDriver } from "./contracts/driver.ts";
 import type { Deadlines } from "./deadline.ts";
 import { deadlinesOf } from "./deadlines.ts";
 import type { Guard } from "./guard.ts";
 
+/** A driver with `capabilities.combining` makes batches of its own: their bounds and lanes are options of the driver, and those here are refused. */
 export interface CombinerOptions {
   /** Commands that may wait or be on the wire; one more is refused with `STORE_OVERLOADED`. @default 100000 */
   readonly maxQueued?: number;
@@ -25,7 +26,10 @@ export interface CombinerOptions {
   readonly maxBatchCommands?: number;
   /** Batches on the wire at once. Commands of one key are never in two of them. @default the driver's, else 1 */
   readonly lanes?: number;
-  /** Longest time of a batch on the wire, in ms; its outcome is unknown then and its lane is free again. @default 1000 */
+  /**
+   * Longest time of a batch on the wire, in ms; its outcome is unknown then and its lane is free again. @default 1000, or the driver's
+   * where it makes its batches itself
+   */
   readonly timeoutMs?: number;
   /** Batches go through it: a failed batch is one failure, and while the store is suspended calls are refused at once. */
   readonly guard?: Guard;
@@ -33,7 +37,7 @@ export interface CombinerOptions {
 }
 
 export interface CombinerCallOptions<R = Reply> {
-  /** Aborting rejects with its reason; a command that has not left is not sent. */
+  /** Aborting rejects with its reason; a command that has not left is not sent, save with `onLateReply` over a driver that makes its batches itself. */
   readonly signal?: AbortSignal;
   /** Time for queue and wire together, in ms; then `STORE_TIMEOUT`, with outcome `not-applied` if it had not left. @default Infinity */
   readonly deadlineMs?: number;
@@ -229,9 +233,8 @@ class DriverCombiner implements Combiner, CallEnd, BatchEnd {
   }
 
   private late(deadlineMs: number): Promise<never> {
-    if (Number.isNaN(deadlineMs)) return Promise.reject(new OptionError("deadlineMs", deadlineMs, "a number of milliseconds"));
-    this.dropped++;
-    return Promise.reject(stackless(() => new StoreError("STORE_TIMEOUT", `${this.driver.name}: the deadline passed before the call`, { outcome: "not-applied" })));
+    if (!Number.isNaN(deadlineMs)) this.dropped++;
+    return Promise.reject(pastDeadline(this.driver.name, deadlineMs));
   }
 
   private enqueue(key: string, waiter: Waiter): void {

@@ -4,6 +4,9 @@ import { counter } from "../algorithms/counter.ts";
 import { createCombiner } from "../combiner.ts";
 import type { Operation, StateDriver } from "../contracts/driver.ts";
 import { guard } from "../guard.ts";
+import { keyValueStoreOn } from "../stores/key-value-store.ts";
+import { manualClock } from "../../testing/manual-clock.ts";
+import { scriptedDriver } from "../../testing/scripted-driver.ts";
 
 /** A driver behind a wire that says it combines by itself. */
 function combining(): { driver: StateDriver; batches: (readonly Operation[])[]; fail: { error?: Error } } {
@@ -64,4 +67,53 @@ it("rejects with the reason of an aborted signal, and gives a refused key's erro
   await expect(combiner.run(counter, "k", { by: 1 }, { signal: AbortSignal.abort("gone") })).rejects.toBe("gone");
   driver.set("plain", Uint8Array.of(1));
   await expect(combiner.run(counter, "plain", { by: 1 })).rejects.toMatchObject({ code: "STORE_WRONG_TYPE" });
+});
+
+it("holds a call's deadline, and hands a later reply to its hook, with and without a guard", async () => {
+  for (const guarded of [false, true]) {
+    const clock = manualClock();
+    const driver = scriptedDriver({ clock, capabilities: { combining: true } });
+    const combiner = createCombiner(driver, { clock, guard: guarded ? guard(driver, { clock, timeoutMs: 50 }) : undefined });
+    const late: number[] = [];
+    const call = combiner.run(counter, "k", { by: 1 }, { deadlineMs: 100, onLateReply: ({ value }) => late.push(value as number) });
+    const failed = expect(call).rejects.toMatchObject({ code: "STORE_TIMEOUT", outcome: "unknown" });
+    await clock.advanceAsync(100);
+    await failed;
+    driver.pending[0]!.answer();
+    await clock.advanceAsync(0);
+    expect([late, combiner.stats().onWire, clock.pendingTimers]).toEqual([[1], 0, 0]);
+    await expect(combiner.run(counter, "k", { by: 1 }, { deadlineMs: 0 })).rejects.toMatchObject({ code: "STORE_TIMEOUT", outcome: "not-applied" });
+    await expect(combiner.run(counter, "k", { by: 1 }, { deadlineMs: Number.NaN })).rejects.toThrow(/deadlineMs/);
+  }
+});
+
+it("hands the reply that comes after an abort to the hook", async () => {
+  const clock = manualClock();
+  const driver = scriptedDriver({ clock, capabilities: { combining: true } });
+  const combiner = createCombiner(driver, { clock, timeoutMs: 100 });
+  const late: number[] = [];
+  const caller = new AbortController();
+  const call = combiner.run(counter, "k", { by: 1 }, { signal: caller.signal, onLateReply: ({ value }) => late.push(value as number) });
+  caller.abort("gone");
+  await expect(call).rejects.toBe("gone");
+  driver.pending[0]!.answer();
+  await clock.advanceAsync(0);
+  expect(late).toEqual([1]);
+  const slow = expect(combiner.run(counter, "k", { by: 1 })).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
+  await clock.advanceAsync(100);
+  await slow;
+});
+
+it("bounds the deadline of a key-value store over such a driver", async () => {
+  const clock = manualClock();
+  const driver = scriptedDriver({ clock, capabilities: { combining: true } });
+  const store = keyValueStoreOn(driver, { run: createCombiner(driver, { clock }).run, deadlineMs: 200 });
+  const failed = expect(store.get("k")).rejects.toMatchObject({ code: "STORE_TIMEOUT" });
+  await clock.advanceAsync(200);
+  await failed;
+});
+
+it("refuses options of batches by name", () => {
+  const { driver } = combining();
+  for (const option of ["maxQueued", "lanes", "maxBatchKeys", "maxBatchCommands"]) expect(() => createCombiner(driver, { [option]: 2 })).toThrow(expect.objectContaining({ option }));
 });

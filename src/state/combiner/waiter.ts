@@ -1,6 +1,6 @@
 /** A caller of the combiner: one command, from the queue over the wire to its reply. */
 
-import { StoreError, stackless } from "../../core/errors.ts";
+import { OptionError, StoreError, stackless } from "../../core/errors.ts";
 import type { Algorithm, Reply } from "../contracts/driver.ts";
 import { Deadline, type Deadlines } from "../deadline.ts";
 import type { KeyQueue } from "./key-queue.ts";
@@ -114,6 +114,12 @@ export class Watch extends Deadline implements EventListenerObject {
     this.owner.drop(this.waiter);
     this.waiter.fail(error);
   }
+}
+
+/** Why a call with such a `deadlineMs` is not made. */
+export function pastDeadline(name: string, deadlineMs: number): Error {
+  if (Number.isNaN(deadlineMs)) return new OptionError("deadlineMs", deadlineMs, "a number of milliseconds");
+  return stackless(() => new StoreError("STORE_TIMEOUT", `${name}: the deadline passed before the call`, { outcome: "not-applied" }));
 }
 
 let resolveLast: (reply: Reply) => void;
