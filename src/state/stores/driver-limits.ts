@@ -39,8 +39,9 @@ export class DriverLimits implements DriverRateLimitStore {
   readonly leaseStats?: () => LeaseStats;
   #onDestroy: (() => void) | undefined;
   #destroyed = false;
-  #era = 0;
   #kept = 0;
+  /** Those that hold a key. */
+  readonly #keeping = new Set<Map<string, string>>();
 
   constructor(driver: LimitDriver, options: DriverLimitsOptions = {}) {
     if (!driver.capabilities.atomic) {
@@ -136,18 +137,18 @@ export class DriverLimits implements DriverRateLimitStore {
   }
 
   #known(key: string, ready: ReadyLimit): string {
-    if (ready.era !== this.#era) {
-      ready.era = this.#era;
-      ready.keys = new Map();
-    }
     const known = ready.keys.get(key);
     if (known !== undefined && !this.#destroyed) return known;
     const built = this.#key(key, ready.limit.keySuffix);
     if (key.length > MAX_KEY_BYTES) return built;
-    if (this.#kept++ >= KEYS_KEPT) {
-      this.#era++;
+    if (this.#kept >= KEYS_KEPT) {
+      // Also those of policies that are used no more.
+      for (const keys of this.#keeping) keys.clear();
+      this.#keeping.clear();
       this.#kept = 0;
     }
+    this.#kept++;
+    this.#keeping.add(ready.keys);
     ready.keys.set(key, built);
     return built;
   }

@@ -15,9 +15,7 @@ export interface ReadyLimit {
   /** The command that was last sent to a driver behind a wire, which keeps it: equal ones are one object, and so are compared at once. */
   sent: { readonly cost: number; readonly policy: unknown };
   /** Keys as they are stored. Those of callers who come again are not built again. */
-  keys: Map<string, string>;
-  /** Which time of remembering `keys` is from. */
-  era: number;
+  readonly keys: Map<string, string>;
 }
 
 export interface ReadyLimits {
@@ -45,7 +43,7 @@ export class PolicyMemo {
     const limit = compileLimit(policy);
     let ready = this.#ready.get(limit);
     if (ready === undefined) {
-      ready = { limit, table: this.#driver.table?.(limit.algorithm, this.#name(limit.keySuffix)), command: { cost: 0, policy: limit.policy }, sent: { cost: 0, policy: limit.policy }, keys: new Map(), era: 0 };
+      ready = { limit, table: this.#driver.table?.(limit.algorithm, this.#name(limit.keySuffix)), command: { cost: 0, policy: limit.policy }, sent: { cost: 0, policy: limit.policy }, keys: new Map() };
       this.#ready.set(limit, ready);
     }
     this.#last = ready;
