@@ -50,7 +50,6 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
-  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
@@ -371,6 +370,7 @@ interface RateLimitStore {
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
   reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
+  readonly leased?: boolean;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -507,6 +507,7 @@ interface LeaseReply {
   readonly held: boolean;
   readonly fence: number;
   readonly retryInMs: number;
+  readonly renewed?: true;
 }
 interface StitchStore {
   get(key: string): Promise<unknown>;

@@ -139,7 +139,6 @@ interface DriverCapabilities {
   readonly approximate?: string;
   readonly durability?: "memory" | "async" | "sync";
   readonly native?: readonly string[];
-  readonly slowTickets?: boolean;
   readonly maxBatchKeys?: number;
   readonly maxBatchCommands?: number;
   readonly lanes?: number;
@@ -390,6 +389,7 @@ interface RateLimitStore {
   checkAll?(key: string, policies: readonly LimitPolicy[], cost: number): MaybePromise<LimitDecision[]>;
   reserve?(key: string, policy: LimitPolicy, cost: number): MaybePromise<LimitDecision>;
   settle?(key: string, policy: LimitPolicy, ticket: LimitTicket | undefined, actual: number): MaybePromise<LimitDecision>;
+  readonly leased?: boolean;
   readonly capabilities?: Partial<DriverCapabilities>;
   destroy?(): void;
 }
@@ -437,6 +437,7 @@ interface LeaseReply {
   readonly held: boolean;
   readonly fence: number;
   readonly retryInMs: number;
+  readonly renewed?: true;
 }
 interface StitchStore {
   get(key: string): Promise<unknown>;
@@ -2176,7 +2177,7 @@ declare class StoreAccess {
   run<R>(algorithm: Algorithm<unknown, unknown, R>, key: string, command: unknown): Promise<R>;
   guarded<T>(operation: string, run: () => MaybePromise<T>): Promise<T>;
   use<T>(feature: StoreFeature, operation: string, run: (store: StitchStore) => MaybePromise<T>, without: () => T): Promise<T>;
-  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T>;
+  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean, lost: AbortSignal) => Promise<T>): Promise<T>;
   close(): Promise<void>;
   get timeoutMs(): number;
 }
@@ -2193,7 +2194,7 @@ interface Vault {
   write(key: string, value: unknown, ttlMs?: number): Promise<void>;
   replace(key: string, stored: unknown, value: unknown, ttlMs?: number): Promise<boolean>;
   delete(key: string): Promise<void>;
-  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean) => Promise<T>): Promise<T>;
+  exclusively<T>(key: string, ttlMs: number, signal: AbortSignal, work: (locked: boolean, lost: AbortSignal) => Promise<T>): Promise<T>;
 }
 interface SecretContext {
   readonly signal: AbortSignal;
