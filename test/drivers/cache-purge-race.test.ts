@@ -118,7 +118,7 @@ describe.each(Object.keys(makers))("on %s", (backend) => {
       ...driver, capabilities: driver.capabilities,
       run: async (batch) => {
         const replies = await driver.run(batch);
-        const next = (batch[0]?.commands[0] as { type?: string }).type === "page" ? between : undefined;
+        const next = (batch[0]?.commands[0] as { type?: string } | undefined)?.type === "page" ? between : undefined;
         if (next !== undefined) between = undefined;
         await next?.();
         return replies;

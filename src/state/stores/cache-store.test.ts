@@ -176,7 +176,7 @@ describe("the cache on a driver", () => {
       let pages = 0;
       const run: StateDriver["run"] = async (batch) => {
         const replies = await far.run(batch);
-        if ((batch[0]?.commands[0] as { type?: string }).type === "page" && (replies[0]?.[0] as { names: unknown[] }).names.length === 128 && pages++ === 0) await between();
+        if ((batch[0]?.commands[0] as { type?: string } | undefined)?.type === "page" && (replies[0]?.[0] as { names: unknown[] } | undefined)?.names.length === 128 && pages++ === 0) await between();
         return replies;
       };
       const cache = cacheStoreOn({ ...far, run }, { clock });
@@ -248,7 +248,7 @@ describe("the cache on a driver", () => {
     const driver = memoryDriver({ clock });
     const far = distant(driver);
     const cache = cacheStoreOn({ ...far, run: async (batch) => {
-      if ((batch[0]?.commands[0] as { type?: string }).type === "put") await sleep(900, clock);
+      if ((batch[0]?.commands[0] as { type?: string } | undefined)?.type === "put") await sleep(900, clock);
       return far.run(batch);
     } }, { clock });
     const writing = cache.write("k", { status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + 1000, keepUntil: clock.now() + 1000, tags: ["t"] });
@@ -264,7 +264,7 @@ describe("the cache on a driver", () => {
     const far = distant(memoryDriver({ clock }));
     let before = async (): Promise<unknown> => undefined;
     const cache = cacheStoreOn({ ...far, run: async (batch) => {
-      if ((batch[0]?.commands[0] as { type?: string }).type === "put") await before();
+      if ((batch[0]?.commands[0] as { type?: string } | undefined)?.type === "put") await before();
       return far.run(batch);
     } }, { clock });
     const record: CacheRecord = { status: 200, headers: [], body: new Uint8Array(1), storedAt: clock.now(), freshUntil: clock.now() + 60_000, keepUntil: clock.now() + 60_000, tags: ["t"] };

@@ -87,7 +87,7 @@ describe("idempotency", () => {
     const closed = interrupt({ condition: (c) => c.req.header("x-closed") !== undefined, statusCode: 403 });
     for (const priority of [undefined, 0, 25, 39.5]) {
       let calls = 0;
-      const { request, gateway } = createPolicyTestHarness([idempotency({ ...(priority === undefined ? {} : { priority }) }), guard(), closed], { upstream: (c) => c.json({ call: ++calls }) });
+      const { request, gateway } = createPolicyTestHarness([idempotency(priority === undefined ? {} : { priority }), guard(), closed], { upstream: (c) => c.json({ call: ++calls }) });
       const send = async (headers: Record<string, string>): Promise<number> => (await request("/pay", { method: "POST", body: "{}", headers: { "idempotency-key": "k", ...headers } })).status;
       expect([await send({}), await send({ "x-session": "good" }), await send({ "x-session": "good" }), await send({ "x-session": "stolen" }), await send({ "x-session": "good", "x-closed": "1" }), calls]).toEqual([401, 200, 200, 401, 403, 1]);
       expect(gateway._registry.policies.find(({ name }) => name === "idempotency")?.priority).toBe(40);
