@@ -80,6 +80,8 @@ class PostgresWire implements PubSubWire {
   #idle: unknown;
   #retryMs = FIRST_RETRY_MS;
   #away = false;
+  /** Sessions lost so far: one that is lost while it comes back has come back for nothing. */
+  #losses = 0;
   #closed = false;
   #lost: () => void = () => undefined;
   #back: (physical?: string) => void = () => undefined;
@@ -205,6 +207,7 @@ class PostgresWire implements PubSubWire {
     if (this.#listener !== session) return;
     this.#listener = undefined;
     this.#away = true;
+    this.#losses++;
     this.#lost();
     for (const name of this.#names.values()) name.listening = false;
     this.#comeBack();
@@ -213,10 +216,12 @@ class PostgresWire implements PubSubWire {
   #comeBack(): void {
     this.#clock.clearTimeout(this.#retry);
     this.#retry = this.#clock.setTimeout(() => {
+      const losses = this.#losses;
       const silent = [...this.#names].filter(([, name]) => !name.listening);
       Promise.all(silent.map(([physical, name]) => this.#hear(physical, name))).then(
         () => {
-          if (!this.#away || this.#closed) return;
+          // After another loss, whoever brings that session back tells of the gap.
+          if (!this.#away || this.#closed || losses !== this.#losses) return;
           this.#away = false;
           this.#retryMs = FIRST_RETRY_MS;
           this.#back();

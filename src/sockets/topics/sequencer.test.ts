@@ -20,6 +20,8 @@ class Broker {
   flushed = false;
   /** Reads of a topic wait for these. */
   readonly held = new Map<string, Promise<void>>();
+  /** What was read waits for it. */
+  answers: Promise<void> | undefined;
   subscribesFail = false;
   reads = 0;
   subscriptions = 0;
@@ -57,7 +59,9 @@ class Broker {
           if (this.readsFail) throw new Error("away");
           if (this.flushed) return { entries: [], gap: after !== undefined, last: undefined };
           await this.held.get(topic);
-          return this.#log.read(topic, after, options, limit);
+          const slice = this.#log.read(topic, after, options, limit);
+          await this.answers;
+          return slice;
         },
       },
       deaf: () => void (mine.deaf = true),
@@ -100,6 +104,25 @@ describe("a topic whose history cannot be read for a while", () => {
     const { reads } = broker;
     await clock.advanceAsync(60_000);
     expect(broker.reads).toBe(reads);
+  });
+
+  it("is read again when the broker comes back while it is being read: what was published in between is in neither", async () => {
+    const { clock, broker, here, there } = fleet();
+    const listener = await there.test.connect();
+    await listener.request(Join, "a");
+    there.wire.deaf();
+    await here.router.publish("a", Say, "1");
+    let answer!: () => void;
+    broker.answers = new Promise((resolve) => void (answer = resolve));
+    // Its number says that something is missing, and the history is read.
+    void there.router.publish("a", Say, "2");
+    await clock.advanceAsync(1);
+    await here.router.publish("a", Say, "3");
+    there.wire.hears();
+    broker.answers = undefined;
+    answer();
+    await clock.advanceAsync(10);
+    expect(listener.outgoing().filter(({ type }) => type === "SAY").map(({ payload }) => payload)).toEqual(["1", "2", "3"]);
   });
 
   it("keeps messages for later, in order, and gives up those it knows of after a while", async () => {

@@ -38,6 +38,8 @@ interface Line {
   /** Subscriptions that are on their way: nobody listens yet, and what comes concerns them already. */
   joining: number;
   fetching: Promise<void> | undefined;
+  /** The broker has come back since the last read began: what was published in between may be neither in that nor heard of. */
+  again: boolean;
   /** On their way into the history, from here: what number they get is not known yet. */
   readonly appending: Set<Promise<string>>;
   readonly own: Map<string, Waiting>;
@@ -97,7 +99,7 @@ export class Sequencer {
     } finally {
       line.opening = undefined;
     }
-    if (line.wanted !== undefined || line.own.size > 0) void this.#fetch(topic, line);
+    if (hasMore(line)) void this.#fetch(topic, line);
   }
 
   /** Notes that a message is on its way into the history: until it has its number, nobody takes it for somebody else's. */
@@ -153,8 +155,8 @@ export class Sequencer {
   /** The connection to the broker was lost for a while: asks for what may have been missed, of one topic or of all. */
   catchUp(topic?: string): void {
     const line = topic === undefined ? undefined : this.#lines.get(topic);
-    if (line !== undefined && topic !== undefined) void this.#fetch(topic, line);
-    else if (topic === undefined || topic === "*") for (const [name, other] of this.#lines) if (this.#topics.index.has(name) || this.#topics.policy.wildcards) void this.#fetch(name, other);
+    if (line !== undefined && topic !== undefined) this.#refetch(topic, line);
+    else if (topic === undefined || topic === "*") for (const [name, other] of this.#lines) if (this.#topics.index.has(name) || this.#topics.policy.wildcards) this.#refetch(name, other);
   }
 
   #isNext(line: Line, { epoch, n }: Offset): boolean {
@@ -166,10 +168,16 @@ export class Sequencer {
     if (line.opening === undefined) void this.#fetch(topic, line);
   }
 
+  /** A read that begins now, or once what is being read is there. */
+  #refetch(topic: string, line: Line): void {
+    line.again = true;
+    if (line.opening === undefined) void this.#fetch(topic, line);
+  }
+
   #fetch(topic: string, line: Line): Promise<void> {
     return (line.fetching ??= this.#run(topic, line).finally(() => {
       line.fetching = undefined;
-      if (this.#lines.get(topic) === line && (line.wanted !== undefined || line.own.size > 0)) void this.#fetch(topic, line);
+      if (this.#lines.get(topic) === line && hasMore(line)) void this.#fetch(topic, line);
     }));
   }
 
@@ -206,6 +214,7 @@ export class Sequencer {
     for (let tries = 1; this.#lines.get(topic) === line; tries++) {
       wanted = line.wanted ?? wanted;
       line.wanted = undefined;
+      line.again = false;
       asked = [...line.own.keys()];
       try {
         return { slice: await history!.read(topic, line.epoch === undefined ? undefined : `${line.epoch}:${line.last}`, policy.history!), wanted, asked };
@@ -258,7 +267,12 @@ export class Sequencer {
 const NOBODY: FannedOut = { matched: 0, dropped: 0, byPattern: false };
 
 function newLine(): Line {
-  return { epoch: undefined, last: 0, wanted: undefined, opening: undefined, joining: 0, fetching: undefined, appending: new Set(), own: new Map() };
+  return { epoch: undefined, last: 0, wanted: undefined, opening: undefined, joining: 0, fetching: undefined, again: false, appending: new Set(), own: new Map() };
+}
+
+/** Whether there is something to read for. */
+function hasMore({ wanted, own, again }: Line): boolean {
+  return wanted !== undefined || own.size > 0 || again;
 }
 
 function advance(line: Line, { epoch, n }: Offset): void {
