@@ -95,6 +95,8 @@ interface Line {
   /** Absent for {@link PubSubWire.bus}. */
   readonly channel: string | undefined;
   listening: boolean;
+  /** What the backend was given last; an older one may still be called. */
+  receive: ((text: string) => void) | undefined;
   work: Promise<void> | undefined;
 }
 
@@ -234,23 +236,39 @@ class Broker implements BackendPubSub {
   /** Brings the backend's subscription in line with what is wanted here, one step at a time per name. */
   #follow(physical: string, channel?: string): Promise<void> {
     let line = this.#lines.get(physical);
-    if (line === undefined) this.#lines.set(physical, (line = { channel, listening: false, work: undefined }));
+    if (line === undefined) this.#lines.set(physical, (line = { channel, listening: false, receive: undefined, work: undefined }));
     return (line.work ??= this.#settle(physical, channel, line));
   }
 
   async #settle(physical: string, channel: string | undefined, line: Line): Promise<void> {
     try {
       for (;;) {
-        const wanted = channel === undefined ? this.#routers.size > 0 : this.#handlers.has(channel);
+        const wanted = this.#isWanted(channel);
         if (this.#closed !== undefined || wanted === line.listening) return;
-        if (wanted) await this.#wire.subscribe(physical, (text) => this.#receive(channel, text));
-        else await this.#wire.unsubscribe(physical);
+        if (wanted) {
+          const receive = (text: string): void => {
+            if (line.receive === receive) this.#receive(channel, text);
+          };
+          line.receive = receive;
+          await this.#wire.subscribe(physical, receive);
+        } else {
+          // Also when the backend cannot be told: whoever wants the name next asks for it anew, and hears with that alone.
+          line.listening = false;
+          line.receive = undefined;
+          await this.#wire.unsubscribe(physical).catch((error: unknown) => {
+            if (!this.#isWanted(channel)) throw error;
+          });
+        }
         line.listening = wanted;
       }
     } finally {
       line.work = undefined;
       if (!line.listening && this.#lines.get(physical) === line) this.#lines.delete(physical);
     }
+  }
+
+  #isWanted(channel: string | undefined): boolean {
+    return channel === undefined ? this.#routers.size > 0 : this.#handlers.has(channel);
   }
 
   #back(physical: string | undefined, at: number = this.#clock.now()): void {
