@@ -177,22 +177,12 @@ export class StoreAccess {
         break;
       }
     }
-    const renew = (): void => {
-      timer = this.clock.setTimeout(() => {
-        this.lease(lockKey, token, 1, ttlMs).then((reply) => {
-          if (reply.held && reply.fence === fence) return;
-          this.clock.clearTimeout(timer);
-          lost.abort(new StitchError("STORE_UNAVAILABLE", "the store gave the lock to another process meanwhile", { sent: false, retryable: true }));
-        }, () => undefined);
-        renew();
-      }, ttlMs / 3);
-    };
-    let timer: unknown;
-    if (held) renew();
+    const onLost = (): void => lost.abort(new StitchError("STORE_UNAVAILABLE", "the store gave the lock to another process meanwhile", { sent: false, retryable: true }));
+    const stop = held ? renewing(this, lockKey, token, ttlMs, fence, onLost) : undefined;
     try {
       return await work(held, lost.signal);
     } finally {
-      this.clock.clearTimeout(timer);
+      stop?.();
       if (held) await this.release(lockKey, token).catch(() => false);
     }
   }
@@ -228,4 +218,22 @@ function revisions(store: StitchStore, clock: Clock): ConstructorParameters<type
     // A second beyond the end, so that a store whose clock is ahead does not drop a record that still counts.
     write: (key, bytes, revision, expiresAt) => store.compareAndSet(key, revision, bytes, expiresAt === undefined ? undefined : Math.max(1, Math.ceil(expiresAt - clock.now())) + 1000),
   };
+}
+
+/** Renews a lock until the function it gives is called. A renewal that finds that somebody else has had it is the last one. */
+export function renewing(access: StoreAccess, lockKey: string, token: string, ttlMs: number, fence: number, onLost: () => void): () => void {
+  const { clock } = access;
+  let timer: unknown;
+  const renew = (): void => {
+    timer = clock.setTimeout(() => {
+      access.lease(lockKey, token, 1, ttlMs).then((reply) => {
+        if (reply.held && reply.fence === fence) return;
+        clock.clearTimeout(timer);
+        onLost();
+      }, () => undefined);
+      renew();
+    }, ttlMs / 3);
+  };
+  renew();
+  return () => clock.clearTimeout(timer);
 }

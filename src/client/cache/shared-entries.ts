@@ -2,9 +2,8 @@
 
 import { sha256Hex } from "../../core/digest.ts";
 import { joinKey } from "../../core/keys.ts";
-import type { LeaseReply } from "../../state/contracts/key-value.ts";
 import type { Scope } from "../scope.ts";
-import type { StoreAccess } from "../store-access.ts";
+import { renewing, type StoreAccess } from "../store-access.ts";
 import { isEntry, type Entry } from "./entry.ts";
 
 /** Says by which request fields a URL varies; its id is part of the variants' keys, so that none outlives it. */
@@ -105,29 +104,17 @@ export class SharedEntries {
 
   #held(lockKey: string, token: string, ttlMs: number, fence: number, release: () => Promise<void>): Lock {
     const access = this.#access;
-    let timer: unknown;
     let lost = false;
-    const isOurs = (reply: LeaseReply): boolean => reply.held && reply.fence === fence;
-    const renew = (): void => {
-      timer = access.clock.setTimeout(() => {
-        access.lease(lockKey, token, 1, ttlMs).then((reply) => {
-          if (isOurs(reply)) return;
-          lost = true;
-          access.clock.clearTimeout(timer);
-        }, () => undefined);
-        renew();
-      }, ttlMs / 3);
-    };
-    renew();
+    const stop = renewing(access, lockKey, token, ttlMs, fence, () => (lost = true));
     return {
       release: async () => {
-        access.clock.clearTimeout(timer);
+        stop();
         await release();
       },
       stillHeld: async () => {
         if (lost) return false;
         const reply = await access.lease(lockKey, token, 1, ttlMs).catch(() => undefined);
-        return reply === undefined || isOurs(reply);
+        return reply === undefined || (reply.held && reply.fence === fence);
       },
     };
   }
