@@ -6,7 +6,7 @@ import type { Random } from "../../core/random.ts";
 import type { RateLimiter, TokenBucketPolicy } from "../../state/contracts/limits.ts";
 import type { GatewayAdapter } from "../../state/contracts/adapter.ts";
 import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
-import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { limitersOn } from "../../state/stores/rate-limiter.ts";
 import { PostgresCacheStore } from "./cache-store.ts";
 import { type PostgresClient, type PostgresClientOptions, type PostgresConnection, recogniseClient } from "./client.ts";
 import { Line, type LineOptions, shareDriver } from "./line.ts";
@@ -77,10 +77,9 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
   const cacheStore = stores.cache === false ? undefined : new PostgresCacheStore(connection, { ...common, maxEntryBytes: options.maxEntryBytes });
   const store = stores.store === false ? undefined : postgresStore(connection, common);
   const pubsub = stores.pubsub === false || connection.listener === undefined ? undefined : postgresPubSub(connection, common);
-  const limiters = new Line(connection, common);
+  const line = new Line(connection, common);
+  const limiters = limitersOn(driver, { prefix: "limiter", run: line.run, lease });
   const sweeps = schedule(clock ?? systemClock, options.cleanupIntervalMs, cleanup);
-  /** Limiters that hold leases. */
-  const leased = new Set<DriverRateLimiter>();
   let closed: Promise<void> | undefined;
 
   async function cleanup(): Promise<number> {
@@ -96,10 +95,10 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
   async function close(): Promise<void> {
     sweeps.stop();
     // What is leased goes back over the line of the limiters.
-    await Promise.all([...leased].map((limiter) => limiter[Symbol.asyncDispose]()));
+    await limiters.close();
     await Promise.all([
       rateLimitStore?.[Symbol.asyncDispose](), circuitBreakerStore?.[Symbol.asyncDispose](), cacheStore?.[Symbol.asyncDispose](),
-      store?.close(), pubsub?.close(), limiters.close(),
+      store?.close(), pubsub?.close(), line.close(),
     ]);
     await driver.close();
   }
@@ -111,11 +110,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): PostgresAdapte
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter(policy) {
-      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run: limiters.run, lease, onDispose: () => leased.delete(limiter) });
-      if (lease !== undefined) leased.add(limiter);
-      return limiter;
-    },
+    rateLimiter: limiters.make,
     cleanup,
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),

@@ -11,7 +11,7 @@ import { type DriverCircuitBreakerStore, circuitBreakerStoreOn } from "../../sta
 import { type KeyValueStore, keyValueStoreOn } from "../../state/stores/key-value-store.ts";
 import { type DriverRateLimitStore, rateLimitStoreOn } from "../../state/stores/rate-limit-store.ts";
 import { type StoreLeaseOptions, leaseOnClock } from "../../state/stores/leased-limits.ts";
-import { type DriverRateLimiter, rateLimiterOn } from "../../state/stores/rate-limiter.ts";
+import { limitersOn } from "../../state/stores/rate-limiter.ts";
 import { encodeBlob } from "./blob.ts";
 import { type RedisClient, recogniseClient } from "./client.ts";
 import { redisDriver } from "./driver.ts";
@@ -74,12 +74,11 @@ export interface RedisAdapter extends GatewayAdapter {
 export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
   const { clock, random, warn, stores = {} } = options;
   const lease = leaseOnClock(options.lease, clock);
-  /** Limiters that hold leases. */
-  const leased = new Set<DriverRateLimiter>();
   const connection = recogniseClient(options.client);
   const driver = redisDriver(connection, { prefix: options.prefix, warn, clock, random });
   const combiner: Combiner = createCombiner(driver, { ...options.combiner, clock });
   const { run } = combiner;
+  const limiters = limitersOn(driver, { prefix: "limiter", run, lease });
   const setWithTTL = options.setWithTTL === undefined ? undefined : checkFunction("setWithTTL", options.setWithTTL);
   const normal = normalClient(connection);
   const blobs = setWithTTL === undefined ? driver : {
@@ -102,7 +101,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
 
   async function close(): Promise<void> {
     // What is leased goes back through the combiner.
-    await Promise.all([rateLimitStore, ...leased].map((limits) => limits?.[Symbol.asyncDispose]()));
+    await Promise.all([rateLimitStore?.[Symbol.asyncDispose](), limiters.close()]);
     cacheStore?.destroy();
     await Promise.all([store?.close(), pubsub?.close(), combiner.close()]);
     await driver.close();
@@ -115,11 +114,7 @@ export function redisAdapter(options: RedisAdapterOptions): RedisAdapter {
     ...(store === undefined ? {} : { store }),
     ...(pubsub === undefined ? {} : { pubsub }),
     ...(options.waitUntil === undefined ? {} : { waitUntil: checkFunction("waitUntil", options.waitUntil) }),
-    rateLimiter(policy) {
-      const limiter = rateLimiterOn(driver, policy, { prefix: "limiter", run, lease, onDispose: () => leased.delete(limiter) });
-      if (lease !== undefined) leased.add(limiter);
-      return limiter;
-    },
+    rateLimiter: limiters.make,
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),
   };

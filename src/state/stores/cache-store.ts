@@ -179,10 +179,8 @@ class DriverStore implements DriverCacheStore {
     const began = this.#clock.monotonic();
     const now = this.#clock.now();
     const ttlMs = Math.ceil(Math.abs(now - record.storedAt) <= OTHER_CLOCK_MS ? record.keepUntil - now : record.keepUntil - record.storedAt);
-    if (ttlMs <= 0) {
-      await this.#put(physical, { ttlMs: 0, write: 0, chunks: 0, status: 0, tags: "", text: "" }, physical === locked?.physical ? locked.fence : undefined, key);
-      return;
-    }
+    const token = physical === locked?.physical ? locked.fence : undefined;
+    if (ttlMs <= 0) return this.#end(physical, token, key);
     const tags = [...new Set(record.tags ?? [])].map(escapeKeyPart);
     const write = this.#writeId();
     const inline = body.length <= this.#inlineBytes;
@@ -194,8 +192,11 @@ class DriverStore implements DriverCacheStore {
     const chunks = inline ? 0 : await this.#bodies.store(escapeKeyPart(key), write, body, ttlMs);
     const text = encodeValue({ ...head, length: body.length, ...(inline ? { body } : {}) } satisfies Head);
     const leftMs = Math.ceil(ttlMs - (this.#clock.monotonic() - began));
-    if (leftMs <= 0) await this.#dropChunks(key, { write, chunks });
-    const stored = await this.#put(physical, { ttlMs: leftMs, write, chunks, status: record.status, tags: tagText(tags), text }, locked?.physical === physical ? locked.fence : undefined, key);
+    if (leftMs <= 0) {
+      await this.#dropChunks(key, { write, chunks });
+      return this.#end(physical, token, key);
+    }
+    const stored = await this.#put(physical, { ttlMs: leftMs, write, chunks, status: record.status, tags: tagText(tags), text }, token, key);
     // The lock of another key cannot end in the same step: what was voided or purged meanwhile is taken back.
     if (!stored || locked === undefined || locked.physical === physical) return;
     const [check, overtaken] = await Promise.all([this.#entry(locked.physical, { type: "check", token: locked.fence }), this.#overtaken(escapeKeyPart(key), tags, locked.purge)]);
@@ -312,6 +313,11 @@ class DriverStore implements DriverCacheStore {
     const kinds = [undefined, ...tags];
     const marks = await Promise.all(kinds.map((tag) => this.#run(purgeMarks, tag === undefined ? `${this.#prefix}marks` : this.#tagMark(tag), { type: "read", name })));
     return kinds.filter((_, i) => (marks[i] as number) > purge);
+  }
+
+  /** An entry whose time is over before it is stored: what was there goes, and the lock with it. */
+  async #end(physical: string, token: number | undefined, key: string): Promise<void> {
+    await this.#put(physical, { ttlMs: 0, write: 0, chunks: 0, status: 0, tags: "", text: "" }, token, key);
   }
 
   async #put(physical: string, entry: PutEntry, token: number | undefined, key: string): Promise<boolean> {

@@ -33,6 +33,24 @@ export interface SyncRateLimiter extends DriverRateLimiter {
   consumeSync(key: string, cost: number): RateLimitDecision;
 }
 
+/** The limiters of an adapter, which gives back what they have leased when it closes. */
+export interface Limiters {
+  make(policy: TokenBucketPolicy): DriverRateLimiter;
+  close(): Promise<void>;
+}
+
+export function limitersOn(driver: StateDriver, options: Omit<RateLimiterOptions, "onDispose">): Limiters {
+  const leased = new Set<DriverRateLimiter>();
+  return {
+    make(policy) {
+      const limiter = rateLimiterOn(driver, policy, { ...options, onDispose: () => leased.delete(limiter) });
+      if (options.lease !== undefined) leased.add(limiter);
+      return limiter;
+    },
+    close: async () => void (await Promise.all([...leased].map((limiter) => limiter[Symbol.asyncDispose]()))),
+  };
+}
+
 /**
  * A token bucket per key on `driver`. Limiters with the same policy and `prefix` on one driver share their buckets;
  * others never do. Over a driver in this process `consumeSync` is there.
