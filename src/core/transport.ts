@@ -139,7 +139,8 @@ export const CONNECTION_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
 
 /** Fields `Connection` names, which then are connection fields as well. */
 export function nominatedFields(connection: string | null | undefined): string[] {
-  if (connection === null || connection === undefined || connection === "") return [];
+  // What most connections say names nothing.
+  if (connection === null || connection === undefined || connection === "" || connection === "keep-alive" || connection === "close") return [];
   return connection.toLowerCase().split(",").map((name) => name.trim()).filter((name) => name !== "" && name !== "close" && name !== "keep-alive");
 }
 

@@ -9,16 +9,17 @@ import { GatewayError, isGatewayError, policyError } from "./errors.ts";
  * is never a check that passed. A `GatewayError` stays what it is, so a callback may answer by throwing one.
  */
 export function callback<T>(policyName: string, run: () => MaybePromise<T>): MaybePromise<T> {
-  return guarded(run, (error) => policyError(policyName, error));
+  return failingAs(run, (error) => policyError(policyName, error));
 }
 
 /** The same for a function of an upstream: the message names its option. */
 export function upstreamCallback<T>(option: string, run: () => MaybePromise<T>): MaybePromise<T> {
-  return guarded(run, (cause) =>
+  return failingAs(run, (cause) =>
     isGatewayError(cause) ? cause : new GatewayError(500, "policy_error", `The function ${quote(option)} of the upstream failed`, undefined, { cause }));
 }
 
-function guarded<T>(run: () => MaybePromise<T>, wrap: (error: unknown) => GatewayError): MaybePromise<T> {
+/** What `run` gives; what it throws, now or later, is what `wrap` makes of it. */
+export function failingAs<T>(run: () => MaybePromise<T>, wrap: (error: unknown) => unknown): MaybePromise<T> {
   let result: MaybePromise<T>;
   try {
     result = run();

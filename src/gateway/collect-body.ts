@@ -74,8 +74,19 @@ export function bodyTooLarge(limit: number): GatewayError {
   return new GatewayError(413, "body_too_large", `The body of the request is longer than ${limit} bytes`);
 }
 
+/** Whether whoever has read the body did so through Hono, which keeps it. */
+export function isKept(c: Context): boolean {
+  return Object.keys(c.req.bodyCache).length > 0;
+}
+
+/** The bytes of a body that was read. @throws GatewayError when it was not kept */
+export async function keptBytes(c: Context): Promise<Uint8Array<ArrayBuffer>> {
+  if (!isKept(c)) throw bodyConsumed();
+  return new Uint8Array(await c.req.arrayBuffer());
+}
+
 /** A policy has read the body past Hono, which so could not keep it. */
-export function bodyConsumed(): GatewayError {
+function bodyConsumed(): GatewayError {
   return new GatewayError(500, "internal_error", "The body of the request was consumed before it could be sent on");
 }
 

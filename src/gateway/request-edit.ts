@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { nominatedFields } from "../core/transport.ts";
-import { bodyConsumed } from "./collect-body.ts";
+import { keptBytes } from "./collect-body.ts";
 import type { BoundEntry } from "./internals.ts";
 
 /** Applies `edit` to the request's fields: in place, or to a copy where a runtime gives requests that cannot be changed. */
@@ -65,12 +65,11 @@ function requestOver(c: Context, url: string, headers: Headers): Request {
 
 /** A body that somebody has read through Hono, which keeps it. */
 function bodyReadBefore(c: Context): ReadableStream<Uint8Array> {
-  if (Object.keys(c.req.bodyCache).length === 0) throw bodyConsumed();
-  const kept = c.req.arrayBuffer();
+  const kept = keptBytes(c);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const bytes = new Uint8Array(await kept);
+        const bytes = await kept;
         if (bytes.byteLength > 0) controller.enqueue(bytes);
         controller.close();
       },

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { interimSender } from "../../core/interim-port.ts";
 import { isPromise, type MaybePromise } from "../../core/maybe-promise.ts";
 import { TransportError, type TransportRequest, type TransportTarget } from "../../core/transport.ts";
+import { failingAs } from "../callback.ts";
 import { requestState, type RequestState } from "../context.ts";
 import { GatewayError, isGatewayError } from "../errors.ts";
 import { queryOf } from "../path.ts";
@@ -126,12 +127,7 @@ export function refusedHere(state: RequestState, error: unknown): unknown {
 
 /** What `run` gives; what it throws is no call of the upstream. */
 export function calledHere<T>(c: Context, run: () => MaybePromise<T>): MaybePromise<T> {
-  try {
-    const result = run();
-    return isPromise(result) ? Promise.resolve(result).catch((error: unknown) => Promise.reject(refusedHere(requestState(c), error))) : result;
-  } catch (error) {
-    throw refusedHere(requestState(c), error);
-  }
+  return failingAs(run, (error) => refusedHere(requestState(c), error));
 }
 
 function editResponse(headers: Headers, state: RequestState, settings: ForwardSettings, target: Target): void {

@@ -1,7 +1,6 @@
 /** The body a url upstream sends on: the client's stream, or the bytes a policy has read. */
 
-import type { Context } from "hono";
-import { bodyConsumed } from "../collect-body.ts";
+import { keptBytes } from "../collect-body.ts";
 import type { MaybePromise } from "../../core/maybe-promise.ts";
 import type { RequestState } from "../context.ts";
 
@@ -37,15 +36,9 @@ export function outgoingBody(state: RequestState): MaybePromise<OutgoingBody> {
     }
   }
   if (!raw.bodyUsed) return { body: raw.body, original: untouched };
-  return readBefore(c);
+  return keptBytes(c).then((body) => ({ body, original: false }));
 }
 
 function unread(incoming: Incoming): boolean {
   return incoming.readableDidRead === false && incoming.listenerCount("data") === 0 && incoming.listenerCount("readable") === 0;
-}
-
-/** A policy read the body through Hono, which keeps it. */
-async function readBefore(c: Context): Promise<OutgoingBody> {
-  if (Object.keys(c.req.bodyCache).length === 0) throw bodyConsumed();
-  return { body: new Uint8Array(await c.req.arrayBuffer()), original: false };
 }

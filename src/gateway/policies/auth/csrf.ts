@@ -46,15 +46,7 @@ export const csrf: PolicyFactory<CsrfConfig> = /* @__PURE__ */ definePolicy<Csrf
   }),
   handler(c, next, { config, state, gateway }) {
     if (!isChecked(c, state.methods)) return next();
-    const { headers } = c.req.raw;
-    const decision = decideCsrf(config, {
-      site: headers.get("sec-fetch-site"),
-      origin: headers.get("origin"),
-      referer: headers.get("referer"),
-      cookies: headers.has("cookie"),
-      allowed: state.origins ?? (() => `${clientScheme(requestState(c))}://${clientHost(requestState(c))}`),
-    });
-    applyDecision(c, gateway, decision);
+    applyDecision(c, gateway, decideCsrf(config, csrfInput(c, state.origins)));
     return next();
   },
 });
@@ -86,10 +78,18 @@ export function decideCsrf(config: CsrfConfig, { site, origin, referer, cookies,
 
 /** Whether the request comes from a page of another origin than its own, as far as its fields say. */
 export function isCrossSite(c: Context): boolean {
+  return !decideCsrf({ allowMissing: true }, csrfInput(c, undefined)).allowed;
+}
+
+function csrfInput(c: Context, origins: ReadonlySet<string> | undefined): CsrfInput {
   const { headers } = c.req.raw;
-  const state = requestState(c);
-  const allowed = (): string => `${clientScheme(state)}://${clientHost(state)}`;
-  return !decideCsrf({ allowMissing: true }, { site: headers.get("sec-fetch-site"), origin: headers.get("origin"), referer: headers.get("referer"), cookies: false, allowed }).allowed;
+  return {
+    site: headers.get("sec-fetch-site"),
+    origin: headers.get("origin"),
+    referer: headers.get("referer"),
+    cookies: headers.has("cookie"),
+    allowed: origins ?? (() => `${clientScheme(requestState(c))}://${clientHost(requestState(c))}`),
+  };
 }
 
 function rejected(): AuthDecision {

@@ -4,6 +4,7 @@ import { checkInteger, checkPositive, checkString } from "../../../core/check.ts
 import { MAX_TIMER_MS } from "../../../core/clock.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
+import { innerSignal } from "../../inner-signal.ts";
 import { Priority } from "../../priority.ts";
 import type { PolicyOptions } from "../../types.ts";
 
@@ -31,38 +32,29 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
   },
   handler(c, next, { config, site, gateway }) {
     const { clock } = site;
-    const outer = gateway.signal;
-    const controller = new AbortController();
-    const onOuterAbort = (): void => controller.abort(outer.reason);
-    if (outer.aborted) onOuterAbort();
-    else outer.addEventListener("abort", onOuterAbort, { once: true });
-    gateway.signal = controller.signal;
+    const inner = innerSignal(gateway);
     const settled = (): void => {
       clock.clearTimeout(timer);
-      outer.removeEventListener("abort", onOuterAbort);
+      inner.settle();
     };
     let expired = false;
     let late: ((error: GatewayError) => void) | undefined;
-    // Whoever asks again from outside does so under its own signal; when that is over, this turn is nobody's.
-    const leave = (): void => {
-      if (!outer.aborted) gateway.signal = outer;
-    };
     const timer = clock.setTimeout(() => {
-      outer.removeEventListener("abort", onOuterAbort);
+      inner.settle();
       const error = new GatewayError(config.statusCode ?? 504, "gateway_timeout", config.message ?? "The upstream did not answer in time");
       // Whoever judges the upstream by its answers (a circuit breaker) sees this one.
       if (late !== undefined && gateway.upstreamCalls > 0) gateway.upstreamError = error;
-      if (late !== undefined) leave();
+      if (late !== undefined) inner.leave();
       late?.(error);
       expired = true;
-      controller.abort(error);
+      inner.abort(error);
     }, config.timeoutMs ?? 30_000);
     return new Promise<Response | void>((resolve, reject) => {
       late = reject;
       next().then(() => {
         if (expired) return;
         late = undefined;
-        leave();
+        inner.leave();
         if (c.res.body === null) {
           settled();
           resolve();
@@ -70,7 +62,7 @@ export const timeout: PolicyFactory<TimeoutConfig> = /* @__PURE__ */ definePolic
         }
         gateway.onBodyEnd(settled);
         // The transport cuts a proxied body at the signal; a body made in this process does not know of it.
-        resolve(gateway.upstream.startsWith("url ") ? undefined : cutBy(controller.signal, c.res));
+        resolve(gateway.upstream.startsWith("url ") ? undefined : cutBy(inner.signal, c.res));
       }).catch(reject);
     });
   },

@@ -2,10 +2,11 @@
 
 import type { Context } from "hono";
 import { chain, isPromise, type MaybePromise } from "../../../core/maybe-promise.ts";
+import { behindGuards } from "../../behind-guards.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { Priority } from "../../priority.ts";
 import { isRemote, storeUnavailable } from "../../store-call.ts";
-import type { Next, Policy, PolicyOptions } from "../../types.ts";
+import type { Next } from "../../types.ts";
 import { isUpgrade } from "../../upstreams/web-socket.ts";
 import { Exchange, type Looked } from "./cache/exchange.ts";
 import { invalidate, purgeSite } from "./cache/invalidate.ts";
@@ -46,12 +47,7 @@ const define: PolicyFactory<CacheConfig> = /* @__PURE__ */ definePolicy<CacheCon
  * cache({ ttlSeconds: 60, staleWhileRevalidateMs: 30_000 })
  * ```
  */
-export const cache: PolicyFactory<CacheConfig> = (options?: CacheConfig & PolicyOptions): Policy => {
-  const priority = options?.priority;
-  // A stored response may not be served past a guard, whatever the option says.
-  const early = typeof priority === "number" && priority < Priority.CACHE;
-  return define(early ? { ...options, priority: Priority.CACHE } : options);
-};
+export const cache: PolicyFactory<CacheConfig> = /* @__PURE__ */ behindGuards(define);
 
 /** Methods that change nothing (RFC 9110 9.2.1, 18.2). */
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"]);

@@ -7,6 +7,7 @@ import { sha256Hex } from "../../../core/digest.ts";
 import { stackless } from "../../../core/errors.ts";
 import { boundKey, escapeKeyPart } from "../../../core/keys.ts";
 import type { StitchStore } from "../../../state/contracts/key-value.ts";
+import { behindGuards } from "../../behind-guards.ts";
 import { boundedRequestBytes, collectBody } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory, type PolicyTools } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
@@ -18,7 +19,7 @@ import { Priority } from "../../priority.ts";
 import { bodyless } from "../../response.ts";
 import { values } from "../../local-kinds.ts";
 import { StoreFailure, storeCaller, storeSource, storeUnavailable, type StoreCaller, type StoreSource } from "../../store-call.ts";
-import type { FailMode, Next, Policy, PolicyContext, PolicyOptions } from "../../types.ts";
+import type { FailMode, Next, PolicyContext, PolicyOptions } from "../../types.ts";
 import { callerKey, checkKeyBy } from "./limit-key.ts";
 import type { RateLimitKey } from "./rate-limit.ts";
 
@@ -113,12 +114,7 @@ const define: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ definePolicy<Id
  * of 500 and above, event streams and those that broke off are not kept. Policies that can refuse a caller always run first, as for `cache`:
  * the priority is never below that of the last of them.
  */
-export const idempotency: PolicyFactory<IdempotencyConfig> = (options?: IdempotencyConfig & PolicyOptions): Policy => {
-  const priority = options?.priority;
-  // A stored answer may not be replayed past a guard, whatever the option says.
-  const early = typeof priority === "number" && priority < Priority.CACHE;
-  return define(early ? { ...options, priority: Priority.CACHE } : options);
-};
+export const idempotency: PolicyFactory<IdempotencyConfig> = /* @__PURE__ */ behindGuards(define);
 
 /** What else tells callers apart: the origin they know, and their credentials. A credential that was proven is its owner's, and may be renewed. */
 function callerDigest(c: Context, gateway: PolicyContext, chosen: boolean): string {

@@ -2,7 +2,7 @@
 
 import { checkInteger, checkString } from "../../../core/check.ts";
 import { stackless } from "../../../core/errors.ts";
-import { requestBytes } from "../../collect-body.ts";
+import { isKept, requestBytes } from "../../collect-body.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import { Priority } from "../../priority.ts";
@@ -35,7 +35,7 @@ export const requestLimit: PolicyFactory<RequestLimitConfig> = /* @__PURE__ */ d
     // A declared length may be a lie: bytes are counted either way.
     if (raw.bodyUsed) {
       // An earlier policy has read it, and Hono keeps it.
-      if (Object.keys(c.req.bodyCache).length > 0 && (await requestBytes(c, config.maxBytes)) === undefined) throw tooLarge();
+      if (isKept(c) && (await requestBytes(c, config.maxBytes)) === undefined) throw tooLarge();
       return next();
     }
     if (raw.body === null) return next();

@@ -5,6 +5,7 @@ import { MAX_TIMER_MS } from "../../../core/clock.ts";
 import { requestState } from "../../context.ts";
 import { definePolicy, type PolicyFactory } from "../../define-policy.ts";
 import { GatewayError } from "../../errors.ts";
+import { innerSignal } from "../../inner-signal.ts";
 import { checkBoolean, checkFieldName, checkFields, checkNames } from "../../option-checks.ts";
 import { Priority } from "../../priority.ts";
 import { editRequestFields } from "../../request-edit.ts";
@@ -48,30 +49,19 @@ export const proxy: PolicyFactory<ProxyConfig> = /* @__PURE__ */ definePolicy<Pr
       for (const name of state.strip) headers.delete(name);
       for (const [name, value] of state.set) headers.set(name, value);
     });
-    const outer = gateway.signal;
-    const controller = new AbortController();
-    const onOuter = (): void => controller.abort(outer.reason);
-    if (outer.aborted) onOuter();
-    else outer.addEventListener("abort", onOuter, { once: true });
-    gateway.onBodyEnd(() => outer.removeEventListener("abort", onOuter));
-    gateway.signal = controller.signal;
-    let open = true;
-    // Whoever asks again from outside does so under its own signal; when that is over, this turn is nobody's.
-    const leave = (): void => {
-      if (open && !outer.aborted) gateway.signal = outer;
-      open = false;
-    };
+    const inner = innerSignal(gateway);
+    gateway.onBodyEnd(inner.settle);
     return new Promise<void>((resolve, reject) => {
       const timer = site.clock.setTimeout(() => {
         const error = new GatewayError(504, "upstream_timeout", "The upstream did not answer in time");
         gateway.upstreamError = error;
-        leave();
+        inner.leave();
         reject(error);
-        controller.abort(error);
+        inner.abort(error);
       }, config.timeout ?? 30_000);
       next().then(() => {
         site.clock.clearTimeout(timer);
-        leave();
+        inner.leave();
         resolve();
       }, reject);
     });

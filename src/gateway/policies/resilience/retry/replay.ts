@@ -1,7 +1,7 @@
 /** A request body kept, so that it can be sent more than once. */
 
 import type { Context } from "hono";
-import { collectBody } from "../../../collect-body.ts";
+import { collectBody, isKept, keptBytes } from "../../../collect-body.ts";
 
 export interface Replay {
   /** Puts the body back into `c.req.raw` for the next attempt. */
@@ -16,9 +16,9 @@ export async function keepBody(c: Context, limit: number): Promise<Replay | unde
   const { raw } = c.req;
   const declared = Number(raw.headers.get("content-length") ?? Number.NaN);
   if (declared > limit) return undefined;
-  if (raw.bodyUsed && Object.keys(c.req.bodyCache).length === 0) return undefined;
+  if (raw.bodyUsed && !isKept(c)) return undefined;
   // Whoever has read it through Hono has left it there.
-  const bytes = raw.bodyUsed ? new Uint8Array(await c.req.arrayBuffer()) : await collectBody(raw.body as ReadableStream<Uint8Array>, limit);
+  const bytes = raw.bodyUsed ? await keptBytes(c) : await collectBody(raw.body as ReadableStream<Uint8Array>, limit);
   if (!(bytes instanceof Uint8Array)) {
     c.req.raw = withBody(raw, bytes);
     return undefined;

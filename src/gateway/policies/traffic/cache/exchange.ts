@@ -5,6 +5,7 @@ import { isPromise, type MaybePromise } from "../../../../core/maybe-promise.ts"
 import { sleep } from "../../../../core/clock.ts";
 import { stackless } from "../../../../core/errors.ts";
 import type { CacheRecord } from "../../../../state/contracts/cache.ts";
+import { requestState } from "../../../context.ts";
 import type { PolicyTools } from "../../../define-policy.ts";
 import { GatewayError } from "../../../errors.ts";
 import { provenCallers } from "../../../identity.ts";
@@ -365,7 +366,7 @@ export class Exchange {
 
   /** The upstream sent the request to another place than it was looked up for: inner policies had their say. */
   get #elsewhere(): boolean {
-    const { upstreamPlace, upstreamTarget } = this.gateway as PolicyContext & { readonly upstreamPlace?: string | undefined };
+    const { upstreamPlace, upstreamTarget } = requestState(this.c);
     return (upstreamPlace ?? upstreamTarget ?? "") !== this.#chosen;
   }
 
